@@ -86,7 +86,7 @@ impl Envelope {
 }
 
 /// The name of an IP protocol number as EVE writes it.
-pub const fn proto_name(proto: u8) -> Option<&'static str> {
+pub(crate) const fn proto_name(proto: u8) -> Option<&'static str> {
     Some(match proto {
         0 => "IPv6-HOPOPTS",
         1 => "ICMP",
