@@ -1,1 +1,2 @@
-//! To come.
+//! Packets to flows. To come; whole datagrams from fragments are here.
+pub mod defrag;
