@@ -61,6 +61,8 @@ pub struct Counters {
 
 /// The most announced connections at once.
 pub(crate) const EXPECT: Budget = Budget { name: "dissect.expect", entries_max: 4096, entry_bytes: 256, when_full: "the oldest is forgotten" };
+/// Different unknown beginnings that are counted apart.
+const UNKNOWN_MAX: usize = 1024;
 /// How long an announced connection is waited for, in nanoseconds.
 const EXPECT_TIME: u64 = 300 * vigie_base::time::SECOND;
 
@@ -72,6 +74,7 @@ pub struct Shared {
     /// Counters.
     pub counters: Counters,
     expected: Vec<Expect>,
+    unknown: std::collections::BTreeMap<(u8, u16, [u8; 4]), u64>,
     /// A buffer to build text in; whoever takes it leaves it empty.
     pub scratch: Vec<u8>,
 }
@@ -99,6 +102,22 @@ impl Shared {
         }
         let at = self.expected.iter().position(|x| x.ip == ip && x.port == port && now.since(x.since) < EXPECT_TIME)?;
         Some(self.expected.remove(at))
+    }
+
+    /// Counts a flow that no protocol claimed, by transport, server port and first bytes.
+    pub(crate) fn count_unknown(&mut self, proto: u8, port: u16, bytes: &[u8]) {
+        self.counters.unknown += 1;
+        let mut first = [0; 4];
+        let n = bytes.len().min(4);
+        first[..n].copy_from_slice(&bytes[..n]);
+        if self.unknown.len() < UNKNOWN_MAX || self.unknown.contains_key(&(proto, port, first)) {
+            *self.unknown.entry((proto, port, first)).or_default() += 1;
+        }
+    }
+
+    /// Flows that no protocol claimed: transport, server port, first bytes (zero-filled), and how many.
+    pub fn unknown(&self) -> Vec<((u8, u16, [u8; 4]), u64)> {
+        self.unknown.iter().map(|(k, n)| (*k, *n)).collect()
     }
 
     /// Completes the announcement that `parent` made (a command that follows PASV, PORT, ...).
