@@ -233,6 +233,16 @@ fn damage_is_told_with_its_offset() {
 }
 
 #[test]
+fn a_skipped_block_that_is_cut_is_told_once() {
+    let file = [ng_section(false), ng_interface(false, 1, 0, &[]), ng_block(false, 0xbad, &[0; 600_000])].concat();
+    let mut capture = of(&[&file[..500_000]]);
+    assert!(read_all(&mut capture).is_empty());
+    assert_eq!(capture.problems().len(), 1, "{:?}", capture.problems());
+    assert_eq!((capture.sources().len(), capture.problems()[0].offset), (1, Some(48)));
+    assert!(read_all(&mut of(&[&file])).is_empty());
+}
+
+#[test]
 fn files_are_merged_by_time_and_keep_their_own_order() {
     let a = plain(&[(1, 0, b"a1"), (5, 0, b"a5"), (3, 0, b"a3"), (9, 0, b"a9")]);
     let b = plain(&[(4, 0, b"b4"), (5, 0, b"b5"), (6, 0, b"b6")]);
@@ -277,7 +287,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(data: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
+    ::zstd::encode_all(data, 1).unwrap()
 }
 
 #[test]
