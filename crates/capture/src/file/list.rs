@@ -17,8 +17,8 @@ const DEPTH_MAX: usize = 32;
 const HEAD: usize = 12;
 
 /// The files that `paths` name: a file, a pipe or `-` stands for itself, a folder for the regular files in it and below it which begin
-/// as a capture does, unpacked where they are packed, sorted by name. Links to files are followed, links to folders below a named one are not.
-/// What is left out is said.
+/// as a capture does, unpacked where they are packed, sorted by name. Links to files are followed, links
+/// to folders below a named one are not. What is left out is said.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
     let mut list = List { files: Vec::new(), problems: Vec::new(), others: 0, full: false };
     for path in paths {
