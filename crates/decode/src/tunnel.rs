@@ -147,14 +147,21 @@ impl Walk<'_> {
         }
     }
 
-    /// VXLAN (RFC 7348 section 5). Without the I flag it is another's datagram that happens to use the port.
+    /// VXLAN (RFC 7348 section 5), and its extension that names what it carries (draft-ietf-nvo3-vxlan-gpe). Without the I flag it is
+    /// another's datagram that happens to use the port.
     #[cold]
     fn vxlan(&mut self, at: usize) {
         if let Some(h) = self.head::<8>(at)
             && h[0] & 0x08 != 0
         {
             let vni = be32(h, 4) >> 8;
-            self.enter(TunnelKind::Vxlan, vni, |walk| walk.ethernet(at + 8));
+            let next_protocol = if h[0] & 0x04 != 0 { h[3] } else { 3 };
+            self.enter(TunnelKind::Vxlan, vni, |walk| match next_protocol {
+                1 => walk.ipv4(at + 8),
+                2 => walk.ipv6(at + 8),
+                3 => walk.ethernet(at + 8),
+                _ => {}
+            });
         }
     }
 
