@@ -55,7 +55,7 @@ fn main() {
 }
 
 /// The best of several rounds, each of at least a million frames.
-fn report(name: &str, rounds: u32, frames: &[(u32, &[u8])], mut each: impl FnMut(u32, &[u8])) {
+fn report(name: &str, rounds: u32, frames: &[Frame], mut each: impl FnMut(u32, &[u8])) {
     let repeat = 1_000_000 / frames.len().max(1) + 1;
     let mut best = f64::MAX;
     for _ in 0..rounds {
@@ -70,7 +70,11 @@ fn report(name: &str, rounds: u32, frames: &[(u32, &[u8])], mut each: impl FnMut
     println!("{name}: {best:.1} ns/frame");
 }
 
-fn frames(file: &[u8]) -> Option<(u16, Vec<(u32, &[u8])>)> {
+/// Length on the wire, and bytes.
+type Frame<'a> = (u32, &'a [u8]);
+
+/// Link type and frames of a pcap file.
+fn frames(file: &[u8]) -> Option<(u16, Vec<Frame<'_>>)> {
     let word = |at: usize| Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?));
     if !matches!(word(0)?, 0xa1b2_c3d4 | 0xa1b2_3c4d) {
         return None;

@@ -92,7 +92,8 @@ pub fn decode(settings: &Settings, link: u16, data: &[u8], wire_len: u32, out: &
 /// Decodes a datagram put together again from fragments (see [`rebuild`]) into `out`.
 ///
 /// `data` is an IP packet from its first header byte: with the lengths of the whole, and no longer marked as a fragment. `carried`
-/// is the packet of its last fragment: link addresses, EtherType, VLANs and tunnel are taken from it. Spans of `out` are of `data`.
+/// is the packet of its last fragment: link addresses, EtherType, VLANs and tunnel are taken from it, but not its anomalies, which
+/// are the fragment's own. Spans of `out` are of `data`.
 ///
 /// The result may be a fragment again: of a packet in a tunnel, or (forged) behind a second fragment header.
 pub fn decode_datagram(settings: &Settings, carried: &Packet, data: &[u8], out: &mut Packet) {
@@ -151,6 +152,8 @@ struct Walk<'a> {
     end: usize,
     /// Whether bytes of the packet in hand are missing, by snap length or by a length field that claims more.
     cut: bool,
+    /// Whether the transport's checksum was made with another destination than the header's.
+    rerouted: bool,
     /// How many more headers may be nested.
     layers: u8,
 }
@@ -160,7 +163,7 @@ impl<'a> Walk<'a> {
     fn new(settings: &'a Settings, data: &'a [u8], out: &'a mut Packet) -> Self {
         // Spans count in 32 bits; no link carries a frame that long.
         let data = data.get(..u32::MAX as usize).unwrap_or(data);
-        Walk { settings, data, out, end: data.len(), cut: false, layers: LAYERS_MAX }
+        Walk { settings, data, out, end: data.len(), cut: false, rerouted: false, layers: LAYERS_MAX }
     }
 
     /// The `N` bytes at `at`, if the layer in hand has them.

@@ -241,6 +241,11 @@ fn erspan() {
     let three = [0x20, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     let p = tunnels(TunnelKind::Erspan, &in_outer(47, &cat(&[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1], &three, &frame])));
     assert_eq!(p.vlan_ids(), [8]);
+    let bare = [0x20, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0x08, 0];
+    tunnels(TunnelKind::Erspan, &in_outer(47, &cat(&[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1], &bare, &inner()])));
+    let unknown = [0x20, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0x1e, 0];
+    let p = run(1, &in_outer(47, &cat(&[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1], &unknown, &frame])));
+    assert_eq!((p.proto, p.tunnel, p.anomalies), (47, TunnelKind::None, Anomalies::default()), "a frame type that nobody describes");
 }
 
 fn vxlan(vni: u8, frame: &[u8]) -> Vec<u8> {
@@ -403,6 +408,14 @@ fn checksums() {
         assert_eq!(noted(&bad), [Anomaly::Ipv4Checksum]);
     }
     assert_eq!(noted(&ipv4(17, &udp(1, 2, b"none made"))), []);
+    let route = |left: u8| cat(&[&[17, 2, 4, left, 0, 0, 0, 0], &address6(9), &udp(1, 2, b""), &[]]);
+    let wrong_sum = |left: u8| {
+        let mut p = ipv6(43, &route(left));
+        *p.last_mut().unwrap() = 1;
+        p
+    };
+    assert_eq!(noted(&wrong_sum(0)), [Anomaly::UdpChecksum]);
+    assert_eq!(noted(&wrong_sum(1)), [], "made with the last address of the route");
 }
 
 #[test]

@@ -112,12 +112,14 @@ impl Walk<'_> {
     /// session id is no key: both directions of a mirrored flow may come in different sessions.
     fn erspan(&mut self, ty: u16, at: usize) {
         let Some(h) = self.head::<8>(at) else { return self.note(Anomaly::ErspanInvalid) };
-        let mut bare_ip = false;
+        const ETHERNET: u8 = 0;
+        const IP: u8 = 2;
+        let mut frame_type = ETHERNET;
         let len = match (h[0] >> 4, ty) {
             (1, 0x88be) => 8,
             (2, 0x22eb) => {
                 let Some(h) = self.head::<12>(at) else { return self.note(Anomaly::ErspanInvalid) };
-                bare_ip = h[10] >> 2 & 0x1f == 2;
+                frame_type = h[10] >> 2 & 0x1f;
                 // O tells of a platform header.
                 if h[11] & 1 == 1 { 20 } else { 12 }
             }
@@ -130,7 +132,11 @@ impl Walk<'_> {
             if !in_frame {
                 walk.vlan(vlan);
             }
-            if bare_ip { walk.any_ip(at + len) } else { walk.tagged_ethernet(at + len) }
+            match frame_type {
+                ETHERNET => walk.tagged_ethernet(at + len),
+                IP => walk.any_ip(at + len),
+                _ => {}
+            }
         });
     }
 
