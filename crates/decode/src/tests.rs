@@ -363,6 +363,11 @@ fn lengths_that_lie() {
     decode(&Settings::default(), 101, &whole[..30], whole.len() as u32, &mut p);
     assert_eq!((p.body, p.payload.len()), (Body::Udp, 2));
     assert!(p.anomalies.has(Anomaly::Snapped) && p.anomalies.has(Anomaly::Ipv4Truncated) && !p.anomalies.has(Anomaly::UdpInvalidLen));
+    let mut segment = ipv4(6, &cat(&[&tcp(b""), &[1; 20], b"data"]));
+    segment[32] = 0xa0;
+    decode(&Settings::default(), 101, &segment[..44], segment.len() as u32, &mut p);
+    assert_spans(&p, 44);
+    assert!(matches!(p.body, Body::Tcp(t) if t.options.len() == 4) && p.payload.is_empty(), "cut within the options: {p:?}");
     let mut long = whole.clone();
     long[25] = 200;
     assert!(run(101, &long).anomalies.has(Anomaly::UdpInvalidLen));
@@ -520,7 +525,7 @@ fn cut_at_any_byte() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_under_any_link_type(link in 0..LINKS.len(), frame in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -117,12 +117,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Frames compared, and the differences.
-fn differences(folder: &Path) -> Option<(usize, Vec<String>)> {
+/// Frames compared, and the differences; nothing without tshark.
+fn differences(files: &[PathBuf]) -> Option<(usize, Vec<String>)> {
     let (mut compared, mut found) = (0, Vec::new());
-    for file in files(folder) {
-        let frames = common::frames(&std::fs::read(&file).unwrap_or_default());
-        let rows = tshark(&file)?;
+    for file in files {
+        let frames = common::frames(&std::fs::read(file).unwrap_or_default());
+        let rows = tshark(file)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if frames.len() != rows.len() {
             found.push(format!("{name}: {} frames, tshark {}", frames.len(), rows.len()));
@@ -141,19 +141,54 @@ fn differences(folder: &Path) -> Option<(usize, Vec<String>)> {
     Some((compared, found))
 }
 
-/// Folders small and odd enough for every run.
+/// One file of each encapsulation: tshark takes half a second for each.
+const ENCAPSULATIONS: &[&str] = &[
+    "encaps/decode-sll2-02.pcap",
+    "encaps/dlt-ppp.pcap",
+    "encaps/hdlc-http-1tx.pcap",
+    "encaps/nbtokenring.pcap",
+    "encaps/nflog-http.pcap",
+    "encaps/pcap-80211http.pcap",
+    "encaps/radiotap.pcap",
+    "tunnels/ah-esp.pcap",
+    "tunnels/decode-teredo-01.pcap",
+    "tunnels/erspan-type-iii-ft-7.pcap",
+    "tunnels/gre-within-gre.pcap",
+    "tunnels/mpls-basic.pcap",
+    "tunnels/pcap-6in4tunnel.pcap",
+    "tunnels/pppoe-over-qinq.pcap",
+    "tunnels/vxlan.pcap",
+];
+
 #[test]
 fn encapsulations_as_tshark_reads_them() {
     let Some(captures) = captures() else { return println!("skipped: no shared captures") };
-    for folder in ["encaps", "tunnels"] {
-        let Some((compared, found)) = differences(&captures.join(folder)) else { return println!("skipped: no tshark") };
-        assert!(compared > 1000, "{folder}: only {compared} frames");
-        assert!(found.is_empty(), "{folder}:\n{}", found.join("\n"));
+    let files: Vec<PathBuf> = ENCAPSULATIONS.iter().map(|name| captures.join(name)).collect();
+    let Some((compared, found)) = differences(&files) else { return println!("skipped: no tshark") };
+    assert!(compared > 500, "only {compared} frames");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Every capture decodes to spans inside its frames, and nearly all frames carry what flows are made of.
+#[test]
+fn every_capture_is_accounted_for() {
+    let Some(captures) = captures() else { return println!("skipped: no shared captures") };
+    let (mut frames, mut invalid) = (0, 0);
+    for file in files(&captures).iter().flat_map(|folder| files(folder)) {
+        for frame in common::frames(&std::fs::read(&file).unwrap_or_default()) {
+            vigie_decode::fuzz(&[&frame.link.to_be_bytes()[..], &frame.data].concat());
+            let mut packet = Packet::EMPTY;
+            decode(&Settings::default(), frame.link, &frame.data, frame.wire_len, &mut packet);
+            frames += 1;
+            invalid += usize::from(packet.end == End::Invalid);
+        }
     }
+    assert!(frames > 100_000, "only {frames} frames");
+    assert!(invalid * 1000 < frames, "{invalid} of {frames} frames are called invalid");
 }
 
 #[test]
-#[ignore = "all captures take a minute; run by hand"]
+#[ignore = "all captures take minutes: run by hand, with ONLY=folder for one"]
 fn all_captures() {
     let Some(captures) = captures() else { return println!("skipped: no shared captures") };
     let only = std::env::var("ONLY").ok();
@@ -161,7 +196,7 @@ fn all_captures() {
         if only.as_ref().is_some_and(|o| !folder.ends_with(o)) {
             continue;
         }
-        let Some((compared, found)) = differences(&folder) else { return println!("skipped: no tshark") };
+        let Some((compared, found)) = differences(&files(&folder)) else { return println!("skipped: no tshark") };
         println!("{}: {compared} frames, {} differ", folder.display(), found.len());
         for line in found {
             println!("  {line}");
