@@ -47,7 +47,7 @@ OUTSIDE = {
 }
 TUNNEL_DOMAIN = "t.vacances.example"
 TUNNEL_SERVER = "198.51.100.53"
-PING_SERVER = "198.51.100.99"
+PING_SERVER = "192.0.2.2"  # the first address of the namespace outside, the one it answers from
 
 # A password that no output of Vigie may contain: a test searches for it, plain and in base64.
 CANARY = "Canari-7f3a-Vigie"

@@ -298,7 +298,7 @@ class Lab:
     def record(self):
         """Begins the recording at the monitor port."""
         self.raw = os.path.join(self.folder, "raw.pcap")
-        self.recorder = self.monitor.start("tcpdump", "-i", "eth0", "-n", "-U", "-s", "0", "-B", "65536", "-Z", "root", "-w", self.raw)
+        self.recorder = self.monitor.start("tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-s", "0", "-B", "65536", "-Z", "root", "-w", self.raw)
         end = time.monotonic() + 10
         while not (os.path.exists(self.raw) and os.path.getsize(self.raw) >= 24):
             if time.monotonic() > end:
@@ -318,7 +318,7 @@ class Lab:
 
     def finish(self, out, start):
         """Ends the recording and writes it with its first frame at `start` (UTC); gives frames and bytes."""
-        time.sleep(0.5)
+        time.sleep(1)
         self.stop(self.recorder)
         dropped = self.monitor.logs()
         if "0 packets dropped by kernel" not in dropped:

@@ -23,8 +23,9 @@ def dns_and_dhcp(host, dhcp=True, pool=("10.20.2.150", "10.20.2.199"), known=Tru
              "domain=bureau.example", "local=/bureau.example/", "local=/in-addr.arpa/", "no-poll", "local-ttl=300",
              f"pid-file={host.folder}/dnsmasq.pid", f"server=/{TUNNEL_DOMAIN}/{TUNNEL_SERVER}"]
     lines += [f"host-record={name},{name}.bureau.example,{about['ip']}" for name, about in HOSTS.items()]
-    lines += [f"address=/{name}/{ip}" for name, ip in OUTSIDE.items()]
-    lines += ["address=/example/", "address=/org/"]  # nothing is asked of a server beyond
+    lines += [f"host-record={name},{ip}" for name, ip in OUTSIDE.items()]
+    # Nothing is asked of a server beyond: what is not known does not exist.
+    lines += [f"local=/{domain}/" for domain in ("example", "org", "download")]
     if dhcp:
         lines += [f"dhcp-range={pool[0]},{pool[1]},255.255.0.0,12h", "dhcp-authoritative",
                   f"dhcp-leasefile={host.folder}/leases", f"dhcp-option=3,{host.ip}", f"dhcp-option=6,{host.ip}",
@@ -63,7 +64,7 @@ def ftp(host, ip=None):
                 f.write("Rapport trimestriel\n" + "Les chiffres du service sont stables.\n" * 40)
     empty = os.path.join(host.folder, "empty")
     os.makedirs(empty, exist_ok=True)
-    conf = host.file("vsftpd.conf", "listen=YES\nlisten_ipv6=NO\nanonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\n"
+    conf = host.file("vsftpd.conf", "listen=YES\nlisten_ipv6=NO\nanonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\nchroot_local_user=YES\nallow_writeable_chroot=YES\n"
                      f"seccomp_sandbox=NO\npam_service_name=vsftpd\nsecure_chroot_dir={empty}\nbackground=NO\n"
                      "pasv_min_port=40000\npasv_max_port=40100\nuse_localtime=NO\nxferlog_enable=NO\n"
                      "connect_from_port_20=YES\nftpd_banner=Serveur de fichiers du bureau\n")
@@ -103,7 +104,7 @@ def web(host, names=("intranet.bureau.example",), pages=None, auth=False, form=F
     os.system(f"chmod -R a+rX {default}")
     tls = "".join(f"""
   server {{
-    listen 80; listen 443 ssl; server_name {name};
+    listen 80; listen 443 ssl; server_name {name}; ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {certificate(host, name)[0]}; ssl_certificate_key {certificate(host, name)[1]};
     root {(roots or {}).get(name, default)};
     location / {{ try_files $uri $uri/index.html =404; }}
@@ -182,9 +183,9 @@ def telnet(host):
     return child
 
 
-def outside(lab, pages=None, names=None, roots=None):
+def outside(lab, pages=None, roots=None, form=False):
     """The web servers of the names outside, all in one nginx."""
-    return web(lab.internet, names=names or list(OUTSIDE), pages=pages, roots=roots)
+    return web(lab.internet, names=list(OUTSIDE), pages=pages, roots=roots, form=form)
 
 
 def apt_repository(host, folder, packages):
@@ -206,8 +207,8 @@ def apt_repository(host, folder, packages):
     os.makedirs(dist, exist_ok=True)
     with open(os.path.join(dist, "Packages.gz"), "wb") as f:
         f.write(packed)
-    with open(os.path.join(base, "dists", "stable", "InRelease"), "w", encoding="ascii") as f:
-        f.write("Origin: Lab\nSuite: stable\nCodename: stable\nDate: Tue, 24 Nov 2026 06:00:00 UTC\nArchitectures: amd64 all\nComponents: main\nSHA256:\n"
+    with open(os.path.join(base, "dists", "stable", "Release"), "w", encoding="ascii") as f:
+        f.write("Origin: Lab\nSuite: stable\nCodename: stable\nDate: Tue, 24 Nov 2026 06:00:00 UTC\nArchitectures: amd64\nNo-Support-for-Architecture-all: Packages\nComponents: main\nSHA256:\n"
                 f" {hashlib.sha256(packed).hexdigest()} {len(packed)} main/binary-amd64/Packages.gz\n"
                 f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-amd64/Packages\n")
     os.system(f"chmod -R a+rX {base}")
@@ -226,7 +227,7 @@ def apt(host, sources, *packages):
     conf = host.file("apt.conf", f'Dir::State "{root}/state"; Dir::Cache "{root}/cache"; Dir::Etc "{root}/etc"; Dir::State::status "{root}/dpkg/status";\n'
                      'Dir::Etc::sourceparts "-"; APT::Sandbox::User "root"; Acquire::Languages "none"; APT::Architecture "amd64"; Acquire::Check-Date "false"; Acquire::Retries "0";\n'
                      'Acquire::http::Proxy "false";\n')
-    env = ["env", f"APT_CONFIG={conf}", "-u", "http_proxy", "-u", "https_proxy"]
+    env = ["env", "-u", "http_proxy", "-u", "https_proxy", f"APT_CONFIG={conf}"]
     out = host.run(*env, "apt-get", "update", check=False)
     if packages:
         out += host.run(*env, "apt-get", "download", *packages, check=False)
