@@ -1,4 +1,4 @@
-"""A log-in page behind nginx: 401 and the form again for a wrong pair, a redirect and a cookie for a right one."""
+"""A log-in page behind nginx: the form again, with a word, for a wrong pair, a redirect and a cookie for a right one."""
 import http.server
 import os
 import sys
@@ -31,7 +31,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         if password and USERS.get(user) == password:
             self.answer(302, b"", Location="/", Set_Cookie="session=lab; HttpOnly")
         else:
-            self.answer(401, FORM % b"Identifiants incorrects")
+            self.answer(200, FORM % b"Identifiants incorrects")
 
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
