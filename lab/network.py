@@ -50,6 +50,9 @@ class Host:
         os.makedirs(self.etc_folder, exist_ok=True)
         self.etc("resolv.conf", f"search bureau.example\nnameserver {HOSTS[GATEWAY]['ip']}\n")
         self.etc("hostname", name + "\n")
+        self.etc("issue.net", "Debian GNU/Linux 12\n")
+        self.etc("motd", "")
+        os.makedirs(os.path.join(self.etc_folder, "update-motd.d"), exist_ok=True)  # empty: nothing of the machine below
         self.etc("hosts", f"127.0.0.1 localhost {name}\n")
         lab.give_users(self)
         self.run("ip", "link", "set", "lo", "up")
@@ -74,7 +77,8 @@ class Host:
         return path
 
     def _command(self, words):
-        return ["ip", "netns", "exec", self.ns, *[str(w) for w in words]]
+        # Its own host name too: servers greet with it.
+        return ["ip", "netns", "exec", self.ns, "unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', self.name, *[str(w) for w in words]]
 
     def run(self, *words, timeout=60, check=True, text=None):
         """Runs a command to its end on this host, within `timeout` seconds; gives what it printed."""

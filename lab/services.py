@@ -4,6 +4,8 @@ import subprocess
 
 from catalogue import HOSTS, OUTSIDE, TUNNEL_DOMAIN, TUNNEL_SERVER, USERS
 
+# Before a server that notes log-ins: a /var/log of its own (each process on a host has its own mounts), not the machine's.
+OWN_LOGS = ("sh", "-c", 'mount -t tmpfs none /var/log && exec "$@"', "sh")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -82,7 +84,7 @@ def ssh(host, passwords=True):
     conf = host.file("sshd_config", f"HostKey {key}\nUsePAM no\nPasswordAuthentication {'yes' if passwords else 'no'}\n"
                      f"StrictModes no\nAuthorizedKeysFile {host.lab.folder}/admin-key.pub\nPidFile none\nMaxAuthTries 6\nMaxStartups 30\n"
                      "UseDNS no\nSubsystem sftp internal-sftp\n")
-    child = host.start("/usr/sbin/sshd", "-D", "-e", "-f", conf)
+    child = host.start(*OWN_LOGS, "/usr/sbin/sshd", "-D", "-e", "-f", conf)
     host.wait_port(22)
     return child
 
@@ -178,7 +180,7 @@ service anvil {{
 
 def telnet(host):
     """inetutils-telnetd, started for each connection as inetd would."""
-    child = host.start("/usr/bin/python3", os.path.join(HERE, "servers", "inetd.py"), "23", "/usr/sbin/telnetd", "-h")
+    child = host.start(*OWN_LOGS, "/usr/bin/python3", os.path.join(HERE, "servers", "inetd.py"), "23", "/usr/sbin/telnetd", "-h")
     host.wait_port(23)
     return child
 
