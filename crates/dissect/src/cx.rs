@@ -115,12 +115,18 @@ impl Shared {
         Some(e)
     }
 
-    /// The announcement that a new connection to `ip`:`port` answers, if any.
+    /// The announcement that a new connection to `ip`:`port` answers, if any. It stays until it is claimed: what it is to carry may be
+    /// said after it is opened (FTP's passive mode).
     pub fn expected(&mut self, ip: Ip, port: u16, now: Time) -> Option<Expect> {
         if self.expected.is_empty() {
             return None;
         }
-        self.forget((ip, port)).filter(|e| now.since(e.since) < EXPECT_TIME)
+        self.expected.get(&(ip, port)).filter(|e| now.since(e.since) < EXPECT_TIME).cloned()
+    }
+
+    /// Takes the announcement of `ip`:`port`, complete: the connection's first bytes are here.
+    pub fn claim(&mut self, ip: Ip, port: u16) -> Option<Expect> {
+        self.forget((ip, port))
     }
 
     /// Counts a flow that no protocol claimed, by transport, server port and first bytes.

@@ -217,7 +217,7 @@ fn read(
     for round in 0u32.. {
         let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
             for frame in frames {
-                front.frame(frame, |item| loads[owner(item.packet, item.bytes, to_workers.len())].add(&item));
+                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
             }
         });
         if first.is_none() && front.frames.pkts > 0 {
