@@ -71,6 +71,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub counters: Counters,
+    /// Bytes that decoders of bodies hold, over all flows.
+    pub(crate) decoders: std::sync::Arc<std::sync::atomic::AtomicU64>,
     expected: Vec<Expect>,
     /// A buffer to build text in; whoever takes it leaves it empty.
     pub scratch: Vec<u8>,
