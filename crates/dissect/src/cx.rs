@@ -74,6 +74,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub counters: Counters,
+    /// Bytes that decoders of bodies hold, over all flows.
+    pub(crate) decoders: std::sync::Arc<std::sync::atomic::AtomicU64>,
     expected: BTreeMap<(Ip, u16), Expect>,
     /// The latest announcement of each parent, to complete it.
     announced_by: BTreeMap<u64, (Ip, u16)>,

@@ -191,6 +191,7 @@ impl Dissection {
             match proto.probe(&p) {
                 Match::Yes => {
                     cx.shared.counters.told += 1;
+                    cx.env.app_proto = proto.name();
                     return self.begin(*proto);
                 }
                 Match::Maybe if maybe == Proto::Unknown && proto.info().is_some_and(|i| p.on(i.ports)) => maybe = *proto,
@@ -199,6 +200,7 @@ impl Dissection {
         }
         if maybe != Proto::Unknown {
             cx.shared.counters.told += 1;
+            cx.env.app_proto = maybe.name();
             return self.begin(maybe);
         }
         let seen = self.probing.get_or_insert_default();
@@ -277,6 +279,7 @@ impl Dissection {
     fn replay<O: Out>(&mut self, cx: &mut Cx<'_, O>, proto: Proto) {
         cx.shared.counters.told += 1;
         self.begin(proto);
+        cx.env.app_proto = proto.name();
         let Some(seen) = self.probing.take() else { return };
         let mut at = [0; 2];
         for (dir, len) in seen.pieces {
@@ -388,6 +391,7 @@ impl Dissection {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.begin(proto);
+                cx.env.app_proto = proto.name();
                 self.need = [0; 2];
             }
             Next::Anything => {
@@ -395,6 +399,7 @@ impl Dissection {
                 self.parser.finish(cx);
                 self.parser = Parser::None;
                 self.proto = Proto::Unknown;
+                cx.env.app_proto = "";
                 self.need = [0; 2];
                 self.rest = [Vec::new(), Vec::new()];
                 self.state = State::Probing;

@@ -114,6 +114,7 @@ protocols! {
     Dns: dns::Dns [dns::DnsMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
+    Http: http::Http [http::HttpExchange];
 }
 
 impl Proto {
