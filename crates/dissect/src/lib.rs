@@ -15,6 +15,8 @@ pub mod proto;
 pub mod record;
 pub mod registry;
 #[cfg(test)]
+pub(crate) mod replay;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use cursor::Cursor;

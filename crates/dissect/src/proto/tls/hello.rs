@@ -54,8 +54,6 @@ impl Ja3 {
 /// What is kept of a ClientHello.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
-    /// The version field, which TLS 1.3 leaves at 1.2.
-    pub(crate) version: u16,
     pub(crate) session_id: Vec<u8>,
     /// Name asked for.
     pub(crate) sni: Vec<u8>,
@@ -128,7 +126,7 @@ pub(crate) fn client(body: &[u8], quic: bool) -> Option<Client> {
     c.skip(32)?;
     let session_id = c.block8()?;
     let ciphers = c.block16()?;
-    let mut hello = Client { version, session_id: session_id.to_vec(), ..Client::default() };
+    let mut hello = Client { session_id: session_id.to_vec(), ..Client::default() };
     let (mut kinds, mut groups, mut points, mut signatures, mut versions, mut named) = (Vec::new(), &[][..], &[][..], &[][..], &[][..], false);
     if c.block8().is_some() {
         let whole = extensions(c, |kind, contents| {

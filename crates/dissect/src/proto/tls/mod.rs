@@ -49,6 +49,8 @@ const HEARTBEAT: u8 = 24;
 pub struct Tls {
     sides: [Side; 2],
     client: Option<Box<hello::Client>>,
+    /// JA4 of a second ClientHello.
+    second_ja4: Option<String>,
     server: Option<Box<hello::Server>>,
     certificate: Option<Box<Certificate>>,
     client_certificate: Option<Box<Certificate>>,
@@ -163,8 +165,11 @@ impl Protocol for Tls {
         if side.version == 0 {
             side.version = u16::from(major) << 8 | u16::from(minor);
         }
-        if kind == APPLICATION_DATA || kind == CHANGE_CIPHER_SPEC || side.encrypted {
-            side.skip = len;
+        // In TLS 1.3 encrypted records call themselves application data; what calls itself handshake after the (empty) change of keys
+        // is a second ClientHello and its answer.
+        let encrypted = side.encrypted && (kind != HANDSHAKE || !self.is_13());
+        if kind == APPLICATION_DATA || kind == CHANGE_CIPHER_SPEC || encrypted {
+            self.sides[dir.index()].skip = len;
             let done = self.opaque(cx, dir, kind, len);
             return if done { Step::done() } else { Step::go(HEADER) };
         }
@@ -262,10 +267,10 @@ impl Tls {
         let Some(body) = bytes.get(2..2 + len) else { return Step::need(2 + len) };
         let mut c = Cursor::new(body);
         match (c.u8(), c.u16()) {
-            (Some(1), Some(version)) => {
+            (Some(1), Some(_)) => {
                 self.sslv2 = true;
                 self.reversed = dir == Direction::ToClient;
-                self.client = Some(Box::new(hello::Client { version, ..hello::Client::default() }));
+                self.client = Some(Box::default());
             }
             // A ServerHello: session id hit, certificate type, version, then the certificate.
             (Some(4), Some(_)) if self.sslv2 => {
@@ -308,13 +313,12 @@ impl Tls {
         if !self.told && !early {
             self.switched |= !from_client;
             let waiting = self.asked && self.client_certificate.is_none() && !from_client;
-            if self.server.is_some() && !waiting {
+            let retrying = self.server.as_ref().is_some_and(|s| s.retry) && kind == CHANGE_CIPHER_SPEC;
+            if self.server.is_some() && !waiting && !retrying {
                 self.tell(cx);
             }
         }
-        // In TLS 1.3 a second ClientHello and what answers it stand behind the (empty) change of keys.
-        let readable = kind == HANDSHAKE && self.is_13();
-        if kind == CHANGE_CIPHER_SPEC || kind == ALERT || readable {
+        if kind == CHANGE_CIPHER_SPEC || kind == ALERT {
             return false;
         }
         self.shape(cx, dir, len)
@@ -423,10 +427,12 @@ impl Tls {
     fn message<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, kind: u8, body: &[u8]) {
         match kind {
             1 => {
+                let Some(hello) = hello::client(body, false) else { return self.bad_message(cx, dir) };
                 if self.client.is_some() {
+                    // Sent again as the server asked (RFC 8446 section 4.1.2), or duplicated.
+                    self.second_ja4 = hello.ja4;
                     return;
                 }
-                let Some(hello) = hello::client(body, false) else { return self.bad_message(cx, dir) };
                 if let Some(event) = hello.malformed {
                     self.anomaly(cx, event);
                 }
@@ -437,11 +443,11 @@ impl Tls {
                 let Some(hello) = hello::server(body) else { return self.bad_message(cx, dir) };
                 match &mut self.server {
                     // The answer to a second ClientHello: only the version may be new.
-                    Some(before) if before.retry => before.version = hello.version,
+                    Some(before) if before.retry => (before.version, before.retry) = (hello.version, false),
                     Some(_) => {}
                     none => *none = Some(Box::new(hello)),
                 }
-                if self.is_13() {
+                if self.is_13() && self.server.as_ref().is_some_and(|s| !s.retry) {
                     self.tell(cx);
                 }
             }
@@ -542,6 +548,7 @@ impl Tls {
                 certificates: Some(self.certificates).filter(|n| *n > 0),
                 alert: self.alert.map(|(_, number)| number),
                 alert_from: self.alert.map(|(dir, _)| if dir == self.client_dir() { "client" } else { "server" }),
+                ja4_second: self.second_ja4.as_deref().filter(|j| client.and_then(|c| c.ja4.as_deref()) != Some(j)),
                 early_data: Flag(client.is_some_and(|c| c.early_data)),
                 sslv2_hello: Flag(self.sslv2),
             },

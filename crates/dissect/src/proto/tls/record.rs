@@ -72,6 +72,9 @@ pub struct TlsEvent<'a> {
     /// Who sent it: `client` or `server`.
     #[field(place = "vigie", key = "alert_from")]
     pub alert_from: Option<&'a str>,
+    /// JA4 of the second hello, where the server asked for one and it differs (RFC 8446 section 4.1.4).
+    #[field(place = "vigie", key = "ja4_second")]
+    pub ja4_second: Option<&'a str>,
     /// Whether the client sends data before the handshake is done (RFC 8446 section 2.3).
     #[field(place = "vigie", key = "early_data")]
     pub early_data: Flag,
