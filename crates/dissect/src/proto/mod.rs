@@ -4,3 +4,4 @@ pub mod arp;
 pub mod dns;
 pub mod ftp;
 pub mod http;
+pub mod tls;
