@@ -114,6 +114,10 @@ protocols! {
     Dns: dns::Dns [dns::DnsMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
+    Smtp: smtp::Smtp [smtp::SmtpMail];
+    Pop3: pop3::Pop3 [pop3::Pop3Command];
+    Imap: imap::Imap [imap::ImapCommand];
+    Telnet: telnet::Telnet [telnet::TelnetSession];
 }
 
 impl Proto {

@@ -3,3 +3,9 @@
 pub mod arp;
 pub mod dns;
 pub mod ftp;
+pub mod imap;
+pub mod mime;
+pub mod pop3;
+pub mod sasl;
+pub mod smtp;
+pub mod telnet;
