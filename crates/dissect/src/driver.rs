@@ -204,12 +204,16 @@ impl Dissection {
         let seen = self.probing.get_or_insert_default();
         seen.datagrams += 1;
         if seen.datagrams >= PROBE_DATAGRAMS {
-            self.give_up_unknown(cx);
+            self.give_up_unknown(cx, bytes);
         }
     }
 
-    fn give_up_unknown<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
-        cx.shared.counters.unknown += 1;
+    fn give_up_unknown<O: Out>(&mut self, cx: &mut Cx<'_, O>, datagram: &[u8]) {
+        let first = match &self.probing {
+            Some(p) if self.transport == Transport::Tcp => p.pieces.first().map_or(&[][..], |(dir, _)| &p.bytes[dir.index()][..]),
+            _ => datagram,
+        };
+        cx.shared.count_unknown(cx.env.proto, cx.env.dst_port, first);
         self.state = State::Unknown;
         self.probing = None;
     }
@@ -252,7 +256,7 @@ impl Dissection {
         if yes != Proto::Unknown {
             self.replay(cx, yes);
         } else if seen.candidates == 0 {
-            self.give_up_unknown(cx);
+            self.give_up_unknown(cx, &[]);
         } else if full {
             self.settle(cx);
         }
@@ -260,12 +264,12 @@ impl Dissection {
 
     /// No more bytes will tell: takes the candidate on whose port the flow stands, or none.
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
-        let Some(seen) = &self.probing else { return self.give_up_unknown(cx) };
+        let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
         let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
-            _ => self.give_up_unknown(cx),
+            _ => self.give_up_unknown(cx, &[]),
         }
     }
 
