@@ -122,6 +122,10 @@ protocols! {
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
     Http: http::Http [http::HttpExchange];
     Tls: tls::Tls [tls::TlsEvent, tls::TlsShape];
+    Smtp: smtp::Smtp [smtp::SmtpMail];
+    Pop3: pop3::Pop3 [pop3::Pop3Command];
+    Imap: imap::Imap [imap::ImapCommand];
+    Telnet: telnet::Telnet [telnet::TelnetSession];
 }
 
 impl Proto {
