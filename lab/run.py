@@ -149,7 +149,10 @@ def check_all(names, vigie):
     else:
         for name in names:
             if os.path.exists(os.path.join(TESTDATA, name + ".pcap")):
-                results[name] = check(name, vigie)
+                try:
+                    results[name] = check(name, vigie)
+                except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as why:
+                    results[name] = f"{type(why).__name__}: {why}"
     for name, why in results.items():
         print(f"{name}: {why or 'ok'}")
     bad = sum(1 for why in results.values() if why)
