@@ -1,1 +1,47 @@
-//! To come.
+//! Captures in, bursts of borrowed frames out.
+//!
+//! [`mod@file`] reads captures (pcap and pcapng, gzip or zstd around them, by content and not by name) as one capture point: sorted by the
+//! time of their first packet, merged where they overlap. [`filter`] keeps frames by an expression as `tcpdump` takes it.
+//!
+//! What this crate may not do: look into frames (only a filter does), send, allocate per frame. What is wrong with a capture is a
+//! [`Problem`] and never an error that ends the reading: what stands before the damage is given.
+
+pub mod file;
+pub mod filter;
+mod link_type;
+mod problem;
+
+pub use file::fuzz;
+pub use file::{Capture, Counters, Interface, Options, Source};
+pub use filter::{Filter, FilterError};
+pub use link_type::LinkType;
+pub use problem::{Problem, ProblemKind};
+
+use vigie_base::Time;
+
+/// Most frames in one burst.
+pub const BURST: usize = 64;
+
+/// One captured frame, borrowed from the block that it was read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// When it was captured. A frame without a stamp (pcapng Simple Packet Block) has the time of the frame before it in its file, or 0.
+    pub time: Time,
+    /// Captured bytes, from the first byte of the link header; at most 262,144.
+    pub data: &'a [u8],
+    /// Bytes on the wire: at least `data.len()`.
+    pub wire_len: u32,
+    /// What the first byte of `data` begins.
+    pub link: LinkType,
+    /// Index into [`Capture::sources`].
+    pub source: u16,
+}
+
+/// What [`Capture::next_batch`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A burst was given; there may be more.
+    More,
+    /// Every source is read to its end.
+    End,
+}

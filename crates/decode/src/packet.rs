@@ -232,10 +232,18 @@ anomalies! {
     ErspanInvalid = "decoder.erspan.header_too_small";
     /// Tunnel header (VXLAN, GENEVE, Teredo) not followed: malformed inside.
     TunnelInvalid = "decoder.tunnel.invalid";
-    /// Tunnels deeper than are followed.
+    /// Tunnels or link headers deeper than are followed.
     TunnelTooDeep = "decoder.too_many_layers";
     /// The frame was cut by the capture's snap length.
     Snapped = "decoder.snapped";
+    /// ICMP or ICMPv6 checksum wrong (noted, not discarded).
+    IcmpChecksum = "stream.pkt_invalid_icmp_csum";
+    /// ICMPv6 carried by IPv4: taken as another IP protocol.
+    Ipv4Icmp6 = "decoder.ipv4.icmpv6";
+    /// ICMP for IPv4 carried by IPv6: taken as another IP protocol.
+    Ipv6Icmp4 = "decoder.ipv6.icmpv4";
+    /// IPv6 fragment that is not the last and not a multiple of 8 bytes long (RFC 8200 section 4.5).
+    Ipv6FragInvalidLength = "decoder.ipv6.frag_invalid_length";
 }
 
 /// A set of [`Anomaly`].
@@ -262,13 +270,15 @@ impl Anomalies {
 pub struct Packet {
     /// Where its way ends, or that it goes on.
     pub end: End,
-    /// Source and destination of the innermost Ethernet-like header; [`Mac::ZERO`] where there is none.
+    /// Source of the innermost Ethernet-like header; [`Mac::ZERO`] where there is none, and for what a tunnel carries without one
+    /// (the outer addresses are those of the tunnel's ends, not of the hosts that talk).
     pub src_mac: Mac,
     /// See `src_mac`.
     pub dst_mac: Mac,
     /// Last EtherType read (0 where the link has none).
     pub ethertype: u16,
-    /// VLAN ids of the innermost Ethernet header, outermost first; `vlans` of them.
+    /// VLAN ids of the innermost Ethernet header, outermost first; `vlans` of them. Priority tags (id 0) are not among them:
+    /// they name no network, and stations send them in one direction only.
     pub vlan: [u16; VLAN_MAX],
     /// Number of VLAN tags.
     pub vlans: u8,
@@ -287,7 +297,7 @@ pub struct Packet {
     pub dst: Ip,
     /// TTL or hop limit.
     pub ttl: u8,
-    /// Transport protocol number (IPv6: the last next-header).
+    /// Transport protocol number (IPv6: the last next-header; of a fragment, the one its fragment header states).
     pub proto: u8,
     /// IPv4 identification (0 for IPv6).
     pub ip_id: u16,
@@ -299,12 +309,53 @@ pub struct Packet {
     pub l4: Span,
     /// Transport.
     pub body: Body,
-    /// Ports of TCP, UDP and SCTP; 0 otherwise.
+    /// Port of TCP, UDP and SCTP; 0 otherwise.
     pub src_port: u16,
     /// See `src_port`.
     pub dst_port: u16,
-    /// What the transport carries (for ICMP: what follows the 4 bytes of type, code and checksum; for fragments empty).
+    /// What the transport carries (for ICMP: what follows the 4 bytes of type, code and checksum; for other IP protocols all of
+    /// `l4`; for fragments empty).
     pub payload: Span,
     /// Oddities, none of which but `End::Invalid`'s stop the packet.
     pub anomalies: Anomalies,
+}
+
+impl Packet {
+    /// A packet of which nothing is known yet.
+    pub const EMPTY: Packet = Packet {
+        end: End::NotIp,
+        src_mac: Mac::ZERO,
+        dst_mac: Mac::ZERO,
+        ethertype: 0,
+        vlan: [0; VLAN_MAX],
+        vlans: 0,
+        tunnel: TunnelKind::None,
+        tunnel_depth: 0,
+        tunnel_key: 0,
+        ip_version: 0,
+        src: Ip([0; 16]),
+        dst: Ip([0; 16]),
+        ttl: 0,
+        proto: 0,
+        ip_id: 0,
+        dont_fragment: false,
+        ip: Span { start: 0, end: 0 },
+        l4: Span { start: 0, end: 0 },
+        body: Body::None,
+        src_port: 0,
+        dst_port: 0,
+        payload: Span { start: 0, end: 0 },
+        anomalies: Anomalies(0),
+    };
+
+    /// The VLAN ids, outermost first.
+    pub fn vlan_ids(&self) -> &[u16] {
+        self.vlan.get(..usize::from(self.vlans)).unwrap_or(&[])
+    }
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Self::EMPTY
+    }
 }

@@ -1,0 +1,103 @@
+//! DNS over UDP and TCP (RFC 1035, 3596, 2782, 4255; messages shared with mDNS RFC 6762 and LLMNR RFC 4795).
+//!
+//! Every message is one transaction and one event, as in Suricata 8 (`dns` version 3). Assumed: a TCP stream carries whole
+//! messages with a two-byte length. A message that does not parse raises an anomaly and is told as far as it could be read.
+
+pub(crate) mod message;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use record::{DnsMessage, DnsMessageRow, Query, QueryRow, Resource, ResourceRow};
+
+use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use vigie_base::Direction;
+use vigie_event::Out;
+
+/// A DNS flow.
+#[derive(Debug, Default)]
+pub struct Dns {
+    transactions: u32,
+    /// Messages in a row that did not parse: after a few the flow is left alone.
+    malformed: u8,
+}
+
+/// A flow whose first messages do not parse is no DNS.
+const MALFORMED_MAX: u8 = 8;
+
+impl Protocol for Dns {
+    const INFO: Info = Info {
+        name: "dns",
+        doc: "Domain Name System (RFC 1035) over UDP and TCP",
+        transports: &[Transport::Udp, Transport::Tcp],
+        ports: &[53],
+        buffer_max: 65_537,
+    };
+
+    fn probe(p: &Probe<'_>) -> Match {
+        let usual = p.on(Self::INFO.ports);
+        match p.transport {
+            // mDNS, LLMNR and NBNS share the form of messages and have their own ports and kinds of events.
+            Transport::Udp if p.on(&[5353, 5355, 137]) => Match::No,
+            Transport::Udp => message::looks_like(p.bytes, usual),
+            _ => match p.bytes {
+                [hi, lo, rest @ ..] => {
+                    let len = usize::from(u16::from_be_bytes([*hi, *lo]));
+                    if len < message::HEADER_LEN {
+                        return Match::No;
+                    }
+                    if rest.len() < message::HEADER_LEN {
+                        return Match::Maybe;
+                    }
+                    match message::looks_like(&rest[..rest.len().min(len)], usual) {
+                        // The message is not whole yet.
+                        Match::No if rest.len() < len && usual => Match::Maybe,
+                        m => m,
+                    }
+                }
+                _ => Match::Maybe,
+            },
+        }
+    }
+
+    fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
+        if cx.env.proto == 17 {
+            return Step { used: bytes.len(), next: self.message(cx, dir, bytes) };
+        }
+        let [hi, lo, rest @ ..] = bytes else { return Step::need(2) };
+        let len = usize::from(u16::from_be_bytes([*hi, *lo]));
+        let Some(message) = rest.get(..len) else { return Step::need(2 + len) };
+        Step { used: 2 + len, next: self.message(cx, dir, message) }
+    }
+
+    fn transactions(&self) -> u32 {
+        self.transactions
+    }
+}
+
+impl Dns {
+    fn message<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Next {
+        let mut arena = std::mem::take(&mut cx.shared.scratch);
+        let parsed = message::parse(bytes, &mut arena);
+        let next = match &parsed {
+            None => {
+                self.malformed = self.malformed.saturating_add(1);
+                cx.anomaly("dns", "malformed_data", self.transactions);
+                if self.malformed >= MALFORMED_MAX && self.transactions == 0 { Next::GiveUp("not_dns") } else { Next::Go }
+            }
+            Some(m) => {
+                self.malformed = 0;
+                let tx = self.transactions;
+                self.transactions += 1;
+                record::push(m, &arena, tx, |r| cx.push_from(dir, tx, r));
+                if m.malformed {
+                    cx.anomaly("dns", "malformed_data", tx);
+                }
+                Next::Go
+            }
+        };
+        arena.clear();
+        cx.shared.scratch = arena;
+        next
+    }
+}

@@ -1,0 +1,50 @@
+use super::{address_port, extended};
+
+#[test]
+fn announced_ports_read() {
+    let (ip, port) = address_port(b"227 Entering Passive Mode (192,168,0,9,39,16).").unwrap();
+    assert_eq!((ip.to_string().as_str(), port), ("192.168.0.9", 10_000));
+    let (ip, port) = address_port(b"10,0,0,1,4,1").unwrap();
+    assert_eq!((ip.to_string().as_str(), port), ("10.0.0.1", 1025));
+    assert_eq!(extended(b"|||6446|").map(|(_, p)| p), Some(6446));
+    assert_eq!(extended(b"|2|fe80::1|53000|").map(|(i, p)| (i.to_string(), p)), Some(("fe80::1".to_owned(), 53000)));
+    assert_eq!(address_port(b"1,2,3"), None);
+    assert_eq!(address_port(b"300,2,3,4,5,6"), None);
+}
+
+use crate::testing::{ToClient, ToServer, get, same_wherever_cut, stream};
+
+const SESSION: &[(vigie_base::Direction, &[u8])] = &[
+    (ToClient, b"220-Welcome\r\n220 (vsFTPd 3.0.3)\r\n"),
+    (ToServer, b"USER ada\r\n"),
+    (ToClient, b"331 Please specify the password.\r\n"),
+    (ToServer, b"PASS Canari-7f3a\r\n"),
+    (ToClient, b"530 Login incorrect.\r\n"),
+    (ToServer, b"USER ada\r\nPASS secret\r\n"),
+    (ToClient, b"331 Please specify the password.\r\n230 Login successful.\r\n"),
+    (ToServer, b"PASV\r\n"),
+    (ToClient, b"227 Entering Passive Mode (10,0,0,2,39,16).\r\n"),
+    (ToServer, b"RETR report.pdf\r\n"),
+    (ToClient, b"150 Opening.\r\n226 Transfer complete.\r\n"),
+    (ToServer, b"QUIT\r\n"),
+    (ToClient, b"221 Goodbye.\r\n"),
+];
+
+#[test]
+fn a_session_is_told_command_by_command() {
+    let lines = stream(21, SESSION);
+    let of = |kind: &str| -> Vec<&String> { lines.iter().filter(|l| get(l, "event_type") == format!("\"{kind}\"")).collect() };
+    let ftp = of("ftp");
+    assert_eq!(ftp.iter().map(|l| get(l, "ftp.command")).collect::<Vec<_>>(), ["", "\"USER\"", "\"PASS\"", "\"USER\"", "\"PASS\"", "\"PASV\"", "\"RETR\"", "\"QUIT\""]);
+    assert_eq!(get(ftp[2], "ftp.command_data"), "\"<redacted:11>\"");
+    assert_eq!(get(ftp[6], "ftp.completion_code"), r#"["150","226"]"#);
+    assert_eq!(get(ftp[5], "ftp.dynamic_port"), "10000");
+    let logins = of("login");
+    assert_eq!(logins.iter().map(|l| get(l, "login.outcome")).collect::<Vec<_>>(), ["\"failure\"", "\"success\""]);
+    assert!(!lines.concat().contains("Canari"), "a password is in the output");
+}
+
+#[test]
+fn a_session_is_the_same_wherever_it_is_cut() {
+    same_wherever_cut(21, SESSION);
+}

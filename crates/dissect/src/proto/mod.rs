@@ -1,0 +1,5 @@
+//! One folder a protocol. Start a new one from its neighbour: `dns` for datagrams, `ftp` for streams.
+
+pub mod arp;
+pub mod dns;
+pub mod ftp;
