@@ -121,6 +121,7 @@ protocols! {
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
     Tls: tls::Tls [tls::TlsEvent, tls::TlsShape];
+    Ssh: ssh::Ssh [ssh::SshEvent];
 }
 
 impl Proto {

@@ -3,4 +3,5 @@
 pub mod arp;
 pub mod dns;
 pub mod ftp;
+pub mod ssh;
 pub mod tls;
