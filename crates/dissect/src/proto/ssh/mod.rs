@@ -1,6 +1,6 @@
 //! SSH (RFC 4253; HASSH, BSD-3-Clause), with the outcome of its log-ins by the session's shape ([`shape`]).
 //!
-//! One `ssh` event a flow: when both sides have offered their algorithms, or at the end with what is known (banners alone, one side
+//! One `ssh` event a flow: when a side takes its new keys, or at the end with what is known (banners alone, one side
 //! alone, protocol 1). Assumed: the opener is the client, as long as the flow says so. Of the key exchange only the offers are read;
 //! after the new keys bytes are counted until the log-in's outcome is certain, told as one `login` of method `shape`.
 
@@ -16,7 +16,7 @@ use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use md5::{Digest, Md5};
 use shape::{Framing, Outcome, Shape};
 use vigie_base::Direction;
-use vigie_event::Out;
+use vigie_event::{Flag, Out};
 
 /// Longest banner line (RFC 4253 section 4.2, the end of line included).
 const BANNER_MAX: usize = 255;
@@ -27,8 +27,15 @@ const PACKET_MAX: usize = 35_000;
 /// Bytes kept of a HASSH string; a longer one keeps only its hash.
 const HASSH_MAX: usize = 4096;
 
+/// First words of a server that turns clients away.
+const REFUSALS: [&[u8]; 2] = [b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"];
+
 const KEXINIT: u8 = 20;
 const NEWKEYS: u8 = 21;
+/// SSH_MSG_KEXDH_INIT and its like: the client's part, whichever method is used.
+const KEX_INIT: u8 = 30;
+/// SSH_MSG_KEX_DH_GEX_REQUEST.
+const KEX_GROUP_REQUEST: u8 = 34;
 
 /// An SSH session.
 #[derive(Debug, Default)]
@@ -38,6 +45,8 @@ pub struct Ssh {
     /// Once both have new keys, or one has and speaks.
     shape: Option<Box<Shape>>,
     shape_told: bool,
+    /// Whether the side that was called acts as the client (a session turned round, to pass a firewall).
+    reversed: bool,
 }
 
 /// What one direction keeps.
@@ -79,6 +88,13 @@ impl Protocol for Ssh {
     };
 
     fn probe(p: &Probe<'_>) -> Match {
+        // What OpenSSH says instead of its banner when it is overrun.
+        if p.dir == Direction::ToClient && REFUSALS.iter().any(|r| p.bytes.starts_with(r)) {
+            return Match::Yes;
+        }
+        if p.dir == Direction::ToClient && REFUSALS.iter().any(|r| r.starts_with(p.bytes)) {
+            return Match::Maybe;
+        }
         let start = &p.bytes[..p.bytes.len().min(4)];
         if start != &b"SSH-"[..start.len()] {
             return Match::No;
@@ -114,13 +130,11 @@ impl Protocol for Ssh {
                 let side = &mut self.sides[dir.index()];
                 if side.offer.is_none() {
                     side.offer = offer(packet, dir).map(Box::new);
-                    if self.sides.iter().all(|s| s.offer.is_some()) {
-                        self.tell(cx);
-                    }
                 }
                 Step::go(4 + len)
             }
             NEWKEYS => {
+                self.tell(cx);
                 let side = &mut self.sides[dir.index()];
                 side.encrypted = true;
                 side.skip = len - 2;
@@ -128,6 +142,7 @@ impl Protocol for Ssh {
             }
             _ => {
                 side.skip = len - 2;
+                self.reversed |= dir == Direction::ToClient && matches!(code, KEX_INIT | KEX_GROUP_REQUEST);
                 Step::go(6)
             }
         }
@@ -139,8 +154,9 @@ impl Protocol for Ssh {
             Ok(n) if side.skip >= n && side.skip > 0 => side.skip -= n,
             _ if side.encrypted => {
                 side.skip = 0;
+                let role = if self.reversed { dir.flip() } else { dir };
                 if let Some(shape) = &mut self.shape {
-                    shape.gap(dir, len);
+                    shape.gap(role, len);
                 }
             }
             // Where the new keys begin cannot be told any more.
@@ -249,6 +265,7 @@ impl Ssh {
     }
 
     fn encrypted<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
+        let dir = self.role(dir);
         if self.shape.is_none() {
             let (to_server, to_client) = self.framing();
             self.shape = Some(Box::new(Shape::new(to_server, to_client)));
@@ -270,9 +287,17 @@ impl Ssh {
         (of(2, 4, 6), of(3, 5, 7))
     }
 
+    /// In which direction a side's bytes go, seen from the one that acts as the client.
+    fn role(&self, dir: Direction) -> Direction {
+        if self.reversed { dir.flip() } else { dir }
+    }
+
     /// The first of the client's list that the server has too (RFC 4253 section 7.1).
     fn agreed(&self, list: usize) -> Option<&[u8]> {
-        let [client, server] = &self.sides;
+        let [mut client, mut server] = [&self.sides[0], &self.sides[1]];
+        if self.reversed {
+            std::mem::swap(&mut client, &mut server);
+        }
         let (client, server) = (client.offer.as_ref()?, server.offer.as_ref()?);
         client.lists[list].split(|b| *b == b',').find(|n| server.lists[list].split(|b| *b == b',').any(|m| m == *n))
     }
@@ -287,7 +312,7 @@ impl Ssh {
             (!s.version.is_empty()).then_some(Peer { proto_version: &s.version, software_version: &s.software, hassh })
         });
         let (kex, host_key, cipher) = (self.agreed(0), self.agreed(1), self.agreed(2));
-        cx.push(0, &SshEvent { client, server, kex, cipher, host_key });
+        cx.push(0, &SshEvent { client, server, kex, cipher, host_key, reversed: Flag(self.reversed) });
     }
 
     fn tell_login<O: Out>(&mut self, cx: &mut Cx<'_, O>, over: bool) {
@@ -299,7 +324,8 @@ impl Ssh {
             Outcome::Success => "success",
             Outcome::Failure => "failure",
         };
-        cx.login(&Login { protocol: "ssh", user: None, method: "shape", outcome, cleartext: false, anonymous: false, tries });
+        let login = Login { protocol: "ssh", user: None, method: "shape", outcome, cleartext: false, anonymous: false, tries };
+        cx.push_from(self.role(Direction::ToServer), vigie_event::NO_TX, &login);
     }
 }
 

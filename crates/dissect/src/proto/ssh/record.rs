@@ -1,6 +1,6 @@
 //! The `ssh` event, as in Suricata 8.
 
-use vigie_event::{Group, Record};
+use vigie_event::{Flag, Group, Record};
 
 /// An SSH session.
 #[derive(Record)]
@@ -19,6 +19,9 @@ pub struct SshEvent<'a> {
     /// Kind of the server's key.
     #[field(place = "vigie", key = "host_key")]
     pub host_key: Option<&'a [u8]>,
+    /// Whether the side that was called acts as the client: a session turned round.
+    #[field(place = "vigie", key = "reversed")]
+    pub reversed: Flag,
 }
 
 /// One side of an SSH session.
