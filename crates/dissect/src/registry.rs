@@ -126,6 +126,7 @@ protocols! {
     Pop3: pop3::Pop3 [pop3::Pop3Command];
     Imap: imap::Imap [imap::ImapCommand];
     Telnet: telnet::Telnet [telnet::TelnetSession];
+    Ssh: ssh::Ssh [ssh::SshEvent];
 }
 
 impl Proto {

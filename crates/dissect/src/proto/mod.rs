@@ -4,6 +4,7 @@ pub mod arp;
 pub mod dns;
 pub mod ftp;
 pub mod http;
+pub mod ssh;
 pub mod tls;
 pub mod imap;
 pub mod mime;
