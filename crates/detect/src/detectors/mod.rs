@@ -1,0 +1,3 @@
+//! The detectors, one a file. The list is [`crate::registry::DETECTORS`].
+
+pub mod brute_force;
