@@ -30,7 +30,10 @@ impl Distinct {
 
     /// Adds a thing; says whether it is (as far as is known) new.
     pub fn add<T: Hash>(&mut self, thing: &T) -> bool {
-        let h = hash_one(&table_state(1), thing) as u32;
+        self.add_hash(hash_one(&table_state(1), thing) as u32)
+    }
+
+    fn add_hash(&mut self, h: u32) -> bool {
         match self {
             Distinct::Few(v) => match v.binary_search(&h) {
                 Ok(_) => false,
@@ -49,6 +52,23 @@ impl Distinct {
                 }
             },
             Distinct::Many(bits) => set(bits, h),
+        }
+    }
+
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Distinct) {
+        match other {
+            Distinct::Few(v) => v.iter().for_each(|h| _ = self.add_hash(*h)),
+            Distinct::Many(theirs) => {
+                if let Distinct::Few(v) = self {
+                    let mut bits = Box::new([0; BITS / 64]);
+                    v.iter().for_each(|h| _ = set(&mut bits, *h));
+                    *self = Distinct::Many(bits);
+                }
+                if let Distinct::Many(mine) = self {
+                    mine.iter_mut().zip(theirs.iter()).for_each(|(m, t)| *m |= t);
+                }
+            }
         }
     }
 

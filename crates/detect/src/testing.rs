@@ -5,7 +5,8 @@ use crate::registry::{Engine, template};
 use crate::text::{Lang, render};
 use crate::Settings;
 use vigie_base::Time;
-use vigie_event::{Batch, Envelope, Record};
+use vigie_dissect::proto::dns::{DnsMessage, Query, Resource};
+use vigie_event::{Batch, Envelope, Flag, Record};
 
 /// Rows pushed one after another, through all detectors.
 pub(crate) struct Bench {
@@ -87,4 +88,10 @@ impl Bench {
         assert!(last.iter().all(|l| l.phase == Phase::Close), "what was opened is closed");
         last
     }
+}
+
+/// A DNS answer that says nothing but these.
+pub(crate) fn dns_response<'a>(queries: &'a [Query<'a>], answers: &'a [Resource<'a>]) -> DnsMessage<'a> {
+    let f = Flag(false);
+    DnsMessage { version: 3, kind: "response", tx_id: 0, id: 1, flags: "8180", qr: Flag(true), aa: f, tc: f, rd: f, ra: f, z: f, opcode: 0, rcode: b"NOERROR", queries, answers, authorities: &[], additionals: &[], grouped: None }
 }
