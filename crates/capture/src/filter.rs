@@ -613,20 +613,23 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         self.at += usize::from(kind.is_some());
-        if dir.is_none() && kind.is_none() {
-            if let Some(proto) = proto {
-                // A protocol alone; a value after it (`ip 10.0.0.1`) makes it a qualifier.
-                let alone = self.peek().is_none_or(|w| matches!(w, ")" | "(" | "and" | "or" | "&&" | "||") || !w.starts_with(is_word));
-                if alone && self.peek() != Some("(") {
-                    return self.alone(proto, start).map(Node::Test);
-                }
-            }
+        // A protocol alone; a value after it (`ip 10.0.0.1`) makes it a qualifier.
+        let alone = self.peek().is_none_or(|w| w != "(" && (matches!(w, "and" | "or") || !w.starts_with(is_word)));
+        if let (Some(proto), None, None, true) = (proto, dir, kind, alone) {
+            return self.alone(proto, start).map(Node::Test);
         }
         let qualifiers = if proto.is_none() && dir.is_none() && kind.is_none() {
             self.last.unwrap_or(Qualifiers { proto: Proto::Any, dir: Dir::Either, kind: Kind::Host })
         } else {
             Qualifiers { proto: proto.unwrap_or(Proto::Any), dir: dir.unwrap_or(Dir::Either), kind: kind.unwrap_or(Kind::Host) }
         };
+        if dir.is_none()
+            && kind.is_none()
+            && matches!(proto, Some(Proto::Over { .. }))
+            && self.peek().is_some_and(|w| w.parse::<IpAddr>().is_err())
+        {
+            return Err(self.misplaced());
+        }
         self.check(qualifiers, start)?;
         self.last = Some(qualifiers);
         if self.eat(&["("]) {

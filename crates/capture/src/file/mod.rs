@@ -471,7 +471,17 @@ impl Capture {
             }
             let earliest = self.cursors.iter().filter_map(Cursor::head_key).min();
             let Some(next) = self.pending.front() else { return };
-            if earliest.is_some_and(|t| t <= next.first) || !self.may_open(next.packing) {
+            if earliest.is_some_and(|t| t <= next.first) {
+                return;
+            }
+            if !self.may_open(next.packing) {
+                if !self.told_crowded {
+                    self.told_crowded = true;
+                    let file = self.sources[usize::from(next.source)].name.clone();
+                    let what = format!("more than {OPEN_MAX} captures (or {OPEN_ZSTD_MAX} packed with zstd) overlap in time");
+                    let todo = "its frames come late, and those of others may; join captures first";
+                    self.problems.push(Problem { kind: ProblemKind::Limit, file, offset: None, what, todo });
+                }
                 return;
             }
             if let Some(pending) = self.pending.pop_front() {
@@ -532,22 +542,13 @@ impl Capture {
         let none = Frame { time: Time(0), data: &[], wire_len: 0, link: LinkType(0), source: 0 };
         let mut burst = [none; BURST];
         let mut count = 0;
-        let waits = self.pending.front().map(|next| (next.first, next.source, self.may_open(next.packing)));
-        if let (Some((first, source, false)), false) = (waits, self.told_crowded)
-            && self.cursors.iter().all(|c| c.head_key().is_some_and(|key| key > first))
-        {
-            self.told_crowded = true;
-            let file = self.sources[usize::from(source)].name.clone();
-            let what = format!("more than {OPEN_MAX} captures ({OPEN_ZSTD_MAX} packed with zstd) overlap in time");
-            self.problems.push(Problem { kind: ProblemKind::Limit, file, offset: None, what, todo: "its frames come late; join captures first" });
-        }
+        // A file that waits sets a limit, unless its turn has come and it cannot be opened.
+        let earliest = self.cursors.iter().filter_map(Cursor::head_key).min();
+        let waits = self.pending.front().filter(|next| earliest.is_some_and(|t| t <= next.first)).map(|next| (next.first, next.source));
         while count < BURST {
             // The earliest file, and how far it may be read before another's turn comes.
             let mut best: Option<(Time, u16, usize)> = None;
-            let mut limit = match waits {
-                Some((first, source, true)) => (first, source),
-                _ => (Time::MAX, u16::MAX),
-            };
+            let mut limit = waits.unwrap_or((Time::MAX, u16::MAX));
             for (i, cursor) in self.cursors.iter().enumerate() {
                 let Some(key) = cursor.head_key() else { continue };
                 let mine = (key, cursor.source, i);

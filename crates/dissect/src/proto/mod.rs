@@ -3,3 +3,4 @@
 pub mod arp;
 pub mod dns;
 pub mod ftp;
+pub mod tls;

@@ -1,0 +1,181 @@
+//! Frames to packets: decode, doubled frames, fragments; and the account of every frame.
+
+use crate::Settings;
+use crate::stats::Frames;
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hasher};
+use vigie_base::{Time, time::MILLISECOND};
+use vigie_capture::Frame;
+use vigie_decode::{Anomaly, Body, End, Packet, decode, decode_datagram, rebuild};
+use vigie_flow::defrag::{Defrag, Outcome};
+
+/// A packet for a worker.
+#[derive(Clone, Copy)]
+pub(crate) struct Item<'a> {
+    pub(crate) packet: &'a Packet,
+    /// The bytes that the packet's spans are of.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) time: Time,
+    /// Length on the wire of the frame that completed it.
+    pub(crate) len: u32,
+    /// Number of that frame, from 1.
+    pub(crate) number: u64,
+}
+
+pub(crate) struct Front {
+    settings: vigie_decode::Settings,
+    defrag: Defrag,
+    doubled: Doubled,
+    packet: Packet,
+    datagram: Vec<u8>,
+    now: Time,
+    pub(crate) frames: Frames,
+}
+
+impl Front {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Front {
+            settings: settings.decode.clone(),
+            defrag: Defrag::new(settings.defrag.clone()),
+            doubled: Doubled::new(),
+            packet: Packet::EMPTY,
+            datagram: Vec::new(),
+            now: Time(0),
+            frames: Frames::default(),
+        }
+    }
+
+    /// The time of the latest frame.
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(crate) fn defrag(&self) -> &Defrag {
+        &self.defrag
+    }
+
+    /// Takes one frame; gives its packet to `each` where it has one for a worker.
+    #[inline]
+    pub(crate) fn frame(&mut self, frame: &Frame<'_>, each: impl FnOnce(Item<'_>)) {
+        let f = &mut self.frames;
+        f.pkts += 1;
+        f.bytes += u64::from(frame.wire_len);
+        f.max_pkt_size = f.max_pkt_size.max(u64::from(frame.wire_len));
+        // Event time stands still where the capture's steps back.
+        if frame.time < self.now {
+            f.time_backwards += 1;
+        }
+        self.now = self.now.max(frame.time);
+        decode(&self.settings, frame.link.0, frame.data, frame.wire_len, &mut self.packet);
+        let p = &self.packet;
+        f.layers(p);
+        for a in p.anomalies.iter() {
+            f.anomalies[a as usize] += 1;
+        }
+        match p.end {
+            End::GoesOn => {}
+            End::Invalid => return f.invalid += 1,
+            End::LinkType => return f.link_type(frame.link),
+            End::NotIp => return f.not_ip += 1,
+        }
+        if p.ip_version != 0 && self.doubled.is_repeat(p, frame.data, self.now) {
+            return f.duplicate += 1;
+        }
+        let item = match p.body {
+            Body::Fragment(_) => match self.defrag.packet(p, frame.data, self.now) {
+                Outcome::Whole(whole) => {
+                    if !rebuild(whole.first, whole.first_frame, whole.payload, &mut self.datagram) {
+                        return f.invalid += 1;
+                    }
+                    let carried = *p;
+                    decode_datagram(&self.settings, &carried, &self.datagram, &mut self.packet);
+                    f.datagrams += 1;
+                    if self.packet.end != End::GoesOn {
+                        return f.invalid += 1;
+                    }
+                    Item { packet: &self.packet, bytes: &self.datagram, time: self.now, len: self.datagram.len() as u32, number: f.pkts }
+                }
+                _ => return f.fragment += 1,
+            },
+            Body::None => return f.not_ip += 1,
+            _ => Item { packet: p, bytes: frame.data, time: self.now, len: frame.wire_len, number: f.pkts },
+        };
+        match item.packet.body {
+            Body::Tcp(_) | Body::Udp | Body::Sctp | Body::Icmp { .. } => f.flow += 1,
+            Body::Arp(_) => f.arp += 1,
+            // ESP has no ports, but two ends that talk: a flow, as in Suricata.
+            Body::OtherIp if item.packet.proto == 50 => f.flow += 1,
+            _ => return f.no_flow += 1,
+        }
+        each(item);
+    }
+}
+
+impl Frames {
+    fn layers(&mut self, p: &Packet) {
+        match p.ip_version {
+            4 => self.ipv4 += 1,
+            6 => self.ipv6 += 1,
+            _ => {}
+        }
+        match p.body {
+            Body::Tcp(_) => self.tcp += 1,
+            Body::Udp => self.udp += 1,
+            Body::Sctp => self.sctp += 1,
+            Body::Icmp { .. } if p.proto == 1 => self.icmpv4 += 1,
+            Body::Icmp { .. } => self.icmpv6 += 1,
+            _ => {}
+        }
+        if p.vlans > 0 {
+            self.vlan += 1;
+        }
+        if p.tunnel_depth > 0 {
+            self.tunnel += 1;
+        }
+        if p.anomalies.has(Anomaly::Snapped) {
+            self.snapped += 1;
+        }
+    }
+}
+
+/// Frames of the last millisecond, by the hash of their IP packet without what a second look at it changes (TTL, header checksum).
+///
+/// A mirror that copies a port's both sides shows each routed or switched packet twice. The copy has the same IP id, and comes within
+/// a millisecond. A TCP retransmission has a new IP id, or comes later.
+struct Doubled {
+    seen: Vec<(u64, Time)>,
+    hasher: FixedState,
+}
+
+/// Places: a power of two. At 10 Gbit/s of 300-byte frames a millisecond holds some 4,000.
+const DOUBLED_PLACES: usize = 8192;
+/// How late a copy may come.
+const DOUBLED_WITHIN: u64 = MILLISECOND;
+
+impl Doubled {
+    fn new() -> Self {
+        Doubled { seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0) }
+    }
+
+    #[inline]
+    fn is_repeat(&mut self, p: &Packet, frame: &[u8], now: Time) -> bool {
+        let mut h = self.hasher.build_hasher();
+        h.write(&p.src.0);
+        h.write(&p.dst.0);
+        h.write_u64(u64::from(p.ip_id) << 48 | u64::from(p.proto) << 40 | u64::from(p.tunnel_key));
+        h.write_u32(p.ip.len() as u32);
+        match p.body {
+            // Fragments of one datagram share an id and differ in their offset.
+            Body::Fragment(f) => {
+                h.write_u64(u64::from(f.id) << 32 | u64::from(f.offset));
+                h.write(f.data.of(frame));
+            }
+            _ => h.write(p.l4.of(frame)),
+        }
+        let hash = h.finish();
+        let place = &mut self.seen[hash as usize & (DOUBLED_PLACES - 1)];
+        let repeat = place.0 == hash && now.since(place.1) < DOUBLED_WITHIN;
+        *place = (hash, now);
+        repeat
+    }
+}

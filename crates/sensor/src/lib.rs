@@ -1,0 +1,61 @@
+//! The worker loop: capture, decode, flow, stream and dissection composed, with their budgets, counters and order.
+//!
+//! A [`front::Front`] takes frames to packets (decode, doubled frames, fragments) and accounts for every frame. A
+//! [`worker::Worker`] owns the flows of some hosts and takes packets to events. Events leave in [`batches::Slice`]s; the
+//! [`merge::Merger`] gives their rows in the total order (`ts`, `flow_id`, `seq`), whatever the number of workers.
+//!
+//! One worker is one thread in all. With more, the front runs in a thread of its own and hands each packet to the worker that owns
+//! its two addresses, so that what one session announces of another (FTP, ICMP errors) stays with one worker.
+//!
+//! This crate knows no detector and no output.
+
+pub mod batches;
+mod community;
+mod front;
+pub mod merge;
+mod replay;
+pub mod stats;
+mod worker;
+
+pub use merge::Fold;
+pub use replay::{Control, Summary, replay};
+pub use stats::Stats;
+
+/// Settings of a sensor: those of its stages.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Decode.
+    pub decode: vigie_decode::Settings,
+    /// Flows.
+    pub flow: vigie_flow::Settings,
+    /// Defragmentation.
+    pub defrag: vigie_flow::defrag::Settings,
+    /// Streams.
+    pub stream: vigie_stream::Settings,
+    /// Bytes that streams may hold, all flows of all workers together.
+    pub stream_memory: StreamMemory,
+    /// Dissection.
+    pub dissect: vigie_dissect::Settings,
+    /// Threads that own flows; 1 for none beside the reader.
+    pub workers: Workers,
+}
+
+/// Bytes that wait in streams, for all workers: 64 MiB by default, as Suricata's `stream.memcap`.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamMemory(pub u64);
+
+impl Default for StreamMemory {
+    fn default() -> Self {
+        StreamMemory(64 << 20)
+    }
+}
+
+/// Number of workers, at least 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers(pub usize);
+
+impl Default for Workers {
+    fn default() -> Self {
+        Workers(1)
+    }
+}

@@ -1,0 +1,226 @@
+//! What a sensor counted, as the `stats` event.
+
+use vigie_capture::LinkType;
+use vigie_decode::Anomaly;
+use vigie_event::{Group, Record};
+
+/// Frames, each in exactly one of the terminal counters: `invalid`, `link_type_unknown`, `not_ip`, `duplicate`, `fragment`, `arp`,
+/// `no_flow`, `flow`.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    /// Frames read.
+    pub pkts: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// The longest.
+    pub max_pkt_size: u64,
+    /// Carried IPv4, IPv6, TCP...: not terminal.
+    pub ipv4: u64,
+    #[allow(missing_docs)]
+    pub ipv6: u64,
+    #[allow(missing_docs)]
+    pub tcp: u64,
+    #[allow(missing_docs)]
+    pub udp: u64,
+    #[allow(missing_docs)]
+    pub sctp: u64,
+    #[allow(missing_docs)]
+    pub icmpv4: u64,
+    #[allow(missing_docs)]
+    pub icmpv6: u64,
+    #[allow(missing_docs)]
+    pub vlan: u64,
+    #[allow(missing_docs)]
+    pub tunnel: u64,
+    /// Cut by the snap length.
+    pub snapped: u64,
+    /// Datagrams put together.
+    pub datagrams: u64,
+    /// Stamped earlier than a frame before.
+    pub time_backwards: u64,
+    /// Terminal: malformed.
+    pub invalid: u64,
+    /// Terminal: link type not decoded.
+    pub link_type_unknown: u64,
+    /// By link type.
+    pub link_types: Vec<(LinkType, u64)>,
+    /// Terminal: neither IP nor ARP.
+    pub not_ip: u64,
+    /// Terminal: copy of a frame just seen.
+    pub duplicate: u64,
+    /// Terminal: fragment kept for its datagram, or dropped with it.
+    pub fragment: u64,
+    /// Terminal: ARP.
+    pub arp: u64,
+    /// Terminal: an IP protocol that has no flows here.
+    pub no_flow: u64,
+    /// Terminal: belongs to a flow.
+    pub flow: u64,
+    /// By [`Anomaly`].
+    pub anomalies: [u64; Anomaly::ALL.len()],
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Frames {
+            pkts: 0,
+            bytes: 0,
+            max_pkt_size: 0,
+            ipv4: 0,
+            ipv6: 0,
+            tcp: 0,
+            udp: 0,
+            sctp: 0,
+            icmpv4: 0,
+            icmpv6: 0,
+            vlan: 0,
+            tunnel: 0,
+            snapped: 0,
+            datagrams: 0,
+            time_backwards: 0,
+            invalid: 0,
+            link_type_unknown: 0,
+            link_types: Vec::new(),
+            not_ip: 0,
+            duplicate: 0,
+            fragment: 0,
+            arp: 0,
+            no_flow: 0,
+            flow: 0,
+            anomalies: [0; Anomaly::ALL.len()],
+        }
+    }
+}
+
+impl Frames {
+    pub(crate) fn link_type(&mut self, link: LinkType) {
+        self.link_type_unknown += 1;
+        match self.link_types.iter_mut().find(|(l, _)| *l == link) {
+            Some((_, n)) => *n += 1,
+            None => self.link_types.push((link, 1)),
+        }
+    }
+
+    /// The terminal counters, by name.
+    pub fn terminals(&self) -> [(&'static str, u64); 8] {
+        [
+            ("flow", self.flow),
+            ("arp", self.arp),
+            ("fragment", self.fragment),
+            ("duplicate", self.duplicate),
+            ("no_flow", self.no_flow),
+            ("not_ip", self.not_ip),
+            ("link_type_unknown", self.link_type_unknown),
+            ("invalid", self.invalid),
+        ]
+    }
+}
+
+/// Counters of the whole sensor.
+#[derive(Record)]
+#[record(kind = "stats")]
+pub struct Stats<'a> {
+    /// Seconds between the first and the last frame.
+    pub uptime: u64,
+    /// Decode.
+    pub decoder: Decoder,
+    /// Flows.
+    pub flow: Flows,
+    /// Defragmentation.
+    pub defrag: &'a [Counter<'a>],
+    /// TCP.
+    pub tcp: &'a [Counter<'a>],
+    /// Where each frame ended: their sum is `decoder.pkts`.
+    #[field(place = "vigie")]
+    pub terminal: &'a [Counter<'a>],
+    /// Oddities of frames, by name.
+    #[field(place = "vigie")]
+    pub anomalies: &'a [Counter<'a>],
+    /// Frames of link types that are not decoded.
+    #[field(place = "vigie")]
+    pub link_types: &'a [Counter<'a>],
+    /// Caps that were reached; absent where none was.
+    #[field(place = "vigie")]
+    pub caps_reached: &'a [Counter<'a>],
+    /// Flows whose protocol was told, was not, or whose dissection was given up.
+    #[field(place = "vigie")]
+    pub dissect: &'a [Counter<'a>],
+    /// What was not recognised.
+    #[field(place = "vigie")]
+    pub unknown: &'a [UnknownPort<'a>],
+    /// Events by kind.
+    #[field(place = "vigie")]
+    pub events: &'a [Counter<'a>],
+}
+
+/// Decode.
+#[derive(Group)]
+pub struct Decoder {
+    /// Frames.
+    pub pkts: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Frames that could not be decoded.
+    pub invalid: u64,
+    /// Frames with IPv4.
+    pub ipv4: u64,
+    /// Frames with IPv6.
+    pub ipv6: u64,
+    /// Frames with TCP.
+    pub tcp: u64,
+    /// Frames with UDP.
+    pub udp: u64,
+    /// Frames with SCTP.
+    pub sctp: u64,
+    /// Frames with ICMP.
+    pub icmpv4: u64,
+    /// Frames with ICMPv6.
+    pub icmpv6: u64,
+    /// Frames with ARP.
+    pub arp: u64,
+    /// Frames with VLAN tags.
+    pub vlan: u64,
+    /// Frames with a tunnel inside.
+    pub tunnel: u64,
+    /// Mean frame, bytes.
+    pub avg_pkt_size: u64,
+    /// Longest frame, bytes.
+    pub max_pkt_size: u64,
+}
+
+/// Flows.
+#[derive(Group)]
+pub struct Flows {
+    /// Begun.
+    pub total: u64,
+    /// Most at once.
+    pub peak: u64,
+    /// Ended by time-out.
+    pub timed_out: u64,
+    /// Ended because the table was full.
+    pub evicted: u64,
+    /// Connections on the ports of a closed one.
+    pub tcp_reuse: u64,
+}
+
+/// A counter with its name.
+#[derive(Group, Clone, Copy)]
+pub struct Counter<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// How often.
+    pub count: u64,
+}
+
+/// Flows that no dissector claimed.
+#[derive(Group, Clone, Copy)]
+pub struct UnknownPort<'a> {
+    /// `tcp` or `udp`.
+    pub proto: &'a str,
+    /// Server's port.
+    pub port: u16,
+    /// First bytes, hexadecimal.
+    pub first: vigie_event::Hex<'a>,
+    /// Flows.
+    pub flows: u64,
+}
