@@ -52,6 +52,8 @@ enum State {
 #[derive(Default)]
 struct Probing {
     candidates: u64,
+    /// Those that only one direction can still tell: no port makes up for the other.
+    unlikely: u64,
     bytes: [Vec<u8>; 2],
     pieces: Vec<(Direction, usize)>,
     datagrams: u8,
@@ -258,6 +260,7 @@ impl Dissection {
                     break;
                 }
                 Match::No => seen.candidates &= !(1 << i),
+                Match::Other => seen.unlikely |= 1 << i,
                 Match::Maybe => {}
             }
         }
@@ -279,7 +282,7 @@ impl Dissection {
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
         let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
-        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
+        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & !seen.unlikely & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
             _ => self.give_up_unknown(cx, &[]),

@@ -63,6 +63,8 @@ pub enum Match {
     No,
     /// Could be: more bytes, or the other direction, will tell; the usual port is enough when nothing else claims it.
     Maybe,
+    /// Not by this direction: only the other one can still tell.
+    Other,
     /// This protocol.
     Yes,
 }
