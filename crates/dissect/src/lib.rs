@@ -14,6 +14,7 @@ mod file;
 pub mod proto;
 pub mod record;
 pub mod registry;
+mod told;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -3,3 +3,5 @@
 pub mod arp;
 pub mod dns;
 pub mod ftp;
+pub mod llmnr;
+pub mod mdns;
