@@ -15,6 +15,7 @@ mod fuzz;
 pub mod proto;
 pub mod record;
 pub mod registry;
+mod told;
 #[cfg(test)]
 pub(crate) mod replay;
 #[cfg(test)]

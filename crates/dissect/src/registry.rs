@@ -118,6 +118,8 @@ macro_rules! protocols {
 
 protocols! {
     Dns: dns::Dns [dns::DnsMessage];
+    Mdns: mdns::Mdns [mdns::MdnsMessage];
+    Llmnr: llmnr::Llmnr [llmnr::LlmnrMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
     Http: http::Http [http::HttpExchange];
