@@ -10,19 +10,21 @@ use vigie_event::{Batch, Envelope, Flag, Record};
 
 /// Rows pushed one after another, through all detectors.
 pub(crate) struct Bench {
+    only: &'static str,
     engine: Engine,
     pub(crate) env: Envelope,
     out: Vec<Finding>,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
-        Bench::with(Settings::default())
+    /// Hears `only` one detector, though all run.
+    pub(crate) fn of(only: &'static str) -> Self {
+        Bench::with(only, Settings::default())
     }
 
-    pub(crate) fn with(settings: Settings) -> Self {
+    pub(crate) fn with(only: &'static str, settings: Settings) -> Self {
         let env = Envelope { ts: Time::from_secs(1_000_000), flow_id: 1, src: "10.0.0.1".parse().unwrap(), dst: "10.0.0.2".parse().unwrap(), src_port: 40_000, dst_port: 80, proto: 6, ip_version: 4, ..Envelope::default() };
-        Bench { engine: Engine::new(settings), env, out: Vec::new() }
+        Bench { only, engine: Engine::new(settings), env, out: Vec::new() }
     }
 
     pub(crate) fn flow(&mut self, id: u64) -> &mut Self {
@@ -59,7 +61,7 @@ impl Bench {
     pub(crate) fn finish(&mut self) -> Vec<Finding> {
         self.engine.finish(&mut self.out);
         let mut last: Vec<Finding> = Vec::new();
-        for f in self.out.drain(..) {
+        for f in self.out.drain(..).filter(|f| f.detector == self.only) {
             let words = template(&f).expect("every finding has words");
             for lang in Lang::ALL {
                 let w = words.words(lang);
