@@ -1,6 +1,6 @@
 //! Captures in, bursts of borrowed frames out.
 //!
-//! [`file`] reads captures (pcap and pcapng, gzip or zstd around them, by content and not by name) as one capture point: sorted by the
+//! [`mod@file`] reads captures (pcap and pcapng, gzip or zstd around them, by content and not by name) as one capture point: sorted by the
 //! time of their first packet, merged where they overlap. [`filter`] keeps frames by an expression as `tcpdump` takes it.
 //!
 //! What this crate may not do: look into frames (only a filter does), send, allocate per frame. What is wrong with a capture is a

@@ -1,6 +1,5 @@
 //! Ethernet and what stands between it and IP: tags, labels, LLC, PPPoE and PPP, ARP.
 
-use crate::packet::VLAN_MAX;
 use crate::{Anomaly, Body, End, Walk, be16};
 use vigie_base::Mac;
 
@@ -103,10 +102,8 @@ impl Walk<'_> {
                 _ => return,
             };
             at += skip;
-            let Some(h) = at.checked_sub(2).and_then(|before| self.head::<2>(before)) else {
-                return self.invalid(Anomaly::LinkTooSmall);
-            };
-            ty = be16(h, 0);
+            let Some(next) = self.head::<2>(at - 2) else { return self.invalid(Anomaly::LinkTooSmall) };
+            ty = be16(next, 0);
         }
     }
 
@@ -120,10 +117,7 @@ impl Walk<'_> {
                 *place = id;
                 self.out.vlans += 1;
             }
-            None => {
-                debug_assert_eq!(usize::from(self.out.vlans), VLAN_MAX);
-                self.note(Anomaly::VlanTooManyLayers);
-            }
+            None => self.note(Anomaly::VlanTooManyLayers),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::checksum;
 use crate::{Anomaly, Body, End, Fragment, Walk, be16, be32};
 use vigie_base::Ip;
 
-/// As many IPv6 extension headers are followed; Suricata and RFC 8504 section 5.3 leave the number to the reader.
+/// As many IPv6 extension headers are followed (RFC 8504 section 5.3 leaves the number to the reader).
 const EXTENSIONS_MAX: usize = 10;
 
 pub(crate) const HOP_BY_HOP: u8 = 0;
@@ -73,7 +73,7 @@ impl Walk<'_> {
         if self.settings.ip_checksum {
             let right = if header == 20 {
                 let sum: u64 = h.as_chunks::<4>().0.iter().map(|w| u64::from(u32::from_be_bytes(*w))).sum();
-                sum != 0 && sum % 0xffff == 0
+                sum != 0 && sum.is_multiple_of(0xffff)
             } else {
                 checksum::sum(self.data.get(at..l4).unwrap_or(&[])) == 0xffff
             };
@@ -134,6 +134,7 @@ impl Walk<'_> {
         out.ip_id = 0;
         out.dont_fragment = false;
         self.out.ip = self.rest(at);
+        self.rerouted = false;
         let mut l4 = at + 40;
         self.out.l4 = self.rest(l4);
         for _ in 0..EXTENSIONS_MAX {
@@ -165,14 +166,14 @@ impl Walk<'_> {
                 let (offset, more) = (u32::from(be16(e, 2) & 0xfff8), e[3] & 1 == 1);
                 // Neither offset nor more: an atomic fragment, whole as it is (RFC 6946).
                 if offset != 0 || more {
-                    if more && (self.end - l4) % 8 != 0 && !self.cut {
+                    if more && !(self.end - l4).is_multiple_of(8) && !self.cut {
                         self.note(Anomaly::Ipv6FragInvalidLength);
                     }
                     return self.fragment(be32(e, 4), offset, more, l4);
                 }
             } else if was == ROUTING && e[3] != 0 {
-                // Checksums are made with the last address of the route, not with the header's.
-                self.cut = true;
+                // Checksums are made with the last address of the route, not with the header's (RFC 8200 section 8.1).
+                self.rerouted = true;
             }
         }
         match next {

@@ -32,6 +32,8 @@ mod tunnel;
 mod checksum;
 mod datagram;
 pub mod packet;
+#[cfg(test)]
+mod tests;
 
 pub use datagram::rebuild;
 pub use packet::{Anomalies, Anomaly, Body, End, Fragment, Packet, Span, Tcp, TunnelKind};
@@ -44,8 +46,8 @@ pub const LAYERS_MAX: u8 = 24;
 /// What of decoding is a matter of taste or of the site.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// UDP destination ports that carry VXLAN; 0 is an unused place. Beside IANA's 4789, 8472 stands by default: Linux had it
-    /// before, and container networks (Flannel, Cilium) still use it.
+    /// UDP destination ports that carry VXLAN; 0 is an unused place. Beside IANA's 4789 and 4790 (GPE), 8472 stands by default:
+    /// Linux had it before, and container networks (Flannel, Cilium) still use it.
     pub vxlan_ports: [u16; TUNNEL_PORTS_MAX],
     /// UDP destination ports that carry GENEVE; 0 is an unused place.
     pub geneve_ports: [u16; TUNNEL_PORTS_MAX],
@@ -63,7 +65,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            vxlan_ports: [4789, 8472, 0, 0],
+            vxlan_ports: [4789, 4790, 8472, 0],
             geneve_ports: [6081, 0, 0, 0],
             teredo_ports: [3544, 0, 0, 0],
             ip_checksum: true,
@@ -90,7 +92,8 @@ pub fn decode(settings: &Settings, link: u16, data: &[u8], wire_len: u32, out: &
 /// Decodes a datagram put together again from fragments (see [`rebuild`]) into `out`.
 ///
 /// `data` is an IP packet from its first header byte: with the lengths of the whole, and no longer marked as a fragment. `carried`
-/// is the packet of its last fragment: link addresses, EtherType, VLANs and tunnel are taken from it. Spans of `out` are of `data`.
+/// is the packet of its last fragment: link addresses, EtherType, VLANs and tunnel are taken from it, but not its anomalies, which
+/// are the fragment's own. Spans of `out` are of `data`.
 ///
 /// The result may be a fragment again: of a packet in a tunnel, or (forged) behind a second fragment header.
 pub fn decode_datagram(settings: &Settings, carried: &Packet, data: &[u8], out: &mut Packet) {
@@ -111,7 +114,7 @@ pub fn decode_datagram(settings: &Settings, carried: &Packet, data: &[u8], out: 
 /// Decodes `data` as a fuzzer chooses it: the first two bytes are the link type (big-endian), the rest is the frame.
 ///
 /// # Panics
-/// If a span leaves the frame or decoding twice differs: what a fuzzer looks for.
+/// If a span leaves the frame, or a packet goes on without saying what it carries: what a fuzzer looks for.
 pub fn fuzz(data: &[u8]) {
     let Some((link, frame)) = data.split_first_chunk::<2>() else { return };
     let settings = Settings { l4_checksum: true, ..Settings::default() };
@@ -137,7 +140,7 @@ fn assert_spans(packet: &Packet, len: usize) {
     for span in [packet.ip, packet.l4, packet.payload, of_body] {
         assert!(span.start <= span.end && span.end as usize <= len, "{span:?} of {len} bytes: {packet:?}");
     }
-    assert!((packet.end == End::GoesOn) == (packet.body != Body::None) || packet.end != End::GoesOn, "{packet:?}");
+    assert_eq!(packet.end == End::GoesOn, packet.body != Body::None, "{packet:?}");
 }
 
 /// One walk over a frame: where it may read, and what it writes.
@@ -149,6 +152,8 @@ struct Walk<'a> {
     end: usize,
     /// Whether bytes of the packet in hand are missing, by snap length or by a length field that claims more.
     cut: bool,
+    /// Whether the transport's checksum was made with another destination than the header's.
+    rerouted: bool,
     /// How many more headers may be nested.
     layers: u8,
 }
@@ -158,7 +163,7 @@ impl<'a> Walk<'a> {
     fn new(settings: &'a Settings, data: &'a [u8], out: &'a mut Packet) -> Self {
         // Spans count in 32 bits; no link carries a frame that long.
         let data = data.get(..u32::MAX as usize).unwrap_or(data);
-        Walk { settings, data, out, end: data.len(), cut: false, layers: LAYERS_MAX }
+        Walk { settings, data, out, end: data.len(), cut: false, rerouted: false, layers: LAYERS_MAX }
     }
 
     /// The `N` bytes at `at`, if the layer in hand has them.

@@ -84,6 +84,8 @@ impl Walk<'_> {
         let Some(h) = self.head::<4>(at) else { return self.invalid(Anomaly::LinkTooSmall) };
         match *h {
             [family, 0, 0, 0] | [0, 0, 0, family] => self.family(family, ip),
+            // Seen in captures of serial lines that were labelled so.
+            [0x0f | 0x8f, 0, ..] => self.c_hdlc(at),
             _ => {}
         }
     }

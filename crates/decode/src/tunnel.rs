@@ -112,12 +112,14 @@ impl Walk<'_> {
     /// session id is no key: both directions of a mirrored flow may come in different sessions.
     fn erspan(&mut self, ty: u16, at: usize) {
         let Some(h) = self.head::<8>(at) else { return self.note(Anomaly::ErspanInvalid) };
-        let mut bare_ip = false;
+        const ETHERNET: u8 = 0;
+        const IP: u8 = 2;
+        let mut frame_type = ETHERNET;
         let len = match (h[0] >> 4, ty) {
             (1, 0x88be) => 8,
             (2, 0x22eb) => {
                 let Some(h) = self.head::<12>(at) else { return self.note(Anomaly::ErspanInvalid) };
-                bare_ip = h[10] >> 2 & 0x1f == 2;
+                frame_type = h[10] >> 2 & 0x1f;
                 // O tells of a platform header.
                 if h[11] & 1 == 1 { 20 } else { 12 }
             }
@@ -130,7 +132,11 @@ impl Walk<'_> {
             if !in_frame {
                 walk.vlan(vlan);
             }
-            if bare_ip { walk.any_ip(at + len) } else { walk.tagged_ethernet(at + len) }
+            match frame_type {
+                ETHERNET => walk.tagged_ethernet(at + len),
+                IP => walk.any_ip(at + len),
+                _ => {}
+            }
         });
     }
 
@@ -147,14 +153,21 @@ impl Walk<'_> {
         }
     }
 
-    /// VXLAN (RFC 7348 section 5). Without the I flag it is another's datagram that happens to use the port.
+    /// VXLAN (RFC 7348 section 5), and its extension that names what it carries (draft-ietf-nvo3-vxlan-gpe). Without the I flag it is
+    /// another's datagram that happens to use the port.
     #[cold]
     fn vxlan(&mut self, at: usize) {
         if let Some(h) = self.head::<8>(at)
             && h[0] & 0x08 != 0
         {
             let vni = be32(h, 4) >> 8;
-            self.enter(TunnelKind::Vxlan, vni, |walk| walk.ethernet(at + 8));
+            let next_protocol = if h[0] & 0x04 != 0 { h[3] } else { 3 };
+            self.enter(TunnelKind::Vxlan, vni, |walk| match next_protocol {
+                1 => walk.ipv4(at + 8),
+                2 => walk.ipv6(at + 8),
+                3 => walk.ethernet(at + 8),
+                _ => {}
+            });
         }
     }
 

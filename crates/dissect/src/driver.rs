@@ -202,6 +202,7 @@ impl Dissection {
             match proto.probe(&p) {
                 Match::Yes => {
                     cx.shared.counters.told += 1;
+                    cx.env.app_proto = proto.name();
                     return self.begin(*proto);
                 }
                 Match::Maybe if maybe == Proto::Unknown && proto.info().is_some_and(|i| p.on(i.ports)) => maybe = *proto,
@@ -210,17 +211,22 @@ impl Dissection {
         }
         if maybe != Proto::Unknown {
             cx.shared.counters.told += 1;
+            cx.env.app_proto = maybe.name();
             return self.begin(maybe);
         }
         let seen = self.probing.get_or_insert_default();
         seen.datagrams += 1;
         if seen.datagrams >= PROBE_DATAGRAMS {
-            self.give_up_unknown(cx);
+            self.give_up_unknown(cx, bytes);
         }
     }
 
-    fn give_up_unknown<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
-        cx.shared.counters.unknown += 1;
+    fn give_up_unknown<O: Out>(&mut self, cx: &mut Cx<'_, O>, datagram: &[u8]) {
+        let first = match &self.probing {
+            Some(p) if self.transport == Transport::Tcp => p.pieces.first().map_or(&[][..], |(dir, _)| &p.bytes[dir.index()][..]),
+            _ => datagram,
+        };
+        cx.shared.count_unknown(cx.env.proto, cx.env.dst_port, first);
         self.state = State::Unknown;
         self.probing = None;
     }
@@ -263,7 +269,7 @@ impl Dissection {
         if yes != Proto::Unknown {
             self.replay(cx, yes);
         } else if seen.candidates == 0 {
-            self.give_up_unknown(cx);
+            self.give_up_unknown(cx, &[]);
         } else if full {
             self.settle(cx);
         }
@@ -271,12 +277,12 @@ impl Dissection {
 
     /// No more bytes will tell: takes the candidate on whose port the flow stands, or none.
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
-        let Some(seen) = &self.probing else { return self.give_up_unknown(cx) };
+        let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
         let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
-            _ => self.give_up_unknown(cx),
+            _ => self.give_up_unknown(cx, &[]),
         }
     }
 
@@ -284,6 +290,7 @@ impl Dissection {
     fn replay<O: Out>(&mut self, cx: &mut Cx<'_, O>, proto: Proto) {
         cx.shared.counters.told += 1;
         self.begin(proto);
+        cx.env.app_proto = proto.name();
         let Some(seen) = self.probing.take() else { return };
         let mut at = [0; 2];
         for (dir, len) in seen.pieces {
@@ -396,6 +403,7 @@ impl Dissection {
                 self.parser.finish(cx);
                 self.give_way();
                 self.begin(proto);
+                cx.env.app_proto = proto.name();
                 self.need = [0; 2];
             }
             Next::Anything => {
@@ -404,6 +412,7 @@ impl Dissection {
                 self.parser = Parser::None;
                 self.give_way();
                 self.proto = Proto::Unknown;
+                cx.env.app_proto = "";
                 self.need = [0; 2];
                 self.rest = [Vec::new(), Vec::new()];
                 self.state = State::Probing;

@@ -11,6 +11,7 @@ mod cursor;
 mod cx;
 mod driver;
 mod file;
+mod fuzz;
 pub mod proto;
 pub mod record;
 pub mod registry;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 pub use cursor::Cursor;
 pub use cx::{Counters, Cx, Expect, Settings, Shared};
 pub use driver::{Dissection, Verdict};
+pub use fuzz::fuzz;
 pub use file::{Carrier, File, FileState};
 pub use registry::Proto;
 

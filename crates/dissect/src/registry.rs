@@ -120,7 +120,13 @@ protocols! {
     Dns: dns::Dns [dns::DnsMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
+    Http: http::Http [http::HttpExchange];
     Tls: tls::Tls [tls::TlsEvent, tls::TlsShape];
+    Smtp: smtp::Smtp [smtp::SmtpMail];
+    Pop3: pop3::Pop3 [pop3::Pop3Command];
+    Imap: imap::Imap [imap::ImapCommand];
+    Telnet: telnet::Telnet [telnet::TelnetSession];
+    Ssh: ssh::Ssh [ssh::SshEvent];
 }
 
 impl Proto {

@@ -53,12 +53,6 @@ pub struct FlowEnd<'a> {
     /// Bytes missing in the middle of its streams.
     #[field(place = "vigie")]
     pub gap_bytes: Option<u64>,
-    /// Bytes of payload from the client.
-    #[field(place = "hidden")]
-    pub payload_toserver: u64,
-    /// Bytes of payload from the server.
-    #[field(place = "hidden")]
-    pub payload_toclient: u64,
     /// Whether it was picked up in the middle.
     #[field(place = "vigie")]
     pub midstream: Flag,

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Time, time::MILLISECOND};
 use vigie_capture::Frame;
 use vigie_decode::{Anomaly, Body, End, Packet, decode, decode_datagram, rebuild};
-use vigie_flow::defrag::{Defrag, Outcome};
+use vigie_flow::defrag::{Defrag, Fate};
 
 /// A packet for a worker.
 #[derive(Clone, Copy)]
@@ -82,9 +82,9 @@ impl Front {
             return f.duplicate += 1;
         }
         let item = match p.body {
-            Body::Fragment(_) => match self.defrag.packet(p, frame.data, self.now) {
-                Outcome::Whole(whole) => {
-                    if !rebuild(whole.first, whole.first_frame, whole.payload, &mut self.datagram) {
+            Body::Fragment(_) => match self.defrag.add(p, frame.data, self.now).0 {
+                Fate::Whole(whole) => {
+                    if !rebuild(whole.first, whole.frame, whole.payload, &mut self.datagram) {
                         return f.invalid += 1;
                     }
                     let carried = *p;

@@ -1,14 +1,13 @@
 //! The bytes of one capture, read in large blocks; gzip and zstd are unpacked on the way, by content and not by name.
 //!
 //! Bounds: a block is at most [`BLOCK_MAX`] bytes, an unpacked file at most `ratio_max` times its packed size once it is past
-//! [`EXPAND_FLOOR`], a zstd window at most [`ZSTD_WINDOW_MAX`].
+//! [`EXPAND_FLOOR`], a zstd window at most 2^[`ZSTD_WINDOW_LOG_MAX`].
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// Bytes of a block at first: what one `read(2)` asks for. Measured: larger ones fall out of the second-level cache.
 const BLOCK: usize = 256 << 10;
@@ -16,8 +15,8 @@ const BLOCK: usize = 256 << 10;
 pub(crate) const BLOCK_MAX: usize = 1 << 20;
 /// Unpacked bytes below which the ratio is not looked at: what a bomb may cost at most before it is stopped.
 const EXPAND_FLOOR: u64 = 256 << 20;
-/// Largest zstd window: what `zstd --long` needs. It is memory per open file.
-const ZSTD_WINDOW_MAX: u64 = 128 << 20;
+/// Largest zstd window, as a power of two: 128 MiB, what `zstd --long` needs. It is memory per open file.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Bytes asked of an unpacker at once: what is lost, at most, of the good data before a fault in a gzip stream.
 const UNPACK_STEP: usize = 64 << 10;
 
@@ -75,12 +74,15 @@ impl Block {
             let head = block.filled().to_vec();
             let rest = std::mem::replace(&mut block.input, Box::new(io::empty()));
             let packed = BufReader::with_capacity(UNPACK_STEP, Cursor::new(head).chain(rest));
-            let unpacked: Box<dyn Read + Send> = match block.packing {
-                Packing::Zstd => Box::new(Zstd::new(packed)),
-                _ => Box::new(MultiGzDecoder::new(packed)),
+            let unpacked = match block.packing {
+                Packing::Zstd => zstd(packed),
+                _ => Ok(Box::new(MultiGzDecoder::new(packed)) as Box<dyn Read + Send>),
             };
-            block.input = Box::new(Expand { unpacked, out: 0, taken: Arc::clone(&block.taken), ratio_max });
             (block.end, block.eof, block.error) = (0, false, None);
+            match unpacked {
+                Ok(unpacked) => block.input = Box::new(Expand { unpacked, out: 0, taken: Arc::clone(&block.taken), ratio_max }),
+                Err(e) => block.error = Some(e.to_string()),
+            }
         }
         block
     }
@@ -156,6 +158,13 @@ impl Block {
     }
 }
 
+/// Any number of frames, skippable ones too (RFC 8878).
+fn zstd(packed: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    Ok(Box::new(decoder))
+}
+
 /// Counts what is taken from the file.
 struct Counted {
     raw: Box<dyn Read + Send>,
@@ -188,106 +197,5 @@ impl Read for Expand {
             return Err(io::Error::other(text));
         }
         Ok(n)
-    }
-}
-
-/// A zstd stream of any number of frames (RFC 8878), skippable ones too.
-struct Zstd<R> {
-    packed: R,
-    decoder: Option<FrameDecoder>,
-    in_frame: bool,
-    failed: Option<io::Error>,
-}
-
-impl<R: Read> Zstd<R> {
-    fn new(packed: R) -> Self {
-        Zstd { packed, decoder: None, in_frame: false, failed: None }
-    }
-
-    /// Reads frame headers up to one that has data; false at the end (RFC 8878, 3.1.1).
-    fn start_frame(&mut self) -> io::Result<bool> {
-        loop {
-            let mut head = [0u8; 18];
-            let mut magic = 0;
-            while magic < 4 {
-                match self.packed.read(&mut head[magic..4]) {
-                    Ok(0) if magic == 0 => return Ok(false),
-                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok(n) => magic += n,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e),
-                }
-            }
-            if matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
-                self.packed.read_exact(&mut head[4..8])?;
-                let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-                if io::copy(&mut self.packed.by_ref().take(length), &mut io::sink())? < length {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                continue;
-            }
-            self.packed.read_exact(&mut head[4..5])?;
-            let descriptor = head[4];
-            let single = descriptor & 0x20 != 0;
-            let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-            let content = match descriptor >> 6 {
-                0 => usize::from(single),
-                size => 1 << size,
-            };
-            let window = usize::from(!single);
-            let end = 5 + window + dictionary + content;
-            self.packed.read_exact(&mut head[5..end])?;
-            let needed = if single {
-                let mut size = [0u8; 8];
-                size[..content].copy_from_slice(&head[end - content..end]);
-                u64::from_le_bytes(size) + if content == 2 { 256 } else { 0 }
-            } else {
-                let base = 1u64 << (10 + (head[5] >> 3));
-                base + base / 8 * u64::from(head[5] & 7)
-            };
-            if needed > ZSTD_WINDOW_MAX {
-                return Err(io::Error::other(format!("its zstd window of {needed} bytes is over the {ZSTD_WINDOW_MAX} allowed")));
-            }
-            if self.decoder.as_mut().is_none_or(|d| d.reset(&head[..end]).is_err()) {
-                let mut decoder = FrameDecoder::new();
-                decoder.reset(&head[..end]).map_err(io::Error::other)?;
-                self.decoder = Some(decoder);
-            }
-            self.in_frame = true;
-            return Ok(true);
-        }
-    }
-}
-
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if let Some(decoder) = &mut self.decoder {
-                if decoder.can_collect() > 0 {
-                    return decoder.read(out);
-                }
-                if self.in_frame && !decoder.is_finished() && self.failed.is_none() {
-                    if let Err(e) = decoder.decode_blocks(&mut self.packed, BlockDecodingStrategy::UptoBlocks(1)) {
-                        self.failed = Some(io::Error::other(format!("the zstd stream is damaged or cut short ({e})")));
-                        // The decoder keeps a window back until its frame ends: an empty last block (and room for a checksum)
-                        // ends it, so that what was unpacked before the fault is not lost.
-                        let _ = decoder.decode_blocks(&[1u8, 0, 0, 0, 0, 0, 0][..], BlockDecodingStrategy::All);
-                    }
-                    continue;
-                }
-            }
-            if let Some(e) = self.failed.take() {
-                self.decoder = None;
-                self.in_frame = false;
-                return Err(e);
-            }
-            self.in_frame = false;
-            if !self.start_frame()? {
-                return Ok(0);
-            }
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use super::block::Packing;
+use super::block::{Block, Packing};
 use super::pcap::Pcap;
 use super::pcapng::PcapNg;
 use super::{FILES_MAX, shown};
@@ -13,10 +13,12 @@ use crate::{Problem, ProblemKind};
 
 /// Folders within folders that are followed.
 const DEPTH_MAX: usize = 32;
+/// Bytes that tell a capture.
+const HEAD: usize = 12;
 
 /// The files that `paths` name: a file, a pipe or `-` stands for itself, a folder for the regular files in it and below it which begin
-/// as a capture or a compressed file does, sorted by name. Links to files are followed, links to folders below a named one are not.
-/// What is left out is said.
+/// as a capture does, unpacked where they are packed, sorted by name. Links to files are followed, links
+/// to folders below a named one are not. What is left out is said.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
     let mut list = List { files: Vec::new(), problems: Vec::new(), others: 0, full: false };
     for path in paths {
@@ -103,8 +105,15 @@ impl List {
     }
 }
 
+/// By the first bytes, those inside where it is packed: folders hold many packed files that are no captures.
 fn looks_like_capture(path: &Path) -> std::io::Result<bool> {
-    let mut head = Vec::with_capacity(12);
-    File::open(path)?.take(12).read_to_end(&mut head)?;
-    Ok(Pcap::looks_like(&head) || PcapNg::looks_like(&head) || Packing::of(&head) != Packing::Plain)
+    let mut file = File::open(path)?;
+    let mut head = Vec::with_capacity(HEAD);
+    file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    if Packing::of(&head) != Packing::Plain {
+        let mut block = Block::open(Box::new(Cursor::new(head).chain(file)), u32::MAX, Vec::new());
+        block.refill(0, HEAD);
+        head = block.filled().iter().take(HEAD).copied().collect();
+    }
+    Ok(Pcap::looks_like(&head) || PcapNg::looks_like(&head))
 }

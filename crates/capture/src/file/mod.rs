@@ -187,6 +187,8 @@ struct Cursor {
     key: Time,
     /// Time of the last frame.
     last: Time,
+    /// The end was met, and told of.
+    ended: bool,
     news: News,
 }
 
@@ -215,7 +217,7 @@ impl Cursor {
 
     /// Finds the next frame, reading on where needed; false at the end, of which `end` is told if it is not a clean one.
     fn advance(&mut self, block: &mut Block, end: &mut impl FnMut(u64, String, bool)) -> bool {
-        loop {
+        while !self.ended {
             let base = block.offset(0);
             match self.step(block.filled(), base) {
                 Step::Frame(entry) => {
@@ -230,35 +232,33 @@ impl Cursor {
                     if more {
                         continue;
                     }
+                    self.ended = true;
+                    let here = block.filled().len();
                     if let Some(error) = block.error() {
-                        end(block.offset(block.filled().len()), error.to_owned(), true);
-                    } else if !block.filled().is_empty() {
-                        let here = block.filled().len();
+                        end(block.offset(here), error.to_owned(), true);
+                    } else if here > 0 {
                         end(offset, format!("cut short: a record needs {bytes} bytes and the file has {here} more"), false);
                     }
-                    return false;
                 }
                 Step::Skip(bytes) => {
                     let offset = block.offset(self.at);
                     let missing = block.discard(self.at, bytes);
                     self.at = 0;
                     if missing > 0 {
-                        let error = block.error().map(str::to_owned);
-                        let at_fault = error.is_some();
-                        end(
-                            offset,
-                            error.unwrap_or_else(|| format!("cut short: a block of {bytes} bytes lacks {missing} of them")),
-                            at_fault,
-                        );
-                        return false;
+                        self.ended = true;
+                        match block.error() {
+                            Some(error) => end(offset, error.to_owned(), true),
+                            None => end(offset, format!("cut short: a block of {bytes} bytes lacks {missing} of them"), false),
+                        }
                     }
                 }
                 Step::Damage(what) => {
+                    self.ended = true;
                     end(block.offset(self.at), what, false);
-                    return false;
                 }
             }
         }
+        false
     }
 }
 
@@ -383,11 +383,14 @@ impl Capture {
                 return;
             }
         };
-        // A damage found here is told when the file is read: the end is met again then, whatever stands before it.
-        let first = match cursor.advance(&mut block, &mut |_, _, _| {}) {
-            true => cursor.head_key().unwrap_or(Time::MAX),
-            false => Time::MAX,
-        };
+        // Damage met here is met again by what is opened again.
+        let (problems, once) = (&mut self.problems, again.is_none());
+        let more = cursor.advance(&mut block, &mut |offset, what, packed| {
+            if once {
+                problems.push(damaged(&name, offset, what, packed));
+            }
+        });
+        let first = if more { cursor.head_key().unwrap_or(Time::MAX) } else { Time::MAX };
         self.bytes_total += size;
         let mut source = Source {
             name,
@@ -518,13 +521,7 @@ impl Capture {
         let cursor = &mut self.cursors[i];
         let (problems, name) = (&mut self.problems, &self.sources[usize::from(cursor.source)].name);
         let more = cursor.advance(&mut self.blocks[i], &mut |offset, what, packed| {
-            problems.push(Problem {
-                kind: ProblemKind::Damaged,
-                file: name.clone(),
-                offset: Some(offset),
-                what,
-                todo: if packed { "the frames before it were read; unpack it by hand to see more" } else { "the frames before it were read" },
-            });
+            problems.push(damaged(name, offset, what, packed));
         });
         self.hear_one(i);
         more
@@ -740,7 +737,7 @@ fn start(block: &mut Block) -> Result<Cursor, Refusal> {
     if let Some(first) = first {
         news.interface(first);
     }
-    Ok(Cursor { format, source: 0, at, head: None, key: Time::default(), last: Time::default(), news })
+    Ok(Cursor { format, source: 0, at, head: None, key: Time::default(), last: Time::default(), ended: false, news })
 }
 
 fn tell_blind(filter: &Filter, source: &Source, link: LinkType, problems: &mut Problems) {
@@ -753,6 +750,12 @@ fn tell_blind(filter: &Filter, source: &Source, link: LinkType, problems: &mut P
             todo: "its frames match by length alone; read it without a filter",
         });
     }
+}
+
+/// `packed`: the fault is in what is around the capture, or in reading it.
+fn damaged(file: &str, offset: u64, what: String, packed: bool) -> Problem {
+    let todo = if packed { "the frames before it were read; unpack it by hand to see more" } else { "the frames before it were read" };
+    Problem { kind: ProblemKind::Damaged, file: file.to_owned(), offset: Some(offset), what, todo }
 }
 
 fn unreadable(e: &io::Error) -> Refusal {

@@ -56,7 +56,7 @@ impl Scale {
         }
         match exponent {
             0..=9 => Scale::Times(10u64.pow(9 - exponent)),
-            // Finer than 10^-28 s: no stamp of 64 bits reaches one nanosecond.
+            // Finer than 10^-28 s, a stamp of 64 bits is at most one nanosecond.
             _ => Scale::Over(10u64.checked_pow(exponent - 9).unwrap_or(u64::MAX)),
         }
     }

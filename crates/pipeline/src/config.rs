@@ -1,0 +1,344 @@
+//! The configuration: one table of keys, from which the reader, the commented default and the errors are drawn.
+//!
+//! Keys that Suricata has keep its names. Layers: defaults, then a TOML file, then `--set` in order. An unknown key is an error that
+//! names the nearest known one.
+
+use std::fmt;
+use std::path::Path;
+use vigie_base::{NetSet, text::nearest};
+use vigie_sensor::Settings;
+
+/// The configuration of a process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The sensor's settings.
+    pub sensor: Settings,
+    /// The site's own networks.
+    pub home_net: NetSet,
+    /// Other address and port groups, kept for rules.
+    pub groups: Vec<(String, String)>,
+    /// Where each key got its value, for `vigie check`: key and value as text, in the order of [`KEYS`].
+    pub values: Vec<(&'static str, String)>,
+}
+
+/// HOME_NET where nothing else is said: RFC 1918, link-local and unique local addresses.
+pub const HOME_NET: &str = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fe80::/10,fc00::/7]";
+
+/// One key.
+pub struct Key {
+    /// Dotted name.
+    pub name: &'static str,
+    /// Default, as written in TOML.
+    pub default: &'static str,
+    /// What it does, in one or two lines.
+    pub doc: &'static str,
+    apply: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+/// Every key, in the order of `vigie config`.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "vars.address-groups.HOME_NET",
+        default: "\"[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fe80::/10,fc00::/7]\"",
+        doc: "The site's own networks. Assets are inside; everything else is outside.",
+        apply: |c, v| {
+            c.home_net = v.parse()?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "workers",
+        default: "1",
+        doc: "Threads that own flows (1 to 64). The result is the same with any number.",
+        apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
+    },
+    Key {
+        name: "flow.max",
+        default: "524288",
+        doc: "Flows at once, all workers together. When full, the flow nearest its time-out ends.",
+        apply: |c, v| number(v, 16, 1 << 28).map(|n| c.sensor.flow.flows_max = n as u32),
+    },
+    Key {
+        name: "flow-timeouts.tcp.new",
+        default: "60",
+        doc: "Seconds without a packet after which a TCP flow ends, before its handshake is complete.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.new = n),
+    },
+    Key {
+        name: "flow-timeouts.tcp.established",
+        default: "600",
+        doc: "The same once it is established.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.established = n),
+    },
+    Key {
+        name: "flow-timeouts.tcp.closed",
+        default: "60",
+        doc: "The same once it is closed.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.closed = n),
+    },
+    Key {
+        name: "flow-timeouts.udp.new",
+        default: "30",
+        doc: "UDP, one side seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.udp.new = n),
+    },
+    Key {
+        name: "flow-timeouts.udp.established",
+        default: "300",
+        doc: "UDP, both sides seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.udp.established = n),
+    },
+    Key {
+        name: "flow-timeouts.icmp.new",
+        default: "30",
+        doc: "ICMP, one side seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.icmp.new = n),
+    },
+    Key {
+        name: "flow-timeouts.icmp.established",
+        default: "300",
+        doc: "ICMP, both sides seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.icmp.established = n),
+    },
+    Key {
+        name: "vlan.use-for-tracking",
+        default: "true",
+        doc: "Whether equal addresses in two VLANs are two flows.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.flow.use_vlan = b),
+    },
+    Key {
+        name: "stream.midstream",
+        default: "false",
+        doc: "Pick up TCP sessions whose beginning was not seen.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.stream.midstream = b),
+    },
+    Key {
+        name: "stream.async-oneside",
+        default: "false",
+        doc: "Follow TCP sessions of which only one side is seen.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.stream.async_oneside = b),
+    },
+    Key {
+        name: "stream.overlap",
+        default: "\"first\"",
+        doc: "Which bytes win where TCP segments overlap: first, last, linux or windows.",
+        apply: |c, v| {
+            c.sensor.stream.overlap = match v {
+                "first" => vigie_stream::Overlap::First,
+                "last" => vigie_stream::Overlap::Last,
+                "linux" => vigie_stream::Overlap::Linux,
+                "windows" => vigie_stream::Overlap::Windows,
+                _ => return Err("first, last, linux or windows is expected".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        name: "stream.reassembly.depth",
+        default: "0",
+        doc: "Bytes of each direction of a TCP session that are looked at; 0 for all. Sizes such as 1mb are taken.",
+        apply: |c, v| size(v).map(|n| c.sensor.stream.depth = n),
+    },
+    Key {
+        name: "stream.memcap",
+        default: "\"64mb\"",
+        doc: "Memory for TCP data that waits for what is missing before it, all workers together.",
+        apply: |c, v| size(v).map(|n| c.sensor.stream_memory.0 = n),
+    },
+    Key {
+        name: "stream.checksum-validation",
+        default: "false",
+        doc: "Verify TCP, UDP and ICMP checksums. Wrong ones are noted and never discarded.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.decode.l4_checksum = b),
+    },
+    Key {
+        name: "defrag.memcap",
+        default: "\"8mb\"",
+        doc: "Memory for IP fragments that wait for the others.",
+        apply: |c, v| size(v).map(|n| c.sensor.defrag.bytes_max = n),
+    },
+    Key {
+        name: "files.hashes",
+        default: "true",
+        doc: "MD5, SHA-1 and SHA-256 of every file carried.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.dissect.hashes = b),
+    },
+    Key {
+        name: "dissect.inflate-max",
+        default: "\"4mb\"",
+        doc: "Bytes that one compressed HTTP body may give.",
+        apply: |c, v| size(v).map(|n| c.sensor.dissect.inflate_max = n),
+    },
+];
+
+/// Names of groups that may be set besides [`KEYS`].
+const GROUPS: [&str; 2] = ["vars.address-groups.", "vars.port-groups."];
+
+/// What is wrong with a configuration: where, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut c = Config {
+            sensor: Settings::default(),
+            home_net: HOME_NET.parse().unwrap_or_else(|_| unreachable!("the default HOME_NET reads")),
+            groups: Vec::new(),
+            values: Vec::new(),
+        };
+        for key in KEYS {
+            let value = key.default.trim_matches('"');
+            if let Err(why) = (key.apply)(&mut c, value) {
+                unreachable!("the default of {} reads: {why}", key.name);
+            }
+            c.values.push((key.name, value.to_owned()));
+        }
+        c
+    }
+}
+
+impl Config {
+    /// Sets one key from text, as `--set K=V` and the file do. `from` says where the key stands.
+    pub fn set(&mut self, name: &str, value: &str, from: &str) -> Result<(), ConfigError> {
+        // Suricata writes yes and no.
+        let value = value.trim();
+        if let Some(i) = KEYS.iter().position(|k| k.name == name) {
+            (KEYS[i].apply)(self, value).map_err(|why| ConfigError(format!("{from}: {name} = {value}: {why}")))?;
+            self.values[i].1 = value.to_owned();
+            return Ok(());
+        }
+        if GROUPS.iter().any(|g| name.len() > g.len() && name.starts_with(g)) {
+            self.groups.retain(|(n, _)| n != name);
+            self.groups.push((name.to_owned(), value.to_owned()));
+            return Ok(());
+        }
+        let hint = nearest(name, KEYS.iter().map(|k| k.name)).map_or_else(
+            || "`vigie config` lists the keys".to_owned(),
+            |k| format!("did you mean \"{k}\"? (`vigie config` lists the keys)"),
+        );
+        Err(ConfigError(format!("{from}: unknown key \"{name}\"; {hint}")))
+    }
+
+    /// `K=V`, as the option takes it.
+    pub fn set_pair(&mut self, pair: &str) -> Result<(), ConfigError> {
+        match pair.split_once('=') {
+            Some((k, v)) => self.set(k.trim(), v, "--set"),
+            None => Err(ConfigError(format!("--set {pair}: write KEY=VALUE, such as --set stream.midstream=true"))),
+        }
+    }
+
+    /// Reads a TOML file over what is set.
+    pub fn read(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let shown = vigie_base::text::lossy(path.as_os_str().as_encoded_bytes()).into_owned();
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{shown}: cannot be read ({e}); give --config another file")))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
+            ConfigError(format!("{shown}:{line}: {}", e.message().lines().next().unwrap_or("not TOML")))
+        })?;
+        let mut flat = Vec::new();
+        flatten("", &toml::Value::Table(table), &mut flat);
+        for (key, value) in flat {
+            let last = key.rsplit('.').next().unwrap_or(&key).to_owned();
+            let line = text.lines().position(|l| l.trim_start().trim_start_matches('"').starts_with(&last) || l.contains(&key)).map_or(0, |i| i + 1);
+            self.set(&key, &value, &format!("{shown}:{line}"))?;
+        }
+        Ok(())
+    }
+
+    /// The default configuration as a commented TOML file.
+    pub fn commented() -> String {
+        let mut out = String::from("# Vigie's configuration. Every key stands here with its default; take away the # to change one.\n");
+        for key in KEYS {
+            out.push_str("\n# ");
+            out.push_str(key.doc);
+            out.push_str(&format!("\n#{} = {}\n", key.name, key.default));
+        }
+        out
+    }
+}
+
+fn flatten(prefix: &str, v: &toml::Value, out: &mut Vec<(String, String)>) {
+    match v {
+        toml::Value::Table(t) => {
+            for (k, v) in t {
+                let name = if prefix.is_empty() { k.clone() } else { format!("{prefix}.{k}") };
+                flatten(&name, v, out);
+            }
+        }
+        toml::Value::String(s) => out.push((prefix.to_owned(), s.clone())),
+        toml::Value::Array(a) => {
+            let items: Vec<String> = a.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+            out.push((prefix.to_owned(), format!("[{}]", items.join(","))));
+        }
+        other => out.push((prefix.to_owned(), other.to_string())),
+    }
+}
+
+fn boolean(v: &str) -> Result<bool, String> {
+    match v {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("true or false is expected".to_owned()),
+    }
+}
+
+fn number(v: &str, min: u64, max: u64) -> Result<u64, String> {
+    v.parse().ok().filter(|n| (min..=max).contains(n)).ok_or_else(|| format!("a number from {min} to {max} is expected"))
+}
+
+fn seconds(v: &str) -> Result<u64, String> {
+    number(v, 0, 86_400 * 30)
+}
+
+fn size(v: &str) -> Result<u64, String> {
+    let lower = v.to_ascii_lowercase();
+    let (digits, unit) = match lower.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => (&lower[..at], lower[at..].trim()),
+        None => (&lower[..], ""),
+    };
+    let scale = match unit {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1u64 << 30,
+        _ => return Err("a size such as 512kb, 64mb or 2gb is expected".to_owned()),
+    };
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).ok_or_else(|| "a size such as 512kb, 64mb or 2gb is expected".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_set_and_unknown_ones_are_named() {
+        let mut c = Config::default();
+        c.set_pair("stream.midstream=yes").unwrap();
+        assert!(c.sensor.stream.midstream);
+        c.set_pair("stream.reassembly.depth=1mb").unwrap();
+        assert_eq!(c.sensor.stream.depth, 1 << 20);
+        c.set_pair("vars.port-groups.HTTP_PORTS=80").unwrap();
+        let e = c.set_pair("stream.midstrem=true").unwrap_err().to_string();
+        assert!(e.contains("did you mean \"stream.midstream\""), "{e}");
+        assert!(c.set_pair("stream.overlap=middle").is_err());
+    }
+
+    #[test]
+    fn the_commented_default_names_every_key() {
+        let text = Config::commented();
+        assert!(KEYS.iter().all(|k| text.contains(k.name)));
+        let uncommented: String = text.lines().filter(|l| l.contains(" = ")).map(|l| format!("{}\n", &l[1..])).collect();
+        let path = std::env::temp_dir().join(format!("vigie-config-{}.toml", std::process::id()));
+        std::fs::write(&path, uncommented).unwrap();
+        Config::default().read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+}

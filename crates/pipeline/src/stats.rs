@@ -1,0 +1,70 @@
+//! The `stats` event of a replay, from what the sensor counted.
+
+use vigie_decode::Anomaly;
+use vigie_event::{Batch, Envelope, Hex, Record};
+use vigie_sensor::Summary;
+use vigie_sensor::stats::{Counter, Decoder, Flows, Stats, UnknownPort};
+
+/// Unknown beginnings told in `stats`: the most frequent.
+const UNKNOWN_TOLD: usize = 50;
+
+/// A batch with the one event.
+pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
+    let f = &s.frames;
+    let counters = |list: Vec<(&'static str, u64)>| -> Vec<Counter<'static>> { list.into_iter().map(|(name, count)| Counter { name, count }).collect() };
+    let present = |list: Vec<(&'static str, u64)>| counters(list.into_iter().filter(|(_, n)| *n > 0).collect());
+    let mut unknown = s.unknown.clone();
+    unknown.sort_by_key(|(k, n)| (std::cmp::Reverse(*n), *k));
+    unknown.truncate(UNKNOWN_TOLD);
+    let unknown: Vec<UnknownPort<'_>> = unknown
+        .iter()
+        .map(|((proto, port, first), flows)| UnknownPort { proto: if *proto == 6 { "tcp" } else { "udp" }, port: *port, first: Hex(first), flows: *flows })
+        .collect();
+    let dissect = counters(vec![("told", s.dissect.told), ("unknown", s.dissect.unknown), ("given_up", s.dissect.given_up)]);
+    let links: Vec<(String, u64)> = f
+        .link_types
+        .iter()
+        .map(|(l, n)| (if l.name().is_empty() { format!("LINKTYPE_{}", l.0) } else { l.name().to_owned() }, *n))
+        .collect();
+    let links: Vec<Counter<'_>> = links.iter().map(|(name, count)| Counter { name, count: *count }).collect();
+    let (first, last) = s.span.unwrap_or_default();
+    let record = Stats {
+        uptime: last.since(first) / vigie_base::time::SECOND,
+        decoder: Decoder {
+            pkts: f.pkts,
+            bytes: f.bytes,
+            invalid: f.invalid,
+            ipv4: f.ipv4,
+            ipv6: f.ipv6,
+            tcp: f.tcp,
+            udp: f.udp,
+            sctp: f.sctp,
+            icmpv4: f.icmpv4,
+            icmpv6: f.icmpv6,
+            arp: f.arp,
+            vlan: f.vlan,
+            tunnel: f.tunnel,
+            avg_pkt_size: f.bytes / f.pkts.max(1),
+            max_pkt_size: f.max_pkt_size,
+        },
+        flow: Flows {
+            total: s.flow.flows,
+            peak: s.flow.peak,
+            timed_out: s.flow.timed_out,
+            evicted: s.flow.evicted,
+            tcp_reuse: s.flow.tcp_reuse,
+        },
+        defrag: &present(s.defrag.iter().collect()),
+        tcp: &present(s.stream.iter().collect()),
+        terminal: &counters(f.terminals().to_vec()),
+        anomalies: &present(Anomaly::ALL.iter().map(|a| (a.name(), f.anomalies[*a as usize])).collect()),
+        link_types: &links,
+        caps_reached: &counters(s.caps_reached()),
+        dissect: &dissect,
+        unknown: &unknown,
+        events: &counters(events.to_vec()),
+    };
+    let mut batch = Batch::new(Stats::schema());
+    batch.push(&Envelope { ts: last, ..Envelope::default() }, &record);
+    batch
+}

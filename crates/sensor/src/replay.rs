@@ -1,0 +1,296 @@
+//! Captures through the sensor: one thread with one worker, a reader and worker threads beyond.
+
+use crate::Settings;
+use crate::batches::Slice;
+use crate::front::{Front, Item};
+use crate::merge::{Fold, Merger, Watermark};
+use crate::stats::Frames;
+use crate::worker::{Counted, Worker};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use vigie_base::Time;
+use vigie_capture::{Capture, Frame, Status};
+use vigie_decode::Packet;
+use vigie_flow::key::owner;
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Read on.
+    Go,
+    /// Stop reading and close what is open: the rest is told as far as it was seen.
+    Stop,
+}
+
+/// What a replay counted.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Frames.
+    pub frames: Frames,
+    /// Flows.
+    pub flow: vigie_flow::Counters,
+    /// Streams.
+    pub stream: vigie_stream::Counters,
+    /// Defragmentation.
+    pub defrag: vigie_flow::defrag::Counters,
+    /// Dissection.
+    pub dissect: vigie_dissect::Counters,
+    /// Flows that no protocol claimed: transport, server port, first bytes, how many.
+    pub unknown: Vec<((u8, u16, [u8; 4]), u64)>,
+    /// First and last frame.
+    pub span: Option<(Time, Time)>,
+    /// Whether it was stopped before the end.
+    pub stopped: bool,
+}
+
+impl Summary {
+    fn add(&mut self, c: Counted) {
+        self.flow.flows += c.flow.flows;
+        self.flow.evicted += c.flow.evicted;
+        self.flow.tcp_reuse += c.flow.tcp_reuse;
+        self.flow.peak += c.flow.peak;
+        self.flow.timed_out += c.flow.timed_out;
+        self.stream.add(&c.stream);
+        let (d, e) = (&mut self.dissect, c.dissect);
+        d.told += e.told;
+        d.unknown += e.unknown;
+        d.given_up += e.given_up;
+        d.buffer_full += e.buffer_full;
+        d.expect_full += e.expect_full;
+        d.inflate_full += e.inflate_full;
+        for (k, n) in c.unknown {
+            match self.unknown.binary_search_by_key(&k, |(k, _)| *k) {
+                Ok(i) => self.unknown[i].1 += n,
+                Err(i) => self.unknown.insert(i, (k, n)),
+            }
+        }
+    }
+
+    /// Caps that were reached, by name, with how often; empty where none was.
+    pub fn caps_reached(&self) -> Vec<(&'static str, u64)> {
+        [
+            ("flow.table", self.flow.evicted),
+            ("defrag.datagrams", self.defrag.datagrams_reached),
+            ("defrag.bytes", self.defrag.bytes_reached),
+            ("dissect.buffer", self.dissect.buffer_full),
+            ("dissect.expect", self.dissect.expect_full),
+            ("dissect.inflate", self.dissect.inflate_full),
+        ]
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .collect()
+    }
+}
+
+/// Replays `capture`; gives events in order to `fold`, and asks `progress` between bursts whether to go on.
+pub fn replay(
+    capture: &mut Capture,
+    settings: &Settings,
+    fold: &mut impl Fold,
+    mut progress: impl FnMut(&Capture) -> Control + Send,
+) -> Summary {
+    if settings.workers.0 <= 1 { alone(capture, settings, fold, &mut progress) } else { shared(capture, settings, fold, &mut progress) }
+}
+
+/// Frames between two looks at the watermark and the progress.
+const LOOK_EVERY: u32 = 16;
+
+fn alone(capture: &mut Capture, settings: &Settings, fold: &mut impl Fold, progress: &mut impl FnMut(&Capture) -> Control) -> Summary {
+    let mut front = Front::new(settings);
+    let mut merger = Merger::new(1);
+    let mut worker = Worker::new(settings, merger.spare());
+    let mut summary = Summary::default();
+    let mut first = None;
+    for round in 0u32.. {
+        let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
+            for frame in frames {
+                front.frame(frame, |item| worker.packet(item));
+            }
+        });
+        if first.is_none() && front.frames.pkts > 0 {
+            first = capture.sources().iter().filter_map(|s| s.first).min();
+        }
+        if worker.is_due() {
+            let (slice, watermark) = worker.flush(front.now(), merger.spare());
+            merger.add(0, slice, watermark);
+            merger.drain(fold);
+        }
+        if status == Status::End {
+            break;
+        }
+        if round % LOOK_EVERY == 0 && progress(capture) == Control::Stop {
+            summary.stopped = true;
+            break;
+        }
+    }
+    let counted = worker.finish(front.now(), |slice, watermark| {
+        merger.add(0, slice, watermark);
+        merger.drain(fold);
+        merger.spare()
+    });
+    summary.add(counted);
+    close(summary, front, first)
+}
+
+fn close(mut summary: Summary, front: Front, first: Option<Time>) -> Summary {
+    summary.defrag.add(&front.defrag().counters);
+    summary.span = first.map(|f| (f, front.now()));
+    summary.frames = front.frames;
+    summary
+}
+
+/// Packets for one worker, copied once.
+#[derive(Default)]
+struct Load {
+    items: Vec<(Packet, Time, u32, u64, u32, u32)>,
+    bytes: Vec<u8>,
+    now: Time,
+    over: bool,
+}
+
+impl Load {
+    fn add(&mut self, item: &Item<'_>) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(item.bytes);
+        self.items.push((*item.packet, item.time, item.len, item.number, start, self.bytes.len() as u32));
+    }
+}
+
+/// What a worker thread gives back.
+enum Word {
+    Slice(usize, Slice, Watermark),
+    Done(Box<Counted>),
+}
+
+/// Loads that may wait for one worker.
+const LOADS_MAX: usize = 8;
+/// Packets and bytes after which a load is sent.
+const LOAD_ITEMS: usize = 1024;
+const LOAD_BYTES: usize = 256 << 10;
+
+fn shared(
+    capture: &mut Capture,
+    settings: &Settings,
+    fold: &mut impl Fold,
+    progress: &mut (impl FnMut(&Capture) -> Control + Send),
+) -> Summary {
+    let workers = settings.workers.0;
+    let (to_merger, from_workers) = sync_channel::<Word>(4 * workers);
+    std::thread::scope(|scope| {
+        let mut to_workers: Vec<SyncSender<Load>> = Vec::new();
+        for number in 0..workers {
+            let (give, take) = sync_channel::<Load>(LOADS_MAX);
+            to_workers.push(give);
+            let to_merger = to_merger.clone();
+            scope.spawn(move || work(number, settings, &take, &to_merger));
+        }
+        drop(to_merger);
+        let reader = scope.spawn(move || read(capture, settings, &to_workers, progress));
+        let mut merger = Merger::new(workers);
+        let mut summary = Summary::default();
+        for word in from_workers {
+            match word {
+                Word::Slice(worker, slice, watermark) => merger.add(worker, slice, watermark),
+                Word::Done(counted) => summary.add(*counted),
+            }
+            merger.drain(fold);
+        }
+        match reader.join() {
+            Ok((front, first, stopped)) => {
+                summary.stopped = stopped;
+                close(summary, front, first)
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn read(
+    capture: &mut Capture,
+    settings: &Settings,
+    to_workers: &[SyncSender<Load>],
+    progress: &mut impl FnMut(&Capture) -> Control,
+) -> (Front, Option<Time>, bool) {
+    let mut front = Front::new(settings);
+    let mut loads: Vec<Load> = to_workers.iter().map(|_| Load::default()).collect();
+    let mut stopped = false;
+    let mut first = None;
+    for round in 0u32.. {
+        let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
+            for frame in frames {
+                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
+            }
+        });
+        if first.is_none() && front.frames.pkts > 0 {
+            first = capture.sources().iter().filter_map(|s| s.first).min();
+        }
+        // Every worker learns the time with every load, so that its silence does not hold the others' rows back.
+        if loads.iter().any(|l| l.items.len() >= LOAD_ITEMS || l.bytes.len() >= LOAD_BYTES) {
+            send(&mut loads, to_workers, front.now(), false);
+        }
+        if status == Status::End {
+            break;
+        }
+        if round % LOOK_EVERY == 0 && progress(capture) == Control::Stop {
+            stopped = true;
+            break;
+        }
+    }
+    send(&mut loads, to_workers, front.now(), true);
+    (front, first, stopped)
+}
+
+fn send(loads: &mut [Load], to_workers: &[SyncSender<Load>], now: Time, over: bool) {
+    for (load, to) in loads.iter_mut().zip(to_workers) {
+        let full = Load { now, over, ..std::mem::take(load) };
+        // A worker that is gone has panicked: its thread's end tells.
+        let _ = to.send(full);
+    }
+}
+
+fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_merger: &SyncSender<Word>) {
+    let mut worker = Worker::new(settings, Slice::new());
+    for load in from_reader {
+        for (packet, time, len, frame, start, end) in &load.items {
+            let bytes = &load.bytes[*start as usize..*end as usize];
+            worker.packet(Item { packet, bytes, time: *time, len: *len, number: *frame });
+        }
+        // The merger goes only when every worker is done: nothing to do about a word that it does not take.
+        if load.over {
+            let counted = worker.finish(load.now, |slice, watermark| {
+                let _ = to_merger.send(Word::Slice(number, slice, watermark));
+                Slice::new()
+            });
+            let _ = to_merger.send(Word::Done(Box::new(counted)));
+            return;
+        }
+        let (slice, watermark) = worker.flush(load.now, Slice::new());
+        if to_merger.send(Word::Slice(number, slice, watermark)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Any bytes as a capture, all the way to events, which are counted; also with three workers. For fuzzers.
+pub fn fuzz(data: &[u8]) {
+    struct Count(u64);
+    impl Fold for Count {
+        fn row(&mut self, row: vigie_event::Row<'_>) {
+            let mut line = Vec::new();
+            vigie_event::eve::write(row, &mut line);
+            self.0 += 1;
+        }
+        fn upto(&mut self, _: Time) {}
+    }
+    let mut counts = Vec::new();
+    for workers in [1, 3] {
+        let settings = Settings { workers: crate::Workers(workers), ..Settings::default() };
+        let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(data.to_vec()));
+        let mut capture = Capture::from_readers(vec![("fuzz".to_owned(), reader)], vigie_capture::Options::default());
+        let mut count = Count(0);
+        let summary = replay(&mut capture, &settings, &mut count, |_| Control::Go);
+        let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
+        assert_eq!(ends, summary.frames.pkts, "every frame ends in one counter");
+        counts.push(count.0);
+    }
+    assert_eq!(counts[0], counts[1], "two numbers of workers give the same events");
+}

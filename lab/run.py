@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Record the lab's scenarios, or hold Vigie to what their recordings must give.
+
+usage: run.py [SCENARIO...]              record into testdata/ (root, Debian; all scenarios of the test set by default)
+       run.py --check [SCENARIO...]      replay the recordings through `vigie` and compare with their expectation
+       run.py --list                     name the scenarios
+
+A scenario is a file of lab/scenarios/: TITLE, STORY, START (of its first frame, UTC), EXPECT (a list of detector,
+attacker, victim by host name; empty: no case at all), ALLOWED (detectors that may appear too) and run(lab).
+Beside NAME.pcap stands NAME.json with the same, the hosts and the origin. Python 3.9+.
+"""
+import argparse
+import base64
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTDATA = os.path.join(os.path.dirname(HERE), "testdata")
+LIMIT = 5 * 1024 * 1024  # of all of testdata
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+from catalogue import CANARY, HOSTS  # noqa: E402
+
+
+def scenario_names():
+    return sorted(n[:-3] for n in os.listdir(os.path.join(HERE, "scenarios")) if n.endswith(".py"))
+
+
+def load(name):
+    if name not in scenario_names():
+        sys.exit(f"lab: no scenario '{name}'; there are {', '.join(scenario_names())}")
+    sys.path.insert(0, os.path.join(HERE, "scenarios"))
+    return importlib.import_module(name)
+
+
+# ------------------------------------------------------------------------------------------------ record
+
+def record(name):
+    from network import Lab
+    scenario = load(name)
+    keep = getattr(scenario, "OUTPUT", None)  # a recording for measurement, outside of the repository
+    out = keep or os.path.join(TESTDATA, name + ".pcap")
+    began = time.monotonic()
+    with Lab() as lab:
+        scenario.run(lab)
+        frames, size = lab.finish(out, scenario.START)
+        seen = [n for n in lab.hosts if n in HOSTS]
+    print(f"{name}: {frames} frames, {size} bytes, {time.monotonic() - began:.0f} s", flush=True)
+    if keep:
+        return
+
+    def address(who):
+        return HOSTS[who]["ip"] if who in HOSTS else who
+
+    about = {
+        "title": scenario.TITLE,
+        "story": " ".join(scenario.STORY.split()),
+        "origin": f"Recorded by lab/scenarios/{name}.py in network namespaces, with real servers and clients of Debian 12; no traffic of anyone else.",
+        "start": scenario.START + " UTC",
+        "stamps": "moved as a whole to begin at start; some idle gaps lengthened (lab.skip), nothing else changed",
+        "frames": frames,
+        "hosts": [{"name": n, **HOSTS[n]} for n in seen],
+        "expect": [{k: (address(v) if k in ("attacker", "victim") else v) for k, v in e.items()} for e in scenario.EXPECT],
+        "allowed": list(getattr(scenario, "ALLOWED", [])),
+    }
+    with open(os.path.join(TESTDATA, name + ".json"), "w", encoding="utf-8") as f:
+        json.dump(about, f, indent=1, ensure_ascii=False)
+        f.write("\n")
+
+
+# ------------------------------------------------------------------------------------------------ check
+
+# Who did it and to whom, whatever role the case's kind gives them.
+ROLES = {"attacker": {"attacker", "client", "subject"}, "victim": {"victim", "server"}}
+
+
+def forms_of(secret):
+    """The secret plain, in an URL, and in base64 at each of its three alignments, without the bytes a neighbour changes."""
+    raw = secret.encode()
+    forms = {raw, urllib.parse.quote(secret, safe="").encode(), raw.hex().encode()}
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + raw)
+        forms.add(coded[4 if before else 0:len(coded) - 4])
+    return forms
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f if line.strip()]
+
+
+def short_of(about, cases):
+    """What the cases lack or have too many, in sentences."""
+    problems, due = [], set(about["allowed"])
+    for e in about["expect"]:
+        due.add(e["detector"])
+        having = [c for c in cases if e["detector"] in c.get("detectors", [])]
+        if not having:
+            problems.append(f"no case with {e['detector']}")
+            continue
+        entities = [(x.get("role"), v) for c in having for x in c.get("entities", []) for v in (x.get("ip"), x.get("mac")) if v]
+        for side, roles in ROLES.items():
+            if e.get(side) and not any(role in roles and who == e[side] for role, who in entities):
+                problems.append(f"{e['detector']}: {side} {e[side]} is not among {sorted(set(entities))}")
+        words = json.dumps(having, ensure_ascii=False)
+        problems += [f"{e['detector']}: the case does not say '{w}'" for w in e.get("says", []) if w not in words]
+    for c in cases:
+        false = [d for d in c.get("detectors", []) if d not in due]
+        if false:
+            problems.append(f"false: {c.get('title')} ({', '.join(false)}, score {c.get('score')})")
+    return problems
+
+
+def check(name, vigie):
+    """None, or what falls short."""
+    pcap = os.path.join(TESTDATA, name + ".pcap")
+    with open(os.path.join(TESTDATA, name + ".json"), encoding="utf-8") as f:
+        about = json.load(f)
+    with tempfile.TemporaryDirectory() as out:
+        story = subprocess.run([vigie, "replay", pcap], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        files = subprocess.run([vigie, "replay", "-l", out, pcap], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        for done in (story, files):
+            if done.returncode != 0:
+                return f"exit {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-400:]}"
+        written = {"the story": story.stdout + story.stderr, "what it said": files.stdout + files.stderr}
+        for file in sorted(os.listdir(out)):
+            with open(os.path.join(out, file), "rb") as f:
+                written[file] = f.read()
+        problems = [f"{where} holds the password" for where, text in written.items() if any(x in text for x in forms_of(CANARY))]
+        problems += short_of(about, lines_of(os.path.join(out, "cases.json")))
+        frames = [e["stats"]["decoder"]["pkts"] for e in lines_of(os.path.join(out, "eve.json")) if e.get("event_type") == "stats"]
+        if not frames or frames[-1] != about["frames"]:
+            problems.append(f"frames {frames[-1:]}, recorded {about['frames']}")
+    return "; ".join(problems) or None
+
+
+def check_all(names, vigie):
+    size = sum(os.path.getsize(os.path.join(d, n)) for d, _, files in os.walk(TESTDATA) for n in files)
+    results = {"size of testdata": None if size <= LIMIT else f"{size} bytes, at most {LIMIT}"}
+    if not os.access(vigie, os.X_OK):
+        print(f"SKIPPED the recordings: {vigie} is not built")
+    else:
+        for name in names:
+            if os.path.exists(os.path.join(TESTDATA, name + ".pcap")):
+                try:
+                    results[name] = check(name, vigie)
+                except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as why:
+                    results[name] = f"{type(why).__name__}: {why}"
+    for name, why in results.items():
+        print(f"{name}: {why or 'ok'}")
+    bad = sum(1 for why in results.values() if why)
+    print(f"{len(results) - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    ap.add_argument("--check", action="store_true")
+    ap.add_argument("--list", action="store_true")
+    ap.add_argument("--vigie", default=os.path.join(os.path.dirname(HERE), "target", "release", "vigie"))
+    a = ap.parse_args()
+    if a.list:
+        for name in scenario_names():
+            print(f"{name:24} {load(name).TITLE}")
+        return 0
+    names = a.scenarios or [n for n in scenario_names() if a.check or not hasattr(load(n), "OUTPUT")]
+    if a.check:
+        return check_all(names, a.vigie)
+    os.makedirs(TESTDATA, exist_ok=True)
+    failed = []
+    for name in names:
+        try:
+            record(name)
+        except Exception as why:  # one scenario that fails must not keep the others from being recorded
+            failed.append(name)
+            print(f"{name}: NOT RECORDED: {why}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
