@@ -84,6 +84,8 @@ struct Claim {
     /// Unasked replies to a single machine.
     unasked: u32,
     last_unasked: Time,
+    /// To whom the last of them went.
+    told: Option<Ip>,
 }
 
 struct Machine {
@@ -121,7 +123,7 @@ impl ArpSpoofing {
                     let oldest = claims.iter().enumerate().min_by_key(|(_, c)| c.used.unwrap_or_default().max(c.last_unasked)).map_or(0, |x| x.0);
                     claims.remove(oldest);
                 }
-                claims.push(Claim { mac, used: None, unasked: 0, last_unasked: Time(0) });
+                claims.push(Claim { mac, used: None, unasked: 0, last_unasked: Time(0), told: None });
                 claims.len() - 1
             }
         };
@@ -201,7 +203,7 @@ impl Detector for ArpSpoofing {
                     && c.unasked > 0
                     && now.since(c.last_unasked) <= CONTRADICTION
                 {
-                    self.judge(lan, target, mac, None, true, cx);
+                    self.judge(lan, target, mac, c.told, true, cx);
                     if let Some(m) = self.machines.get_mut(&(lan, mac)) {
                         m.own = Some(ip);
                         tell(lan, mac, m, cx, false);
@@ -219,6 +221,7 @@ impl Detector for ArpSpoofing {
                 }
                 claim.unasked = claim.unasked.saturating_add(1);
                 claim.last_unasked = now;
+                claim.told = Some(target);
                 self.judge(lan, ip, mac, Some(target), false, cx);
             }
             _ => {}
