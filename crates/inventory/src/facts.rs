@@ -69,10 +69,6 @@ impl Facts {
         self.0.iter()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Takes a fact whose value is clean; `room` says whether one more may be kept at all.
     pub(crate) fn add(&mut self, e: Entry, room: bool) -> Kept {
         let (mut same_key, mut worst) = (0, None::<usize>);
