@@ -2,6 +2,7 @@
 
 use crate::record::{Anomaly, Fact, Login};
 use crate::registry::Proto;
+use std::collections::BTreeMap;
 use vigie_base::{Budget, Direction, Ip, Mac, Time};
 use vigie_event::{Envelope, NO_TX, Out, Record};
 
@@ -73,8 +74,12 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub counters: Counters,
-    expected: Vec<Expect>,
-    unknown: std::collections::BTreeMap<(u8, u16, [u8; 4]), u64>,
+    /// Bytes that decoders of bodies hold, over all flows.
+    pub(crate) decoders: std::sync::Arc<std::sync::atomic::AtomicU64>,
+    expected: BTreeMap<(Ip, u16), Expect>,
+    /// The latest announcement of each parent, to complete it.
+    announced_by: BTreeMap<u64, (Ip, u16)>,
+    unknown: BTreeMap<(u8, u16, [u8; 4]), u64>,
     /// A buffer to build text in; whoever takes it leaves it empty.
     pub scratch: Vec<u8>,
 }
@@ -85,23 +90,45 @@ impl Shared {
         Shared { settings, ..Shared::default() }
     }
 
-    /// Announces a connection; a later word on the same end replaces an earlier one.
+    /// Announces a connection; a later word on the same end, or by the same flow, replaces an earlier one.
     pub fn expect(&mut self, e: Expect) {
-        self.expected.retain(|x| e.since.since(x.since) < EXPECT_TIME && (x.ip, x.port) != (e.ip, e.port));
         if self.expected.len() as u64 >= EXPECT.entries_max {
-            self.expected.remove(0);
+            self.expected.retain(|_, x| e.since.since(x.since) < EXPECT_TIME);
+            let expected = &self.expected;
+            self.announced_by.retain(|_, end| expected.contains_key(end));
+        }
+        if self.expected.len() as u64 >= EXPECT.entries_max
+            && let Some(oldest) = self.expected.iter().min_by_key(|(end, x)| (x.since, **end)).map(|(end, _)| *end)
+        {
+            self.forget(oldest);
             self.counters.expect_full += 1;
         }
-        self.expected.push(e);
+        if let Some(end) = self.announced_by.get(&e.parent).copied() {
+            self.forget(end);
+        }
+        self.forget((e.ip, e.port));
+        self.announced_by.insert(e.parent, (e.ip, e.port));
+        self.expected.insert((e.ip, e.port), e);
     }
 
-    /// The announcement that a new connection to `ip`:`port` answers, if any.
+    fn forget(&mut self, end: (Ip, u16)) -> Option<Expect> {
+        let e = self.expected.remove(&end)?;
+        self.announced_by.remove(&e.parent);
+        Some(e)
+    }
+
+    /// The announcement that a new connection to `ip`:`port` answers, if any. It stays until it is claimed: what it is to carry may be
+    /// said after it is opened (FTP's passive mode).
     pub fn expected(&mut self, ip: Ip, port: u16, now: Time) -> Option<Expect> {
         if self.expected.is_empty() {
             return None;
         }
-        let at = self.expected.iter().position(|x| x.ip == ip && x.port == port && now.since(x.since) < EXPECT_TIME)?;
-        Some(self.expected.remove(at))
+        self.expected.get(&(ip, port)).filter(|e| now.since(e.since) < EXPECT_TIME).cloned()
+    }
+
+    /// Takes the announcement of `ip`:`port`, complete: the connection's first bytes are here.
+    pub fn claim(&mut self, ip: Ip, port: u16) -> Option<Expect> {
+        self.forget((ip, port))
     }
 
     /// Counts a flow that no protocol claimed, by transport, server port and first bytes.
@@ -122,7 +149,7 @@ impl Shared {
 
     /// Completes the announcement that `parent` made (a command that follows PASV, PORT, ...).
     pub fn complete(&mut self, parent: u64, command: &[u8], name: &[u8]) {
-        if let Some(e) = self.expected.iter_mut().rev().find(|e| e.parent == parent) {
+        if let Some(e) = self.announced_by.get(&parent).and_then(|end| self.expected.get_mut(end)) {
             e.command = command.to_vec();
             e.name = name.to_vec();
         }

@@ -36,6 +36,8 @@ pub struct Dissection {
     probing: Option<Box<Probing>>,
     /// Transactions of parsers that went before (STARTTLS).
     transactions: u32,
+    /// The protocol that the flow began with, where another took over.
+    before: Proto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Dissection {
             need: [0; 2],
             probing: None,
             transactions: 0,
+            before: Proto::Unknown,
         }
     }
 
@@ -80,6 +83,9 @@ impl Dissection {
 
     fn begin(&mut self, proto: Proto) {
         self.parser = Parser::new(proto);
+        if self.before != Proto::Unknown {
+            self.parser.after(self.before);
+        }
         self.proto = proto;
         self.state = State::Parsing;
     }
@@ -87,6 +93,11 @@ impl Dissection {
     /// The protocol, as told so far.
     pub fn proto(&self) -> Proto {
         self.proto
+    }
+
+    /// The protocol that the flow began with, where another took over.
+    pub fn proto_before(&self) -> Option<Proto> {
+        Some(self.before).filter(|p| *p != Proto::Unknown)
     }
 
     /// `app_proto` as EVE writes it: `failed` where there was payload that no protocol claimed.
@@ -191,6 +202,7 @@ impl Dissection {
             match proto.probe(&p) {
                 Match::Yes => {
                     cx.shared.counters.told += 1;
+                    cx.env.app_proto = proto.name();
                     return self.begin(*proto);
                 }
                 Match::Maybe if maybe == Proto::Unknown && proto.info().is_some_and(|i| p.on(i.ports)) => maybe = *proto,
@@ -199,6 +211,7 @@ impl Dissection {
         }
         if maybe != Proto::Unknown {
             cx.shared.counters.told += 1;
+            cx.env.app_proto = maybe.name();
             return self.begin(maybe);
         }
         let seen = self.probing.get_or_insert_default();
@@ -277,6 +290,7 @@ impl Dissection {
     fn replay<O: Out>(&mut self, cx: &mut Cx<'_, O>, proto: Proto) {
         cx.shared.counters.told += 1;
         self.begin(proto);
+        cx.env.app_proto = proto.name();
         let Some(seen) = self.probing.take() else { return };
         let mut at = [0; 2];
         for (dir, len) in seen.pieces {
@@ -387,18 +401,28 @@ impl Dissection {
             Next::Become(proto) => {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
+                self.give_way();
                 self.begin(proto);
+                cx.env.app_proto = proto.name();
                 self.need = [0; 2];
             }
             Next::Anything => {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.parser = Parser::None;
+                self.give_way();
                 self.proto = Proto::Unknown;
+                cx.env.app_proto = "";
                 self.need = [0; 2];
                 self.rest = [Vec::new(), Vec::new()];
                 self.state = State::Probing;
             }
+        }
+    }
+
+    fn give_way(&mut self) {
+        if self.before == Proto::Unknown {
+            self.before = self.proto;
         }
     }
 

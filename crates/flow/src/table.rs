@@ -462,13 +462,14 @@ impl Table {
         }
     }
 
-    /// Ends every flow, in the order of their slots: the capture is over.
-    pub fn shutdown(&mut self, now: Time, mut ended: impl FnMut(&mut Flow, Closed, Time)) {
-        for slot in 0..self.flows.len() as u32 {
-            if self.flows[slot as usize].live {
-                self.end(slot, Closed::Shutdown, now, &mut ended);
-            }
-        }
+    /// The slots of every flow.
+    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.flows.iter().enumerate().filter(|(_, f)| f.live).map(|(i, _)| i as u32)
+    }
+
+    /// The identifier of the flow in `slot`.
+    pub fn id(&self, slot: u32) -> u64 {
+        self.flows[slot as usize].id(self.settings.sensor)
     }
 
     /// The flow that would time out first, by deadline and then by key: who goes when the table is full.
@@ -526,7 +527,7 @@ mod tests {
             b.extend_from_slice(&[0, 8, 0, 0]);
             b
         };
-        let mut p = Packet::default();
+        let mut p = Packet::EMPTY;
         vigie_decode::decode(&vigie_decode::Settings::default(), 101, &raw, raw.len() as u32, &mut p);
         p
     }

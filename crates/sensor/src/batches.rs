@@ -50,6 +50,11 @@ impl Slice {
         Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new() }
     }
 
+    /// Without batches: what stands where a slice was taken away.
+    pub(crate) fn empty() -> Self {
+        Slice { batches: Vec::new(), order: Vec::new() }
+    }
+
     pub(crate) fn clear(&mut self) {
         for o in &self.order {
             // Only kinds that were used are cleared: most are not.

@@ -18,7 +18,7 @@ pub mod stats;
 mod worker;
 
 pub use merge::Fold;
-pub use replay::{Control, Summary, replay};
+pub use replay::{Control, Summary, fuzz, replay};
 pub use stats::Stats;
 
 /// Settings of a sensor: those of its stages.

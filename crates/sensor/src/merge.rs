@@ -12,19 +12,22 @@ pub trait Fold {
     fn upto(&mut self, now: Time);
 }
 
+/// A place in the order of events that a worker has passed: it will give nothing before this time and, at this time, this flow.
+pub type Watermark = (Time, u64);
+
 /// Holds slices until every worker's watermark has passed their rows.
 pub struct Merger {
     slices: Vec<(Slice, usize)>,
     free: Vec<u32>,
     pending: Vec<(Order, u32)>,
-    watermarks: Vec<Time>,
+    watermarks: Vec<Watermark>,
     spare: Vec<Slice>,
 }
 
 impl Merger {
     /// Of `workers` workers.
     pub fn new(workers: usize) -> Self {
-        Merger { slices: Vec::new(), free: Vec::new(), pending: Vec::new(), watermarks: vec![Time(0); workers], spare: Vec::new() }
+        Merger { slices: Vec::new(), free: Vec::new(), pending: Vec::new(), watermarks: vec![(Time(0), 0); workers], spare: Vec::new() }
     }
 
     /// An empty slice, used before where there is one.
@@ -32,8 +35,8 @@ impl Merger {
         self.spare.pop().unwrap_or_else(Slice::new)
     }
 
-    /// Takes a slice of `worker`, which will give nothing earlier than `watermark` any more.
-    pub fn add(&mut self, worker: usize, slice: Slice, watermark: Time) {
+    /// Takes a slice of `worker`, which has passed `watermark`.
+    pub fn add(&mut self, worker: usize, slice: Slice, watermark: Watermark) {
         self.watermarks[worker] = watermark;
         if slice.order.is_empty() {
             self.spare.push(slice);
@@ -53,15 +56,15 @@ impl Merger {
 
     /// Gives every row that no worker can precede any more.
     pub fn drain(&mut self, fold: &mut impl Fold) {
-        let upto = self.watermarks.iter().copied().min().unwrap_or(Time::MAX);
+        let upto = self.watermarks.iter().copied().min().unwrap_or((Time::MAX, 0));
         self.pending.sort_by_key(|(o, _)| (o.ts, o.flow_id, o.seq));
-        let n = self.pending.partition_point(|(o, _)| o.ts < upto);
+        let n = self.pending.partition_point(|(o, _)| (o.ts, o.flow_id) < upto);
         for (o, at) in self.pending.drain(..n) {
             let (slice, left) = &mut self.slices[at as usize];
             fold.row(slice.batches[o.slot as usize].row(o.row as usize));
             *left -= 1;
             if *left == 0 {
-                let mut done = std::mem::replace(slice, Slice { batches: Vec::new(), order: Vec::new() });
+                let mut done = std::mem::replace(slice, Slice::empty());
                 done.clear();
                 if self.spare.len() < 2 * self.watermarks.len() {
                     self.spare.push(done);
@@ -69,6 +72,6 @@ impl Merger {
                 self.free.push(at);
             }
         }
-        fold.upto(upto);
+        fold.upto(upto.0);
     }
 }

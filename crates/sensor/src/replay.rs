@@ -3,7 +3,7 @@
 use crate::Settings;
 use crate::batches::Slice;
 use crate::front::{Front, Item};
-use crate::merge::{Fold, Merger};
+use crate::merge::{Fold, Merger, Watermark};
 use crate::stats::Frames;
 use crate::worker::{Counted, Worker};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -122,9 +122,11 @@ fn alone(capture: &mut Capture, settings: &Settings, fold: &mut impl Fold, progr
             break;
         }
     }
-    let (slice, counted) = worker.finish(front.now());
-    merger.add(0, slice, Time::MAX);
-    merger.drain(fold);
+    let counted = worker.finish(front.now(), |slice, watermark| {
+        merger.add(0, slice, watermark);
+        merger.drain(fold);
+        merger.spare()
+    });
     summary.add(counted);
     close(summary, front, first)
 }
@@ -155,8 +157,8 @@ impl Load {
 
 /// What a worker thread gives back.
 enum Word {
-    Slice(usize, Slice, Time),
-    Done(usize, Slice, Counted),
+    Slice(usize, Slice, Watermark),
+    Done(Box<Counted>),
 }
 
 /// Loads that may wait for one worker.
@@ -188,10 +190,7 @@ fn shared(
         for word in from_workers {
             match word {
                 Word::Slice(worker, slice, watermark) => merger.add(worker, slice, watermark),
-                Word::Done(worker, slice, counted) => {
-                    merger.add(worker, slice, Time::MAX);
-                    summary.add(counted);
-                }
+                Word::Done(counted) => summary.add(*counted),
             }
             merger.drain(fold);
         }
@@ -218,7 +217,7 @@ fn read(
     for round in 0u32.. {
         let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
             for frame in frames {
-                front.frame(frame, |item| loads[owner(item.packet, item.bytes, to_workers.len())].add(&item));
+                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
             }
         });
         if first.is_none() && front.frames.pkts > 0 {
@@ -255,15 +254,43 @@ fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_mer
             let bytes = &load.bytes[*start as usize..*end as usize];
             worker.packet(Item { packet, bytes, time: *time, len: *len, number: *frame });
         }
-        let word = if load.over {
-            let (slice, counted) = worker.finish(load.now);
-            Word::Done(number, slice, counted)
-        } else {
-            let (slice, watermark) = worker.flush(load.now, Slice::new());
-            Word::Slice(number, slice, watermark)
-        };
-        if to_merger.send(word).is_err() {
+        // The merger goes only when every worker is done: nothing to do about a word that it does not take.
+        if load.over {
+            let counted = worker.finish(load.now, |slice, watermark| {
+                let _ = to_merger.send(Word::Slice(number, slice, watermark));
+                Slice::new()
+            });
+            let _ = to_merger.send(Word::Done(Box::new(counted)));
+            return;
+        }
+        let (slice, watermark) = worker.flush(load.now, Slice::new());
+        if to_merger.send(Word::Slice(number, slice, watermark)).is_err() {
             return;
         }
     }
+}
+
+/// Any bytes as a capture, all the way to events, which are counted; also with three workers. For fuzzers.
+pub fn fuzz(data: &[u8]) {
+    struct Count(u64);
+    impl Fold for Count {
+        fn row(&mut self, row: vigie_event::Row<'_>) {
+            let mut line = Vec::new();
+            vigie_event::eve::write(row, &mut line);
+            self.0 += 1;
+        }
+        fn upto(&mut self, _: Time) {}
+    }
+    let mut counts = Vec::new();
+    for workers in [1, 3] {
+        let settings = Settings { workers: crate::Workers(workers), ..Settings::default() };
+        let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(data.to_vec()));
+        let mut capture = Capture::from_readers(vec![("fuzz".to_owned(), reader)], vigie_capture::Options::default());
+        let mut count = Count(0);
+        let summary = replay(&mut capture, &settings, &mut count, |_| Control::Go);
+        let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
+        assert_eq!(ends, summary.frames.pkts, "every frame ends in one counter");
+        counts.push(count.0);
+    }
+    assert_eq!(counts[0], counts[1], "two numbers of workers give the same events");
 }

@@ -4,6 +4,7 @@ use crate::Settings;
 use crate::batches::{ROWS_MAX, Slice};
 use crate::community;
 use crate::front::Item;
+use crate::merge::Watermark;
 use vigie_base::{Direction, Mac, Time};
 use vigie_decode::{Body, Packet, Tcp};
 use vigie_dissect::record::Anomaly;
@@ -151,28 +152,31 @@ impl Worker {
     }
 
     /// Learns that it is `now` (no packet came), ends what timed out, and hands over its rows with its watermark.
-    pub(crate) fn flush(&mut self, now: Time, spare: Slice) -> (Slice, Time) {
+    pub(crate) fn flush(&mut self, now: Time, spare: Slice) -> (Slice, Watermark) {
         self.now = self.now.max(now);
         self.flushed = self.now;
         let Worker { table, inner, .. } = self;
         table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
-        (std::mem::replace(&mut self.inner.out, spare), self.table.watermark().min(self.now))
+        (std::mem::replace(&mut self.inner.out, spare), (self.table.watermark().min(self.now), 0))
     }
 
-    /// The capture is over: ends every flow.
-    pub(crate) fn finish(&mut self, now: Time) -> (Slice, Counted) {
+    /// The capture is over: ends every flow, in the order of their identifiers, and hands over slices as they fill.
+    pub(crate) fn finish(&mut self, now: Time, mut each: impl FnMut(Slice, Watermark) -> Slice) -> Counted {
         let Worker { table, inner, .. } = self;
         self.now = self.now.max(now);
         table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
-        table.shutdown(self.now, |flow, why, when| inner.end(flow, why, when));
-        let out = std::mem::replace(&mut inner.out, Slice { batches: Vec::new(), order: Vec::new() });
-        let counted = Counted {
-            flow: table.counters,
-            stream: inner.memory.counters,
-            dissect: inner.shared.counters,
-            unknown: inner.shared.unknown(),
-        };
-        (out, counted)
+        let mut open: Vec<(u64, u32)> = table.slots().map(|slot| (table.id(slot), slot)).collect();
+        open.sort_unstable();
+        for (id, slot) in open {
+            if inner.out.order.len() >= ROWS_MAX {
+                let full = std::mem::replace(&mut inner.out, Slice::empty());
+                inner.out = each(full, (self.now, id));
+            }
+            table.end(slot, Closed::Shutdown, self.now, &mut |flow, why, when| inner.end(flow, why, when));
+        }
+        let last = std::mem::replace(&mut inner.out, Slice::empty());
+        each(last, (Time::MAX, 0));
+        Counted { flow: table.counters, stream: inner.memory.counters, dissect: inner.shared.counters, unknown: inner.shared.unknown() }
     }
 }
 
