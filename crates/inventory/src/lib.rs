@@ -21,6 +21,8 @@ mod observe;
 mod sketch;
 mod station;
 mod vendor;
+#[cfg(test)]
+mod tests;
 
 pub use asset::{Address, Asset, FactView, ServiceView, UseView, write_asset_json};
 pub use hints::CLASSES;

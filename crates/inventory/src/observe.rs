@@ -7,6 +7,8 @@ use vigie_base::hash::{FastMap, Stable, TableState, hash_one, table_state};
 use vigie_base::{Budget, Ip, Mac, NetSet, Time};
 use vigie_dissect::proto::arp::ArpRow;
 use vigie_dissect::proto::dns::DnsMessageRow;
+use vigie_dissect::proto::http::HttpExchangeRow;
+use vigie_dissect::proto::tls::TlsEventRow;
 use vigie_dissect::record::FactRow;
 use vigie_event::{Envelope, Row};
 use vigie_flow::record::{FlowEndRow, FlowStartRow, FlowUpdateRow};
@@ -183,6 +185,10 @@ impl Inventory {
             self.fact(env, &r);
         } else if let Some(r) = ArpRow::of(row) {
             self.arp(env, &r);
+        } else if let Some(r) = HttpExchangeRow::of(row) {
+            self.http(env, &r);
+        } else if let Some(r) = TlsEventRow::of(row) {
+            self.tls(env, &r);
         }
     }
 
@@ -371,6 +377,35 @@ impl Inventory {
             {
                 self.add(About::Holder(i), env.ts, "fqdn", name, "dns", 50, true);
             }
+        }
+    }
+
+    /// A server answers to the name that it was asked by. A proxy does for every name.
+    fn http(&mut self, env: &Envelope, r: &HttpExchangeRow<'_>) {
+        let Some(name) = r.hostname().filter(|n| n.iter().any(u8::is_ascii_alphabetic) && !n.contains(&b':')) else { return };
+        let proxied = r.http_method() == Some(b"CONNECT") || r.url().is_some_and(|u| u.starts_with(b"http"));
+        // A refusal (4xx, 5xx) may mean that the name is not the server's.
+        if !proxied && r.status().is_some_and(|s| s < 400) {
+            self.called(env, name, "http", 30);
+        }
+    }
+
+    fn tls(&mut self, env: &Envelope, r: &TlsEventRow<'_>) {
+        if let Some(name) = r.sni()
+            && r.version() != "UNDETERMINED"
+            && r.alert().is_none()
+            && r.from_proto() != Some("http")
+        {
+            self.called(env, name, "tls", 40);
+        }
+    }
+
+    /// The server of this flow was called by `name` and did not object.
+    fn called(&mut self, env: &Envelope, name: &[u8], source: &str, confidence: u8) {
+        if self.is_home(env.dst)
+            && let Some(i) = self.bind(env.dst, Mac::ZERO, env.ts, Says::Frame)
+        {
+            self.add(About::Holder(i), env.ts, "fqdn", name, source, confidence, true);
         }
     }
 

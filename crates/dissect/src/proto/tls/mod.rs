@@ -14,7 +14,7 @@ mod record;
 mod tests;
 mod x509;
 
-pub use record::{ClientCertificate, Fingerprint, TlsEvent, TlsShape};
+pub use record::{ClientCertificate, Fingerprint, TlsEvent, TlsEventRow, TlsShape};
 
 use crate::{Cursor, Cx, Info, Match, Next, Probe, Proto, Protocol, Step, Transport};
 use vigie_base::Direction;
