@@ -18,7 +18,7 @@ pub mod registry;
 pub(crate) mod testing;
 
 pub use cursor::Cursor;
-pub use cx::{Counters, Cx, Expect, Settings, Shared};
+pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
 pub use driver::{Dissection, Verdict};
 pub use file::{Carrier, File, FileState};
 pub use registry::Proto;
@@ -159,6 +159,11 @@ pub trait Protocol: Default {
 
     /// Transactions seen, for the flow's event.
     fn transactions(&self) -> u32 {
+        0
+    }
+
+    /// Bytes that its state holds beside itself (capacities of its vectors and the like), for the budget of all dissection.
+    fn held(&self) -> usize {
         0
     }
 }
