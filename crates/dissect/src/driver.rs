@@ -115,10 +115,19 @@ impl Dissection {
         self.transactions + self.parser.transactions()
     }
 
-    /// Bytes held for this flow.
+    /// Bytes held for this flow beside itself: buffers, and the parser's state.
     pub fn held(&self) -> usize {
-        let probing = self.probing.as_ref().map_or(0, |p| p.bytes[0].capacity() + p.bytes[1].capacity());
-        self.rest[0].capacity() + self.rest[1].capacity() + probing
+        let probing = self.probing.as_ref().map_or(0, |p| {
+            size_of::<Probing>() + p.bytes[0].capacity() + p.bytes[1].capacity() + p.pieces.capacity() * size_of::<(Direction, usize)>()
+        });
+        self.rest[0].capacity() + self.rest[1].capacity() + probing + self.parser.held()
+    }
+
+    /// Lets go of everything because the worker's memory is used up.
+    pub fn memory_full<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
+        cx.shared.counters.memory_full += 1;
+        self.probing = None;
+        self.obey(cx, Next::GiveUp("memory_full"));
     }
 
     fn verdict(&self) -> Verdict {
@@ -396,7 +405,8 @@ impl Dissection {
             }
             Next::GiveUp(why) => {
                 cx.shared.counters.given_up += 1;
-                cx.push(NO_TX, &Anomaly { app_proto: Some(self.proto.name()), kind: "applayer", event: why, layer: Some("proto_parser") });
+                let app_proto = Some(self.proto.name()).filter(|n| !n.is_empty());
+                cx.push(NO_TX, &Anomaly { app_proto, kind: "applayer", event: why, layer: Some("proto_parser") });
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.stop();

@@ -22,7 +22,7 @@ pub(crate) mod replay;
 pub(crate) mod testing;
 
 pub use cursor::Cursor;
-pub use cx::{Counters, Cx, Expect, Settings, Shared};
+pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
 pub use driver::{Dissection, Verdict};
 pub use fuzz::fuzz;
 pub use file::{Carrier, File, FileState};
@@ -169,6 +169,11 @@ pub trait Protocol: Default {
 
     /// Transactions seen, for the flow's event.
     fn transactions(&self) -> u32 {
+        0
+    }
+
+    /// Bytes that its state holds beside itself (capacities of its vectors and the like), for the budget of all dissection.
+    fn held(&self) -> usize {
         0
     }
 }

@@ -92,6 +92,12 @@ macro_rules! protocols {
                     $(Parser::$variant(s) => s.finish(cx),)+
                 }
             }
+            pub(crate) fn held(&self) -> usize {
+                match self {
+                    Parser::None => 0,
+                    $(Parser::$variant(s) => size_of::<$state>() + s.held(),)+
+                }
+            }
             pub(crate) fn transactions(&self) -> u32 {
                 match self {
                     Parser::None => 0,
