@@ -36,6 +36,8 @@ pub struct Dissection {
     probing: Option<Box<Probing>>,
     /// Transactions of parsers that went before (STARTTLS).
     transactions: u32,
+    /// The protocol that the flow began with, where another took over.
+    before: Proto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Dissection {
             need: [0; 2],
             probing: None,
             transactions: 0,
+            before: Proto::Unknown,
         }
     }
 
@@ -82,6 +85,9 @@ impl Dissection {
 
     fn begin(&mut self, proto: Proto) {
         self.parser = Parser::new(proto);
+        if self.before != Proto::Unknown {
+            self.parser.after(self.before);
+        }
         self.proto = proto;
         self.state = State::Parsing;
     }
@@ -89,6 +95,11 @@ impl Dissection {
     /// The protocol, as told so far.
     pub fn proto(&self) -> Proto {
         self.proto
+    }
+
+    /// The protocol that the flow began with, where another took over.
+    pub fn proto_before(&self) -> Option<Proto> {
+        Some(self.before).filter(|p| *p != Proto::Unknown)
     }
 
     /// `app_proto` as EVE writes it: `failed` where there was payload that no protocol claimed.
@@ -104,10 +115,19 @@ impl Dissection {
         self.transactions + self.parser.transactions()
     }
 
-    /// Bytes held for this flow.
+    /// Bytes held for this flow beside itself: buffers, and the parser's state.
     pub fn held(&self) -> usize {
-        let probing = self.probing.as_ref().map_or(0, |p| p.bytes[0].capacity() + p.bytes[1].capacity());
-        self.rest[0].capacity() + self.rest[1].capacity() + probing
+        let probing = self.probing.as_ref().map_or(0, |p| {
+            size_of::<Probing>() + p.bytes[0].capacity() + p.bytes[1].capacity() + p.pieces.capacity() * size_of::<(Direction, usize)>()
+        });
+        self.rest[0].capacity() + self.rest[1].capacity() + probing + self.parser.held()
+    }
+
+    /// Lets go of everything because the worker's memory is used up.
+    pub fn memory_full<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
+        cx.shared.counters.memory_full += 1;
+        self.probing = None;
+        self.obey(cx, Next::GiveUp("memory_full"));
     }
 
     fn verdict(&self) -> Verdict {
@@ -385,7 +405,8 @@ impl Dissection {
             }
             Next::GiveUp(why) => {
                 cx.shared.counters.given_up += 1;
-                cx.push(NO_TX, &Anomaly { app_proto: Some(self.proto.name()), kind: "applayer", event: why, layer: Some("proto_parser") });
+                let app_proto = Some(self.proto.name()).filter(|n| !n.is_empty());
+                cx.push(NO_TX, &Anomaly { app_proto, kind: "applayer", event: why, layer: Some("proto_parser") });
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.stop();
@@ -393,6 +414,7 @@ impl Dissection {
             Next::Become(proto) => {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
+                self.give_way();
                 self.begin(proto);
                 cx.env.app_proto = proto.name();
                 self.need = [0; 2];
@@ -401,12 +423,19 @@ impl Dissection {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.parser = Parser::None;
+                self.give_way();
                 self.proto = Proto::Unknown;
                 cx.env.app_proto = "";
                 self.need = [0; 2];
                 self.rest = [Vec::new(), Vec::new()];
                 self.state = State::Probing;
             }
+        }
+    }
+
+    fn give_way(&mut self) {
+        if self.before == Proto::Unknown {
+            self.before = self.proto;
         }
     }
 

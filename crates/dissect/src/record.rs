@@ -110,15 +110,26 @@ pub struct FileMail<'a> {
 /// What `fileinfo` says of the mail.
 #[derive(Group)]
 pub struct FileEmail<'a> {
+    /// How far it was read: `PARSE_DONE` where it is whole.
+    pub status: &'a str,
     /// From.
     #[field(class = "personal")]
     pub from: Option<&'a [u8]>,
     /// To.
     #[field(class = "personal")]
     pub to: &'a [&'a [u8]],
+    /// Cc.
+    #[field(class = "personal")]
+    pub cc: &'a [&'a [u8]],
     /// Subject.
     #[field(class = "personal")]
     pub subject: Option<&'a [u8]>,
+    /// Names of its files.
+    #[field(class = "personal")]
+    pub attachment: &'a [&'a [u8]],
+    /// Links in its text.
+    #[field(class = "personal")]
+    pub url: &'a [&'a [u8]],
 }
 
 /// Someone tried to log in, in any protocol.
