@@ -13,12 +13,14 @@ pub mod batches;
 mod community;
 mod front;
 pub mod merge;
+mod plan;
 mod replay;
 pub mod stats;
 mod worker;
 
 pub use merge::Fold;
-pub use replay::{Control, Summary, replay};
+pub use plan::budgets;
+pub use replay::{Control, Summary, fuzz, replay};
 pub use stats::Stats;
 
 /// Settings of a sensor: those of its stages.

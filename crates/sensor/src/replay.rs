@@ -7,7 +7,7 @@ use crate::merge::{Fold, Merger, Watermark};
 use crate::stats::Frames;
 use crate::worker::{Counted, Worker};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use vigie_base::Time;
+use vigie_base::{Budget, Time};
 use vigie_capture::{Capture, Frame, Status};
 use vigie_decode::Packet;
 use vigie_flow::key::owner;
@@ -57,6 +57,7 @@ impl Summary {
         d.buffer_full += e.buffer_full;
         d.expect_full += e.expect_full;
         d.inflate_full += e.inflate_full;
+        d.memory_full += e.memory_full;
         for (k, n) in c.unknown {
             match self.unknown.binary_search_by_key(&k, |(k, _)| *k) {
                 Ok(i) => self.unknown[i].1 += n,
@@ -74,6 +75,9 @@ impl Summary {
             ("dissect.buffer", self.dissect.buffer_full),
             ("dissect.expect", self.dissect.expect_full),
             ("dissect.inflate", self.dissect.inflate_full),
+            ("dissect.memory", self.dissect.memory_full),
+            ("stream.memory", self.stream.memory_reached),
+            ("stream.direction", self.stream.flow_limit_reached),
         ]
         .into_iter()
         .filter(|(_, n)| *n > 0)
@@ -167,6 +171,16 @@ const LOADS_MAX: usize = 8;
 const LOAD_ITEMS: usize = 1024;
 const LOAD_BYTES: usize = 256 << 10;
 
+/// What loads take at most: those that wait, one being filled and one being worked on, each up to a burst of full blocks over its mark.
+pub(crate) const fn loads(workers: u64) -> Budget {
+    Budget {
+        name: "workers.loads",
+        entries_max: workers * (LOADS_MAX as u64 + 2),
+        entry_bytes: (LOAD_ITEMS + vigie_capture::BURST) as u64 * 2 * (size_of::<Packet>() as u64 + 40) + 2 * LOAD_BYTES as u64 + (1 << 20),
+        when_full: "the reader waits",
+    }
+}
+
 fn shared(
     capture: &mut Capture,
     settings: &Settings,
@@ -217,7 +231,7 @@ fn read(
     for round in 0u32.. {
         let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
             for frame in frames {
-                front.frame(frame, |item| loads[owner(item.packet, item.bytes, to_workers.len())].add(&item));
+                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
             }
         });
         if first.is_none() && front.frames.pkts > 0 {
@@ -268,4 +282,29 @@ fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_mer
             return;
         }
     }
+}
+
+/// Any bytes as a capture, all the way to events, which are counted; also with three workers. For fuzzers.
+pub fn fuzz(data: &[u8]) {
+    struct Count(u64);
+    impl Fold for Count {
+        fn row(&mut self, row: vigie_event::Row<'_>) {
+            let mut line = Vec::new();
+            vigie_event::eve::write(row, &mut line);
+            self.0 += 1;
+        }
+        fn upto(&mut self, _: Time) {}
+    }
+    let mut counts = Vec::new();
+    for workers in [1, 3] {
+        let settings = Settings { workers: crate::Workers(workers), ..Settings::default() };
+        let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(data.to_vec()));
+        let mut capture = Capture::from_readers(vec![("fuzz".to_owned(), reader)], vigie_capture::Options::default());
+        let mut count = Count(0);
+        let summary = replay(&mut capture, &settings, &mut count, |_| Control::Go);
+        let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
+        assert_eq!(ends, summary.frames.pkts, "every frame ends in one counter");
+        counts.push(count.0);
+    }
+    assert_eq!(counts[0], counts[1], "two numbers of workers give the same events");
 }
