@@ -1,7 +1,11 @@
 //! One folder a protocol. Start a new one from its neighbour: `dns` for datagrams, `ftp` for streams.
 
 pub mod arp;
+pub mod dhcp;
 pub mod dns;
 pub mod ftp;
+pub mod icmp;
 pub mod llmnr;
 pub mod mdns;
+pub mod nbns;
+pub mod ntp;
