@@ -117,6 +117,7 @@ protocols! {
     Mdns: mdns::Mdns [mdns::MdnsMessage];
     Llmnr: llmnr::Llmnr [llmnr::LlmnrMessage];
     Dhcp: dhcp::Dhcp [dhcp::DhcpMessage];
+    Dhcpv6: dhcpv6::Dhcpv6 [dhcpv6::Dhcpv6Message];
     Ntp: ntp::Ntp [ntp::NtpMessage];
     Icmp: icmp::Icmp [icmp::IcmpMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];

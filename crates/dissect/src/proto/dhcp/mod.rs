@@ -119,18 +119,14 @@ impl Protocol for Dhcp {
     };
 
     fn probe(p: &Probe<'_>) -> Match {
-        let cookie = p.bytes.get(OPTIONS_AT - 4..OPTIONS_AT) == Some(&COOKIE);
-        if cookie && matches!(p.bytes[0], 1 | 2) && p.bytes[2] <= 16 { Match::Yes } else { Match::No }
+        if has_cookie(p.bytes) && matches!(p.bytes[0], 1 | 2) && p.bytes[2] <= 16 { Match::Yes } else { Match::No }
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
         let tx = self.transactions;
-        if Self::probe(&Probe { dir, bytes, other: &[], client_port: 0, server_port: 0, transport: Transport::Udp }) == Match::No
-            || self.message(cx, dir, bytes).is_none()
-        {
-            cx.anomaly("dhcp", "malformed_data", tx);
-        } else {
-            self.transactions += 1;
+        match self.message(cx, dir, bytes) {
+            Some(()) => self.transactions += 1,
+            None => cx.anomaly("dhcp", "malformed_data", tx),
         }
         Step { used: bytes.len(), next: Next::Go }
     }
@@ -151,7 +147,8 @@ impl Dhcp {
         let mut ip = || Some(Ip::v4(c.take(4)?.try_into().ok()?));
         let (client_ip, assigned_ip, next_server, relay) = (ip()?, ip()?, ip()?, ip()?);
         let chaddr = &c.take(16)?[..hlen];
-        let o = Options::read(bytes, OPTIONS_AT);
+        let cookie = has_cookie(bytes);
+        let o = if cookie { Options::read(bytes, OPTIONS_AT) } else { Options::none() };
         let chaddr_mac = <[u8; 6]>::try_from(chaddr).ok().filter(|_| htype == 1).map(Mac);
 
         let text = |b: &[u8]| crate::proto::dns::message::put_colons(b);
@@ -206,7 +203,9 @@ impl Dhcp {
             relay_info: o.get(82).map(Hex),
         };
         cx.push_from(dir, NO_TX, &record);
-        if o.cut {
+        if !cookie {
+            cx.anomaly("dhcp", "malformed_options", self.transactions);
+        } else if o.cut {
             cx.anomaly("dhcp", "truncated_options", self.transactions);
         }
         let is = |t: &str| dhcp_type == Some(t);
@@ -240,6 +239,10 @@ impl Dhcp {
         }
         Some(())
     }
+}
+
+fn has_cookie(bytes: &[u8]) -> bool {
+    bytes.get(OPTIONS_AT - 4..OPTIONS_AT) == Some(&COOKIE)
 }
 
 fn type_name(t: u8) -> &'static str {

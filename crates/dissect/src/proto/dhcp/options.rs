@@ -16,6 +16,11 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// Of a message that has none.
+    pub(super) fn none() -> Self {
+        Options { list: Vec::new(), cut: false }
+    }
+
     /// Reads those behind the cookie, and those in `file` and `sname` where option 52 says so (RFC 2132 section 9.3).
     pub(super) fn read(message: &'a [u8], at: usize) -> Self {
         let mut o = Options { list: Vec::with_capacity(16), cut: false };
