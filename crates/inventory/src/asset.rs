@@ -2,9 +2,10 @@
 
 use crate::conclude::conclude;
 use crate::facts::{Entry, Facts};
-use crate::observe::{Inventory, asset_id};
+use crate::hints::names_port;
+use crate::observe::{Inventory, asset_id, is_local_scope};
 use crate::sketch::Sketch;
-use crate::station::{Holder, Service, Station, Use};
+use crate::station::{Holder, Service, Station, Use, net};
 use crate::vendor::vendor;
 use std::collections::BTreeMap;
 use vigie_base::{Ip, Mac, Time};
@@ -199,8 +200,8 @@ impl Inventory {
     fn name(&self, h: &Holder) -> Name {
         let own = |h: &Holder| -> Option<Mac> {
             let s = &self.stations[*self.station_of.get(&h.mac)? as usize];
-            let forwarded = s.is_router() && !h.own;
-            (!forwarded && !(s.answers_for_others() && s.is_router())).then_some(h.mac)
+            let own = !s.is_router() || h.own && !s.answers_for_others() || self.own_by_neighbours(s) == Some(h.ip);
+            own.then_some(h.mac)
         };
         if let Some(mac) = own(h) {
             return Name::Mac(mac);
@@ -215,6 +216,18 @@ impl Inventory {
             other = o.before;
         }
         Name::Ip(h.ip)
+    }
+
+    /// The address of a router that has said of none that it is its own: the only one that lies in a network where others have
+    /// theirs. What it forwards comes from other networks.
+    fn own_by_neighbours(&self, s: &Station) -> Option<Ip> {
+        let mut held = s.holders.iter().map(|i| &self.holders[*i as usize]);
+        if held.clone().any(|h| h.own && !is_local_scope(h.ip)) {
+            return None;
+        }
+        let near = |h: &&Holder| !is_local_scope(h.ip) && self.neighbours.get(&net(h.ip)).is_some_and(|(_, other)| *other);
+        let one = held.find(near)?;
+        held.find(near).is_none().then_some(one.ip)
     }
 
     /// Leaves out what was most likely made up by one sender.
@@ -336,6 +349,7 @@ fn services(holders: &[&Holder]) -> Vec<ServiceView> {
             .or_insert_with(|| s.clone());
     }
     by.into_values()
+        .filter(|s| lasts(s.proto, s.port, s.app) || s.clients.count() > 1)
         .map(|s| ServiceView {
             proto: transport(s.proto),
             port: s.port,
@@ -363,6 +377,7 @@ fn uses(holders: &[&Holder]) -> Vec<UseView> {
             .or_insert_with(|| u.clone());
     }
     by.into_values()
+        .filter(|u| lasts(u.proto, u.port, u.app))
         .map(|u| UseView {
             proto: transport(u.proto),
             port: u.port,
@@ -372,6 +387,11 @@ fn uses(holders: &[&Holder]) -> Vec<UseView> {
             last_seen: u.last,
         })
         .collect()
+}
+
+/// Whether a port is one that a service keeps, and not one chosen for a conversation (media, games, tunnels over UDP).
+fn lasts(proto: u8, port: u16, app: &str) -> bool {
+    proto != 17 || port < 1024 || !app.is_empty() || names_port(&format!("udp/{port}"))
 }
 
 fn transport(proto: u8) -> &'static str {

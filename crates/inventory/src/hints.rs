@@ -93,6 +93,11 @@ pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Vec<u8>]) -> impl Iterato
     HINTS.on(on).iter().filter(move |h| h.pattern.split('+').all(|p| ports.iter().any(|have| have == p.as_bytes())))
 }
 
+/// Whether any line names a port, written `udp/53`.
+pub(crate) fn names_port(port: &str) -> bool {
+    ["port", "uses"].into_iter().flat_map(|on| HINTS.on(on)).any(|h| h.asks_for(port.as_bytes()))
+}
+
 /// Whether `text` matches `pattern`, in which `*` stands for any bytes.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);

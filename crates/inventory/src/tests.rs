@@ -172,6 +172,32 @@ fn a_router_is_known_by_the_networks_that_it_sends_for() {
 }
 
 #[test]
+fn a_router_that_serves_its_own_network_is_told_from_what_it_forwards() {
+    let mut net = Net::new();
+    net.flow(Net::env("10.0.0.5", "10.0.0.1", 17, 53, "dns"), mac(5), mac(1));
+    net.flow(Net::env("10.0.0.5", "203.0.113.9", 6, 443, "tls"), mac(5), mac(1));
+    net.flow(Net::env("10.9.0.7", "10.0.0.5", 6, 22, "ssh"), mac(1), mac(5));
+    let assets = net.assets();
+    let told: Vec<_> = assets.iter().map(|a| (ips(a).join(" "), a.mac, &a.roles[..])).collect();
+    let want: [(String, Option<Mac>, &[&str]); 3] = [
+        ("10.0.0.1".into(), Some(mac(1)), &["dns_server", "router"]),
+        ("10.0.0.5".into(), Some(mac(5)), &["ssh_server"]),
+        ("10.9.0.7".into(), None, &[]),
+    ];
+    assert_eq!(told, want);
+}
+
+#[test]
+fn ports_chosen_for_one_conversation_are_no_services() {
+    let mut net = Net::new();
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 17, 17_718, ""), mac(5), mac(2));
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 17, 161, ""), mac(5), mac(2));
+    let assets = net.assets();
+    assert_eq!(assets[0].services.iter().map(|s| s.port).collect::<Vec<_>>(), [161]);
+    assert_eq!(assets[1].uses.iter().map(|u| u.port).collect::<Vec<_>>(), [161]);
+}
+
+#[test]
 fn one_device_has_its_addresses_of_both_families_and_its_lease() {
     let mut net = Net::new();
     net.fact(None, Some(mac(7)), "hostname", "laptop-of-ada");
