@@ -176,9 +176,12 @@ impl Inventory {
             next = h.before;
             let station = self.station_of.get(&h.mac).map(|s| &self.stations[*s as usize]).filter(|s| !s.is_router());
             let lists = [Some(&h.facts), station.map(|s| &s.facts)];
-            let best = lists.into_iter().flatten().flat_map(Facts::iter).filter(|e| is_name(self.words.text(e.key), &e.value)).max_by(|a, b| {
-                (!a.hearsay, a.confidence, a.last, &a.value).cmp(&(!b.hearsay, b.confidence, b.last, &b.value))
-            });
+            let best = lists
+                .into_iter()
+                .flatten()
+                .flat_map(Facts::iter)
+                .filter(|e| is_name(self.words.text(e.key), &e.value))
+                .max_by(|a, b| (!a.hearsay, a.confidence, a.last, &a.value).cmp(&(!b.hearsay, b.confidence, b.last, &b.value)));
             if let Some(best) = best {
                 if (h.first..=h.last).contains(&at) {
                     return Some(&best.value);
@@ -252,7 +255,9 @@ impl Inventory {
         };
         let leases = groups.iter().filter(|(name, list)| !list.is_empty() && leased(name, list)).count();
         groups.retain(|name, list| match (name, list.first()) {
-            (Name::Ip(_), Some(i)) => per_mac.get(&self.holders[*i as usize].mac).is_none_or(|n| *n <= UNCONFIRMED_MAX) || !unconfirmed(list),
+            (Name::Ip(_), Some(i)) => {
+                per_mac.get(&self.holders[*i as usize].mac).is_none_or(|n| *n <= UNCONFIRMED_MAX) || !unconfirmed(list)
+            }
             (Name::Mac(_), Some(_)) => leases <= LEASES_MAX || !leased(name, list),
             _ => true,
         });
@@ -283,7 +288,9 @@ impl Inventory {
         let concluded = conclude(&facts, &services, &uses, vendor, router, (first_seen, last_seen));
         let names = names(&facts);
         facts.extend(concluded.facts);
-        facts.sort_by(|a, b| (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason)));
+        facts.sort_by(|a, b| {
+            (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason))
+        });
         Asset {
             id: self.id(name),
             mac,

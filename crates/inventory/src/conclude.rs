@@ -136,7 +136,10 @@ fn reason(key: &str, value: &str, source: &str, weight: u8, why: &'static str, f
 /// All hints that match, each once.
 fn gather(facts: &[FactView], services: &[ServiceView], uses: &[UseView], vendor: Option<&str>, seen: (Time, Time)) -> Vec<Match> {
     let mut out: Vec<Match> = Vec::new();
-    let mut add = |hint: &'static Hint, source: &str, first: Time, last: Time, clients: u64| match out.iter_mut().find(|m| std::ptr::eq(m.hint, hint)) {
+    let mut add = |hint: &'static Hint, source: &str, first: Time, last: Time, clients: u64| match out
+        .iter_mut()
+        .find(|m| std::ptr::eq(m.hint, hint))
+    {
         Some(m) => (m.first, m.last, m.clients) = (m.first.min(first), m.last.max(last), m.clients.max(clients)),
         None => out.push(Match { hint, source: source.to_owned(), first, last, clients }),
     };

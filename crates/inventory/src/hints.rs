@@ -7,9 +7,8 @@ static TEXT: &str = include_str!("../../../content/hints.tsv");
 static HINTS: LazyLock<Hints> = LazyLock::new(|| Hints::parse(TEXT).unwrap_or_default());
 
 /// What kinds of device there are; ties go to the one that stands first.
-pub const CLASSES: [&str; 12] = [
-    "biomedical", "industrial", "printer", "camera", "phone", "iot", "mobile", "network", "server", "workstation", "virtual", "unknown",
-];
+pub const CLASSES: [&str; 12] =
+    ["biomedical", "industrial", "printer", "camera", "phone", "iot", "mobile", "network", "server", "workstation", "virtual", "unknown"];
 
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,8 +133,25 @@ mod tests {
         let hints = Hints::parse(TEXT).unwrap();
         assert!(hints.lines.len() > 100);
         let kinds = [
-            "app", "certificate_name", "client_software", "device_class", "dhcp_fingerprint", "dhcp_vendor_class", "domain", "fqdn", "hostname", "mdns_service",
-            "model", "os", "port", "service", "software", "tcp_stack", "user_agent", "uses", "vendor",
+            "app",
+            "certificate_name",
+            "client_software",
+            "device_class",
+            "dhcp_fingerprint",
+            "dhcp_vendor_class",
+            "domain",
+            "fqdn",
+            "hostname",
+            "mdns_service",
+            "model",
+            "os",
+            "port",
+            "service",
+            "software",
+            "tcp_stack",
+            "user_agent",
+            "uses",
+            "vendor",
         ];
         for l in &hints.lines {
             assert!(kinds.contains(&l.on), "{l:?}");
@@ -144,7 +160,9 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named() {
-        for (line, want) in [("a\tb\n", "five columns"), ("port\ttcp/1\tclass:toaster\t5\tx", "class:"), ("port\ttcp/1\tos:X\t500\tx", "weight")] {
+        for (line, want) in
+            [("a\tb\n", "five columns"), ("port\ttcp/1\tclass:toaster\t5\tx", "class:"), ("port\ttcp/1\tos:X\t500\tx", "weight")]
+        {
             let e = Hints::parse(line).err().unwrap();
             assert!(e.contains("hints.tsv:1") && e.contains(want), "{e}");
         }

@@ -202,22 +202,22 @@ impl Inventory {
 
     fn flow_start(&mut self, env: &Envelope, r: &FlowStartRow<'_>) {
         let at = env.ts;
-        if self.is_home(env.src) {
-            if let Some(i) = self.bind(env.src, r.client_mac(), at, Says::Frame) {
-                let h = &mut self.holders[i as usize];
-                h.seen = true;
-                h.peers.add(env.dst);
-                let options = r.tcp_options();
-                if !options.is_empty() && r.tcp_flags() & 0x12 == 0x02 {
-                    let hash = hash_one(&self.hasher, &(r.ttl(), r.window(), options));
-                    if std::mem::replace(&mut h.syn, hash) != hash {
-                        self.stack(i, at, r.ttl(), r.window(), options);
-                    }
+        if self.is_home(env.src)
+            && let Some(i) = self.bind(env.src, r.client_mac(), at, Says::Frame)
+        {
+            let h = &mut self.holders[i as usize];
+            h.seen = true;
+            h.peers.add(env.dst);
+            let options = r.tcp_options();
+            if !options.is_empty() && r.tcp_flags() & 0x12 == 0x02 {
+                let hash = hash_one(&self.hasher, &(r.ttl(), r.window(), options));
+                if std::mem::replace(&mut h.syn, hash) != hash {
+                    self.stack(i, at, r.ttl(), r.window(), options);
                 }
-                // DHCP servers answer to broadcast, which is a flow of its own.
-                if env.proto == 17 && env.src_port == 67 && env.dst_port == 68 {
-                    self.service(i, 17, 67, at, env.dst);
-                }
+            }
+            // DHCP servers answer to broadcast, which is a flow of its own.
+            if env.proto == 17 && env.src_port == 67 && env.dst_port == 68 {
+                self.service(i, 17, 67, at, env.dst);
             }
         }
         let hop = r.server_mac();
@@ -370,7 +370,9 @@ impl Inventory {
         }
         for answer in r.answers() {
             let (ip, name) = match answer.rrtype() {
-                b"A" | b"AAAA" => (answer.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()), Some(answer.rrname())),
+                b"A" | b"AAAA" => {
+                    (answer.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()), Some(answer.rrname()))
+                }
                 b"PTR" => (reverse(answer.rrname()), answer.rdata()),
                 _ => continue,
             };
@@ -417,7 +419,9 @@ impl Inventory {
         let mac = r.mac().filter(|m| !m.is_group() && *m != Mac::ZERO && !is_shared(*m));
         let ip = r.ip().filter(|ip| self.is_home(*ip));
         let about = match (ip, mac) {
-            (Some(ip), mac) => self.bind(ip, mac.unwrap_or(Mac::ZERO), at, if mac.is_some() { Says::Itself } else { Says::Frame }).map(About::Holder),
+            (Some(ip), mac) => {
+                self.bind(ip, mac.unwrap_or(Mac::ZERO), at, if mac.is_some() { Says::Itself } else { Says::Frame }).map(About::Holder)
+            }
             (None, Some(mac)) => self.station(mac, at).map(About::Station),
             (None, None) => None,
         };

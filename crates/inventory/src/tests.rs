@@ -59,29 +59,32 @@ impl Net {
     fn flow(&mut self, env: Envelope, client_mac: Mac, server_mac: Mac) {
         self.start(env, client_mac, server_mac);
         self.push(env, &FlowUpdate { state: "established", refused: false, ttl: 64, window: 65_160, tcp_options: b"" });
-        self.push(env, &FlowEnd {
-            pkts_toserver: 5,
-            pkts_toclient: 5,
-            bytes_toserver: 500,
-            bytes_toclient: 500,
-            start: Time::from_secs(self.at - 2),
-            end: Time::from_secs(self.at),
-            age: 2,
-            state: "closed",
-            reason: "timeout",
-            alerted: false,
-            tx_cnt: None,
-            tcp: None,
-            response_icmp_type: None,
-            response_icmp_code: None,
-            community_id: "",
-            tunnel: None,
-            client_mac: Some(client_mac),
-            server_mac: Some(server_mac),
-            gap_bytes: None,
-            midstream: Flag(false),
-            unreachable: Flag(false),
-        });
+        self.push(
+            env,
+            &FlowEnd {
+                pkts_toserver: 5,
+                pkts_toclient: 5,
+                bytes_toserver: 500,
+                bytes_toclient: 500,
+                start: Time::from_secs(self.at - 2),
+                end: Time::from_secs(self.at),
+                age: 2,
+                state: "closed",
+                reason: "timeout",
+                alerted: false,
+                tx_cnt: None,
+                tcp: None,
+                response_icmp_type: None,
+                response_icmp_code: None,
+                community_id: "",
+                tunnel: None,
+                client_mac: Some(client_mac),
+                server_mac: Some(server_mac),
+                gap_bytes: None,
+                midstream: Flag(false),
+                unreachable: Flag(false),
+            },
+        );
     }
 
     fn arp(&mut self, address: &str, mac: Mac) {
@@ -205,7 +208,10 @@ fn one_device_has_its_addresses_of_both_families_and_its_lease() {
     net.start(Net::env("fe80::7", "ff02::fb", 17, 5353, ""), mac(7), Mac([0x33, 0x33, 0, 0, 0, 0xfb]));
     let assets = net.assets();
     assert_eq!(assets.len(), 1);
-    assert_eq!((ips(&assets[0]), &assets[0].names[..]), (vec!["10.0.0.7".to_owned(), "fe80::7".to_owned()], &["laptop-of-ada".to_owned()][..]));
+    assert_eq!(
+        (ips(&assets[0]), &assets[0].names[..]),
+        (vec!["10.0.0.7".to_owned(), "fe80::7".to_owned()], &["laptop-of-ada".to_owned()][..])
+    );
     assert_eq!(net.inventory.name_of(ip("10.0.0.7"), Time::from_secs(net.at)), Some("laptop-of-ada"));
 }
 
@@ -265,7 +271,15 @@ fn names_of_queries_answered_are_hearsay_and_make_no_asset() {
     let mut net = Net::new();
     net.push(
         Envelope::default(),
-        &Fact { ip: Some(ip("10.0.0.9")), mac: None, key: "fqdn", value: b"files.corp", source: "dns", confidence: 50, hearsay: Flag(true) },
+        &Fact {
+            ip: Some(ip("10.0.0.9")),
+            mac: None,
+            key: "fqdn",
+            value: b"files.corp",
+            source: "dns",
+            confidence: 50,
+            hearsay: Flag(true),
+        },
     );
     assert!(net.assets().is_empty());
     net.arp("10.0.0.9", mac(9));
