@@ -3,7 +3,7 @@
 use crate::finding::{Finding, Phase, Story};
 use crate::text::Template;
 use vigie_base::{Budget, Ip, NetSet, Time};
-use vigie_event::{Envelope, Row, Schema};
+use vigie_event::{Envelope, Row};
 
 /// Settings of all detectors.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct Info {
     /// Which case its findings belong to.
     pub story: Story,
     /// The kinds of events that it reads.
-    pub inputs: fn() -> Vec<&'static Schema>,
+    pub inputs: &'static [&'static str],
     /// Its tables.
     pub budgets: &'static [Budget],
     /// Its words.

@@ -12,7 +12,7 @@ use vigie_event::{Envelope, Row, Schema};
 pub const GID: u32 = 9000;
 
 /// Every detector. A line here and a file in [`crate::detectors`] is all that one costs.
-pub static DETECTORS: &[&Info] = &[&brute_force::INFO, &scan::INFO];
+pub static DETECTORS: &[&Info] = &[&brute_force::INFO, &scan::INFO, &arp_spoofing::INFO, &cleartext_credentials::INFO, &tor::INFO, &dns_tunnel::INFO, &attacker_tool_host::INFO];
 
 /// A detector's line, by name.
 pub fn info(name: &str) -> Option<&'static Info> {
@@ -33,41 +33,43 @@ pub fn budgets() -> Vec<Budget> {
 pub struct Engine {
     settings: Settings,
     detectors: Vec<Box<dyn Detector + Send>>,
-    /// For each kind that somebody reads: who, as bits.
+    /// For each kind met so far: who reads it, as bits.
     readers: Vec<(&'static Schema, u32)>,
     now: Time,
     next: Time,
     env: Envelope,
 }
 
-const _: () = assert!(size_of::<u32>() * 8 >= 32, "readers are a bit each");
-
 impl Engine {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
-        let mut readers: Vec<(&'static Schema, u32)> = Vec::new();
-        for (i, d) in DETECTORS.iter().enumerate().take(32) {
-            for schema in (d.inputs)() {
-                match readers.iter_mut().find(|r| std::ptr::eq(r.0, schema)) {
-                    Some(r) => r.1 |= 1 << i,
-                    None => readers.push((schema, 1 << i)),
-                }
-            }
-        }
         let detectors = DETECTORS.iter().map(|d| (d.make)(&settings)).collect();
-        Engine { settings, detectors, readers, now: Time(0), next: Time(0), env: Envelope::default() }
+        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), env: Envelope::default() }
     }
 
     /// Takes the next row in total order.
     pub fn row(&mut self, row: Row<'_>, out: &mut Vec<Finding>) {
         self.time(row.env().ts, out);
-        let Some(mut who) = self.readers.iter().find(|r| std::ptr::eq(r.0, row.schema())).map(|r| r.1) else { return };
+        let mut who = self.readers_of(row.schema());
+        if who == 0 {
+            return;
+        }
         self.env = *row.env();
         let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
         while who != 0 {
             self.detectors[who.trailing_zeros() as usize].row(row, &mut cx);
             who &= who - 1;
         }
+    }
+
+    fn readers_of(&mut self, schema: &'static Schema) -> u32 {
+        if let Some(r) = self.readers.iter().find(|r| std::ptr::eq(r.0, schema)) {
+            return r.1;
+        }
+        let reads = |d: &&Info| d.inputs.contains(&schema.kind);
+        let who = DETECTORS.iter().enumerate().filter(|(_, d)| reads(d)).fold(0, |who, (i, _)| who | 1 << i);
+        self.readers.push((schema, who));
+        who
     }
 
     /// Event time has come to `now` (rows do this by themselves; a live source also in silence).
@@ -103,7 +105,7 @@ mod tests {
         for (i, a) in DETECTORS.iter().enumerate() {
             assert!((9_000_001..9_001_000).contains(&a.sid), "{}", a.name);
             assert!(DETECTORS[..i].iter().all(|b| a.sid != b.sid && a.name != b.name), "{}", a.name);
-            assert!(!(a.inputs)().is_empty() && !a.budgets.is_empty() && !a.templates.is_empty(), "{}", a.name);
+            assert!(!a.inputs.is_empty() && !a.budgets.is_empty() && !a.templates.is_empty(), "{}", a.name);
         }
         assert!(DETECTORS.len() <= 32);
     }

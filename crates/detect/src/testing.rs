@@ -6,23 +6,26 @@ use crate::text::{Lang, render};
 use crate::Settings;
 use vigie_base::Time;
 use vigie_dissect::proto::dns::{DnsMessage, Query, Resource};
+use vigie_dissect::proto::tls::TlsEvent;
 use vigie_event::{Batch, Envelope, Flag, Record};
 
 /// Rows pushed one after another, through all detectors.
 pub(crate) struct Bench {
+    only: &'static str,
     engine: Engine,
     pub(crate) env: Envelope,
     out: Vec<Finding>,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
-        Bench::with(Settings::default())
+    /// Hears `only` one detector, though all run.
+    pub(crate) fn of(only: &'static str) -> Self {
+        Bench::with(only, Settings::default())
     }
 
-    pub(crate) fn with(settings: Settings) -> Self {
+    pub(crate) fn with(only: &'static str, settings: Settings) -> Self {
         let env = Envelope { ts: Time::from_secs(1_000_000), flow_id: 1, src: "10.0.0.1".parse().unwrap(), dst: "10.0.0.2".parse().unwrap(), src_port: 40_000, dst_port: 80, proto: 6, ip_version: 4, ..Envelope::default() };
-        Bench { engine: Engine::new(settings), env, out: Vec::new() }
+        Bench { only, engine: Engine::new(settings), env, out: Vec::new() }
     }
 
     pub(crate) fn flow(&mut self, id: u64) -> &mut Self {
@@ -59,7 +62,7 @@ impl Bench {
     pub(crate) fn finish(&mut self) -> Vec<Finding> {
         self.engine.finish(&mut self.out);
         let mut last: Vec<Finding> = Vec::new();
-        for f in self.out.drain(..) {
+        for f in self.out.drain(..).filter(|f| f.detector == self.only) {
             let words = template(&f).expect("every finding has words");
             for lang in Lang::ALL {
                 let w = words.words(lang);
@@ -94,4 +97,27 @@ impl Bench {
 pub(crate) fn dns_response<'a>(queries: &'a [Query<'a>], answers: &'a [Resource<'a>]) -> DnsMessage<'a> {
     let f = Flag(false);
     DnsMessage { version: 3, kind: "response", tx_id: 0, id: 1, flags: "8180", qr: Flag(true), aa: f, tc: f, rd: f, ra: f, z: f, opcode: 0, rcode: b"NOERROR", queries, answers, authorities: &[], additionals: &[], grouped: None }
+}
+
+/// A DNS question.
+pub(crate) fn dns_request<'a>(questions: &[(&'a [u8], &'a [u8])]) -> DnsMessage<'a> {
+    let queries: Vec<Query<'a>> = questions.iter().map(|(n, t)| Query { rrname: n, rrtype: t, opcode: None }).collect();
+    // Tests only: the record borrows its questions, and a test's memory is small.
+    DnsMessage { kind: "request", qr: Flag(false), ..dns_response(queries.leak(), &[]) }
+}
+
+/// A resource record with data.
+pub(crate) fn resource<'a>(rrname: &'a [u8], rrtype: &'a [u8], rdata: &'a [u8]) -> Resource<'a> {
+    Resource { rrname, rrtype, ttl: 60, rdata: Some(rdata), soa: None, srv: None, sshfp: None }
+}
+
+/// A TLS session whose client asked for `sni`.
+pub(crate) fn tls(sni: &[u8]) -> TlsEvent<'_> {
+    let f = Flag(false);
+    TlsEvent {
+        subject: None, issuerdn: None, subjectaltname: &[], session_resumed: f, serial: None, fingerprint: None, sni: Some(sni),
+        version: "TLS 1.2", notbefore: None, notafter: None, ja3: None, ja3s: None, ja4: None, client_alpns: &[], server_alpns: &[],
+        client: None, from_proto: None, cipher_suite: None, validity_days: None, self_signed: f, expired: f, not_yet_valid: f,
+        certificates: Some(1), alert: None, alert_from: None, ja4_second: None, early_data: f, sslv2_hello: f,
+    }
 }

@@ -26,7 +26,7 @@ pub struct Key {
 
 impl Key {
     /// The key of a packet that decode let go on with a transport, and whether its source is the greater end.
-    pub fn of(p: &Packet, use_vlan: bool) -> (Self, bool) {
+    pub fn of(p: &Packet, use_vlan: bool, use_tunnel: bool) -> (Self, bool) {
         let (sp, dp) = match p.body {
             Body::Icmp { kind, .. } => {
                 let answer = counterpart(p.proto, kind).unwrap_or(kind);
@@ -34,7 +34,7 @@ impl Key {
             }
             _ => (p.src_port, p.dst_port),
         };
-        Self::new(p.src, p.dst, sp, dp, p.proto, if use_vlan { p.vlan } else { [0; 3] }, p.tunnel_key)
+        Self::new(p.src, p.dst, sp, dp, p.proto, if use_vlan { p.vlan } else { [0; 3] }, if use_tunnel { p.tunnel_key } else { 0 })
     }
 
     /// The key of two ends, and whether `src` is the greater one.

@@ -65,7 +65,7 @@ fn replay(args: &Replay) -> ExitCode {
     let flag = Arc::clone(&stop);
     // Without a handler an interrupt ends the process: nothing to do about it here.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let options = Options { out: args.out.clone() };
+    let options = Options { out: args.out.clone(), ..Options::default() };
     let report = vigie_pipeline::replay(&mut capture, &config, &options, |_| if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go });
     for p in capture.problems() {
         eprintln!("vigie: {p}");

@@ -82,7 +82,7 @@ pub static INFO: Info = Info {
     signature: "VIGIE Repeated failed log-ins (brute force or password spraying)",
     category: "Attempted Administrator Privilege Gain",
     story: Story::Intrusion,
-    inputs: || vec![Login::schema()],
+    inputs: &[Login::KIND],
     budgets: &[PAIRS, SOURCES, TARGETS, SLOW_PAIRS],
     templates: &[PAIR, SPRAY, DISTRIBUTED],
     make: |_: &Settings| Box::new(BruteForce::new()),
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn five_hundred_tries_are_one_alert_and_the_success_is_said() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..500 {
             b.flow(1000 + i).from("10.0.0.9").to("10.0.0.2", 21).at(0.1).push(&login("root", "failure"));
         }
@@ -526,7 +526,7 @@ mod tests {
 
     #[test]
     fn a_person_who_mistypes_and_a_stale_password_are_not() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         b.from("10.0.0.9").to("10.0.0.2", 21);
         for _ in 0..5 {
             b.at(4.0).push(&login("anne", "failure"));
@@ -540,7 +540,7 @@ mod tests {
 
     #[test]
     fn anonymous_tries_are_not() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for _ in 0..100 {
             b.at(0.1).push(&Login { anonymous: true, ..login("anonymous", "failure") });
         }
@@ -549,7 +549,7 @@ mod tests {
 
     #[test]
     fn slow_guessing_by_many_names() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..12 {
             b.from("10.0.0.9").to("10.0.0.2", 22).at(1200.0 + f64::from(i) * 100.0).push(&login(&format!("user{i}"), "failure"));
         }
@@ -558,7 +558,7 @@ mod tests {
 
     #[test]
     fn spraying_over_servers() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..16 {
             b.from("10.0.0.9").to(&format!("10.0.1.{}", i % 8), 22).at(2.0).push(&login("admin", "failure"));
         }
@@ -569,7 +569,7 @@ mod tests {
 
     #[test]
     fn distributed_against_one() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..30 {
             b.from(&format!("203.0.113.{}", i % 10)).to("10.0.0.2", 22).at(1.0).push(&login("admin", "failure"));
         }
@@ -579,7 +579,7 @@ mod tests {
 
     #[test]
     fn a_busy_server_with_honest_mistakes_is_not() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..400u32 {
             let outcome = if i % 4 == 0 { "failure" } else { "success" };
             b.from(&format!("10.0.3.{}", i % 50)).to("10.0.0.2", 143).at(1.0).push(&login("someone", outcome));

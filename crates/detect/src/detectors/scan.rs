@@ -108,7 +108,7 @@ pub static INFO: Info = Info {
     signature: "VIGIE Scan of ports or hosts",
     category: "Attempted Information Leak",
     story: Story::Intrusion,
-    inputs: || vec![FlowStart::schema(), FlowUpdate::schema(), FlowEnd::schema(), Arp::schema(), DnsMessage::schema()],
+    inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND],
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
     templates: &[ONE_HOST, MANY_HOSTS],
     make: |_: &Settings| Box::new(Scan::new()),
@@ -838,7 +838,7 @@ mod tests {
     #[test]
     fn ports_of_one_host_refused_or_silent() {
         for answer in ["closed", ""] {
-            let mut b = Bench::new();
+            let mut b = Bench::of(INFO.name);
             b.from("10.0.0.9");
             for p in 1..=1000 {
                 attempt(&mut b, u64::from(p), "10.0.0.2", p, if p == 80 { "established" } else { answer });
@@ -855,7 +855,7 @@ mod tests {
 
     #[test]
     fn one_port_of_a_subnet() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         b.from("10.0.0.9");
         for i in 1..=60 {
             attempt(&mut b, i, &format!("10.0.7.{i}"), 445, if i % 10 == 0 { "established" } else { "" });
@@ -867,7 +867,7 @@ mod tests {
 
     #[test]
     fn a_slow_scan_over_hours() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         b.from("10.0.0.9");
         for p in 1..=40 {
             b.at(600.0);
@@ -879,7 +879,7 @@ mod tests {
     #[test]
     fn segments_that_begin_nothing() {
         for flags in [0u8, 1, 0x29] {
-            let mut b = Bench::new();
+            let mut b = Bench::of(INFO.name);
             b.from("10.0.0.9");
             for p in 1..=30 {
                 b.flow(u64::from(p)).to("10.0.0.2", p).at(0.01).push(&start(flags));
@@ -892,14 +892,14 @@ mod tests {
 
     #[test]
     fn udp_ports_unreachable_and_arp_over_a_subnet() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         b.env.proto = 17;
         b.from("10.0.0.9");
         for p in 1..=100 {
             b.flow(u64::from(p)).to("10.0.0.2", p * 7).at(0.05).push(&start(0)).push(&update("unreachable"));
         }
         assert_eq!(b.finish().len(), 1);
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 1..=200 {
             let ip = |n| Ip::v4([10, 0, 0, n]);
             b.at(0.02).push(&Arp { hw_type: "ethernet", proto_type: "ipv4", opcode: b"request", src_mac: Mac([2, 0, 0, 0, 0, 9]), src_ip: ip(250), dest_mac: Mac::ZERO, dest_ip: ip(i), frame_mac: None });
@@ -911,7 +911,7 @@ mod tests {
 
     #[test]
     fn monitoring_browsing_and_a_dead_server_are_not() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         b.from("10.0.0.9");
         let mut id = 0;
         let mut next = || {
@@ -932,7 +932,7 @@ mod tests {
     #[test]
     fn names_looked_up_on_a_network_that_blocks_are_not() {
         use vigie_dissect::proto::dns::Resource;
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 1..=80u8 {
             let text = format!("203.0.113.{i}");
             let answer = Resource { rrname: b"x.example", rrtype: b"A", ttl: 60, rdata: Some(text.as_bytes()), soa: None, srv: None, sshfp: None };
@@ -944,7 +944,7 @@ mod tests {
 
     #[test]
     fn a_tap_that_shows_one_side_is_not() {
-        let mut b = Bench::new();
+        let mut b = Bench::of(INFO.name);
         for i in 0..4000u32 {
             b.from(&format!("10.0.0.{}", i % 40));
             attempt(&mut b, u64::from(i) + 1, &format!("203.0.{}.{}", i % 97, i % 251), 443, "");

@@ -67,7 +67,12 @@ pub(super) struct Exchange {
     pub(super) is_connect: bool,
     /// A request line without a protocol (HTTP/0.9).
     pub(super) bare: bool,
+    /// A 100 was seen.
     pub(super) continued: bool,
+    /// What is kept of the answer is of an interim one.
+    pub(super) interim: bool,
+    /// The client asked for another protocol.
+    pub(super) upgrade: bool,
     pub(super) cookie: bool,
     pub(super) cut: bool,
     pub(super) hint: Hint,
@@ -95,6 +100,8 @@ impl Exchange {
             is_connect: false,
             bare: false,
             continued: false,
+            interim: false,
+            upgrade: false,
             cookie: false,
             cut: false,
             hint: Hint::default(),
@@ -145,6 +152,12 @@ impl Exchange {
         self.text.truncate(kept);
         self.status = 0;
         self.cookie = false;
+        self.interim = false;
+    }
+
+    /// Whether its answer hands the connection over to something else (RFC 9110 sections 7.8 and 9.3.6).
+    pub(super) fn switches(&self) -> bool {
+        self.status == 101 && (self.upgrade || self.has(Text::Upgrade)) || self.is_connect && (200..300).contains(&self.status)
     }
 
     /// The media type of the answer, without parameters.

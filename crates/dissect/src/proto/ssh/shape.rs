@@ -108,6 +108,8 @@ pub(super) struct Shape {
     length_at: [u8; 2],
     /// Packets of the server that could be told apart.
     answers: u32,
+    /// The client's last packet or turn may have opened a session's channel.
+    opening: bool,
     decided: Option<Outcome>,
 }
 
@@ -127,6 +129,9 @@ impl Shape {
         if self.speaker != Some(dir) {
             self.close_turn();
             self.speaker = Some(dir);
+            if dir == Direction::ToClient && self.opening {
+                self.decided.get_or_insert(Outcome::Success);
+            }
         }
         self.turn += bytes.len() as u64;
         self.bytes[dir.index()] += bytes.len() as u64;
@@ -191,15 +196,11 @@ impl Shape {
         }
     }
 
-    /// A turn of the client of `size` bytes: is it the opening of a session's channel?
+    /// A turn of the client of `size` bytes: is it the opening of a session's channel? A parting word may be as long, but is not
+    /// answered.
     fn channel(&mut self, size: u64) {
         // The payload of the opening has 24 bytes, that of any request to authenticate at least 32.
-        if let Some(f) = self.framing[Direction::ToServer.index()]
-            && size == f.size(24)
-            && f.size(24) < f.size(32)
-        {
-            self.decided.get_or_insert(Outcome::Success);
-        }
+        self.opening = self.framing[Direction::ToServer.index()].is_some_and(|f| size == f.size(24) && f.size(24) < f.size(32));
     }
 
     fn close_turn(&mut self) {
@@ -252,11 +253,11 @@ impl Shape {
             return Some((Outcome::Success, 1));
         }
         let answered = (answers.len() as u32 - 1 + self.more[1]).min(asked.len() as u32 + self.more[0]);
-        // The first request is most often "none", to learn the methods: the shortest there is.
-        let none = match (asked.first(), asked.get(1)) {
-            (Some(first), Some(second)) => first + 8 <= *second,
-            (Some(first), None) => self.framing[0].is_some_and(|f| u64::from(*first) <= f.size(31 + 8)),
-            _ => false,
+        // The first request is most often "none", to learn the methods: the shortest there is. One that was not answered is none.
+        let none = match asked.get(..(answered as usize).min(asked.len())).unwrap_or(&[]) {
+            [first, second, ..] => first + 8 <= *second,
+            [first] => self.framing[0].is_some_and(|f| u64::from(*first) <= f.size(31 + 8)),
+            [] => false,
         };
         let tries = answered - u32::from(none).min(answered);
         (tries > 0).then_some((Outcome::Failure, tries))
@@ -317,6 +318,9 @@ mod tests {
         // The answer came together with the announcement of host keys; the channel's opening tells.
         let merged = [(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 628), (ToServer, 52), (ToClient, 52)];
         assert_eq!(run(f, &merged), Some((Outcome::Success, 1)));
+        // A parting word (SSH_MSG_DISCONNECT) of the same length.
+        assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 52)]), Some((Outcome::Failure, 1)));
+        assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 68), (ToClient, 60), (ToServer, 52)]), None);
         assert_eq!(run(None, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 148), (ToClient, 9000)]), Some((Outcome::Success, 1)));
     }
 }

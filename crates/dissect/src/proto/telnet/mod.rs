@@ -30,6 +30,8 @@ const AFTER_MAX: usize = 1024;
 const USER_MAX: usize = 128;
 /// Bytes of a session that are looked at.
 const SESSION_MAX: u64 = 256 << 10;
+/// Longest identifier of an encryption key that is in order.
+const KEY_ID_MAX: usize = 64;
 /// Tries told one by one in a session.
 const TRIES_MAX: u32 = 256;
 
@@ -135,7 +137,7 @@ impl Protocol for Telnet {
                     }
                     Next::Go
                 }
-                Item::Sub(sub) => self.option(dir, sub),
+                Item::Sub(sub) => self.option(cx, dir, sub),
                 Item::Option | Item::Nothing => Next::Go,
             };
             self.readers[i] = reader;
@@ -227,11 +229,12 @@ impl Telnet {
     fn line_over(&mut self) {
         self.remember(b'\n');
         let line = self.line.trim_ascii();
-        if !self.prompted && !line.is_empty() {
+        let readable = std::str::from_utf8(line).is_ok_and(|l| !l.chars().any(char::is_control));
+        if !self.prompted && !line.is_empty() && readable {
             if self.banner.len() >= BANNER_LINES {
                 self.banner.remove(0);
             }
-            self.banner.push(line[..line.len().min(BANNER_LINE_MAX)].to_vec());
+            self.banner.push(cut_text(line).to_vec());
         }
         self.line.clear();
     }
@@ -350,7 +353,7 @@ impl Telnet {
         self.last = Some((a.user, a.password, outcome));
     }
 
-    fn option(&mut self, dir: Direction, sub: &[u8]) -> Next {
+    fn option<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, sub: &[u8]) -> Next {
         match (sub, dir) {
             // TERMINAL-TYPE IS.
             ([24, 0, name @ ..], Direction::ToServer) if self.terminal.is_empty() => {
@@ -359,6 +362,10 @@ impl Telnet {
             // NEW-ENVIRON IS or INFO; the old ENVIRON (36) has the same shape.
             ([36 | 39, 0 | 2, list @ ..], Direction::ToServer) => {
                 if let Some(mut user) = variable(list, b"USER") {
+                    if user.starts_with(b"-") {
+                        // A server that hands it to login(1) unchecked logs in without a password.
+                        cx.anomaly("telnet", "environment_user_is_an_option", 0);
+                    }
                     user.truncate(USER_MAX);
                     self.environment_user = Some(user);
                 }
@@ -368,6 +375,8 @@ impl Telnet {
                 self.encrypted = true;
                 return Next::Done;
             }
+            // ENC_KEYID, DEC_KEYID: longer ones overran old servers (the keys of RFC 2946 have a few bytes).
+            ([38, 7 | 8, key @ ..], _) if key.len() > KEY_ID_MAX => cx.anomaly("telnet", "encryption_key_id_too_long", 0),
             // START_TLS FOLLOWS, said by both; the client's hello is next.
             ([46, 1, ..], Direction::ToServer) => {
                 self.encrypted = true;
@@ -377,6 +386,15 @@ impl Telnet {
         }
         Next::Go
     }
+}
+
+/// The beginning of a line of UTF-8, cut between characters.
+fn cut_text(line: &[u8]) -> &[u8] {
+    let mut end = line.len().min(BANNER_LINE_MAX);
+    while end > 0 && line.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    &line[..end]
 }
 
 /// What a line of the server asks for.

@@ -104,6 +104,7 @@ fn the_environment_may_name_the_user() {
         ],
     );
     assert_eq!(get(of(&lines, "telnet")[0], "telnet.environment_user"), "\"-f root\"");
+    assert_eq!(get(of(&lines, "anomaly")[0], "anomaly.event"), "\"environment_user_is_an_option\"");
     assert_eq!(variable(b"\x00A\x01b\x00USER\x01a\x02\x01d", b"USER").as_deref(), Some(&b"a\x01d"[..]));
     assert_eq!(variable(b"\x00USER", b"USER"), None);
 }
