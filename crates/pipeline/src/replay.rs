@@ -3,8 +3,11 @@
 use crate::config::Config;
 use crate::eve::EveFile;
 use crate::stats;
+use crate::story::Story;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
 use vigie_event::Row;
@@ -15,6 +18,8 @@ use vigie_sensor::{Control, Fold, Summary};
 pub struct Options {
     /// Where `eve.json`, `cases.json` and `assets.json` are written; nowhere without.
     pub out: Option<PathBuf>,
+    /// Whether a story is wanted.
+    pub story: bool,
 }
 
 /// Why a replay failed.
@@ -28,17 +33,28 @@ pub enum Error {
 pub struct Report {
     /// What was counted.
     pub summary: Summary,
+    /// The story, where one was asked for.
+    pub story: Option<Story>,
 }
 
 /// Those who read the events of a replay.
 struct Folds {
     eve: Option<EveFile>,
+    story: Option<Story>,
+    /// Set when an output can no longer be written: there is no use in reading on.
+    failed: Arc<AtomicBool>,
 }
 
 impl Fold for Folds {
     fn row(&mut self, row: Row<'_>) {
         if let Some(eve) = &mut self.eve {
             eve.row(row);
+            if eve.has_failed() {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+        if let Some(story) = &mut self.story {
+            story.row(row);
         }
     }
 
@@ -50,7 +66,7 @@ pub fn replay(
     capture: &mut Capture,
     config: &Config,
     options: &Options,
-    progress: impl FnMut(&Capture) -> Control + Send,
+    mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Result<Report, Error> {
     let eve = match &options.out {
         None => None,
@@ -60,14 +76,20 @@ pub fn replay(
             Some(EveFile::create(&path).map_err(|e| Error::Output(path, e))?)
         }
     };
-    let mut folds = Folds { eve };
-    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, progress);
+    let story = options.story.then(|| Story::new(config.home_net.clone()));
+    let failed = Arc::new(AtomicBool::new(false));
+    let mut folds = Folds { eve, story, failed: Arc::clone(&failed) };
+    let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
+    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     if let Some(mut eve) = folds.eve {
         let batch = stats::batch(&summary, eve.kinds());
         eve.row(batch.row(0));
         eve.close().map_err(|e| Error::Output(eve_path(options), e))?;
     }
-    Ok(Report { summary })
+    if let Some(story) = &mut folds.story {
+        story.close(capture, &summary);
+    }
+    Ok(Report { summary, story: folds.story })
 }
 
 fn eve_path(options: &Options) -> PathBuf {
