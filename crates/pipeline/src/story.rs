@@ -348,7 +348,7 @@ mod tests {
         assert!(s.doubts_home());
         assert_eq!(s.proposal().iter().map(Cidr::to_string).collect::<Vec<_>>(), ["203.0.113.0/24"]);
         let text = tell(&s, &Style::default());
-        assert!(text.contains("None of 50 flows touch HOME_NET"), "{text}");
+        assert!(text.contains("None of the 50 flows touch HOME_NET"), "{text}");
         assert!(text.contains("--set 'vars.address-groups.HOME_NET=[203.0.113.0/24]'"), "{text}");
     }
 

@@ -79,18 +79,16 @@ texts! {
     Told: "Told", "Relevé";
     Networks: "Networks", "Réseaux";
     HomeMark: "in HOME_NET", "dans HOME_NET";
-    NetworkLine: "{0}, {1}", "{0}, {1}";
     FewHome: "Only {0} of {1} touch HOME_NET, {2}: Vigie does not know what is yours here. Machines and cases will be missing.",
         "Seuls {0} sur {1} touchent HOME_NET, {2} : Vigie ne sait pas ce qui est à vous ici. Machines et affaires manqueront.";
-    NoneHome: "None of {0} touch HOME_NET, {1}: Vigie does not know what is yours here. Machines and cases will be missing.",
-        "Aucun flux sur {0} ne touche HOME_NET, {1} : Vigie ne sait pas ce qui est à vous ici. Machines et affaires manqueront.";
+    NoneHome: "None of the {0} touch HOME_NET, {1}: Vigie does not know what is yours here. Machines and cases will be missing.",
+        "Aucun des {0} ne touche HOME_NET, {1} : Vigie ne sait pas ce qui est à vous ici. Machines et affaires manqueront.";
     Propose: "From what it sees, try:", "D'après ce qui est vu, essayez :";
     Traffic: "Traffic, by protocol", "Trafic, par protocole";
     Unknown: "{0}, not recognised", "{0}, non reconnu";
     NoData: "{0}, no data", "{0}, sans données";
     Others: "{0} more", "{0} de plus";
     Busiest: "Busiest addresses", "Adresses les plus actives";
-    Home: "home", "maison";
     Machines: "Machines", "Machines";
     Cases: "Cases", "Affaires";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
@@ -129,15 +127,10 @@ nouns! {
     Frame: "frame" "frames", "trame" "trames";
     Flow: "flow" "flows", "flux" "flux";
     Address: "address" "addresses", "adresse" "adresses";
-    Network: "network" "networks", "réseau" "réseaux";
-    Machine: "machine" "machines", "machine" "machines";
     Case: "case" "cases", "affaire" "affaires";
     Protocol: "protocol" "protocols", "protocole" "protocoles";
     Segment: "segment" "segments", "segment" "segments";
-    Packet: "packet" "packets", "paquet" "paquets";
     Problem: "problem" "problems", "problème" "problèmes";
-    Reason: "reason" "reasons", "raison" "raisons";
-    Kind: "kind of event" "kinds of events", "sorte d'événement" "sortes d'événements";
 }
 
 /// `text` with its places filled.

@@ -2,15 +2,16 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
+use vigie_base::text::terminal;
 use vigie_pipeline::story::Style;
 use vigie_pipeline::{Lang, size_text};
 
 /// Columns where the output is no terminal.
 const WIDTH: usize = 80;
 
-/// One line on the error output. Where that is closed, nobody can be told.
+/// One line on the error output, made safe for a terminal. Where that is closed, nobody can be told.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "vigie: {line}");
+    let _ = writeln!(io::stderr(), "vigie: {}", terminal(line));
 }
 
 /// Writes `text` to standard output. A reader that has gone away (`| head`) is no failure.
