@@ -24,6 +24,13 @@ pub struct Dns {
     lost: [bool; 2],
 }
 
+/// Where the first question of a message ends at the latest: header, longest name, type and class.
+const QUESTION_END: usize = message::HEADER_LEN + 255 + 4;
+
+fn header_is_sane(bytes: &[u8], len: usize) -> bool {
+    message::begins_like(&bytes[..message::HEADER_LEN.min(bytes.len())], len, true) == Match::Yes && bytes.get(4..6) != Some(&[0, 0])
+}
+
 /// A flow whose first messages do not parse is no DNS.
 const MALFORMED_MAX: u8 = 8;
 
@@ -52,8 +59,8 @@ impl Protocol for Dns {
                         return Match::Maybe;
                     }
                     match message::begins_like(&rest[..rest.len().min(len)], len, usual) {
-                        // The message is not whole yet.
-                        Match::No if rest.len() < len && usual => Match::Maybe,
+                        // The first question is not whole yet.
+                        Match::No if rest.len() < len && (usual || (rest.len() < QUESTION_END && header_is_sane(rest, len))) => Match::Maybe,
                         m => m,
                     }
                 }
