@@ -106,8 +106,14 @@ impl Dissection {
     pub fn app_proto(&self) -> &'static str {
         match self.state {
             State::Unknown if self.proto == Proto::Unknown => "failed",
+            _ if self.proto.beyond_eve() => "failed",
             _ => self.proto.name(),
         }
+    }
+
+    /// The protocol where EVE's `app_proto` has no word for it.
+    pub fn beyond_eve(&self) -> Option<&'static str> {
+        self.proto.beyond_eve().then(|| self.proto.name())
     }
 
     /// Transactions seen.

@@ -408,6 +408,7 @@ impl Inner {
         let gaps = tcp.as_ref().map_or(0, |s| u64::from(s.gap_bytes(Direction::ToServer)) + u64::from(s.gap_bytes(Direction::ToClient)));
         let transactions = cold.dissection.transactions();
         let record = FlowEnd {
+            app_proto: cold.dissection.beyond_eve(),
             pkts_toserver: flow.pkts[0],
             pkts_toclient: flow.pkts[1],
             bytes_toserver: flow.bytes[0],

@@ -153,7 +153,7 @@ impl Protocol for Icmp {
         }
         if begins {
             self.push(cx, "start");
-        } else if self.total() % UPDATE_EVERY == 0 {
+        } else if self.total().is_multiple_of(UPDATE_EVERY) {
             self.push(cx, "update");
         }
         if v6 && (133..=137).contains(&kind) {
