@@ -12,7 +12,7 @@ mod link_type;
 mod problem;
 
 pub use file::fuzz;
-pub use file::{Capture, Counters, Interface, Options, Source};
+pub use file::{BUDGETS, Capture, Counters, Interface, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
 pub use problem::{Problem, ProblemKind};

@@ -13,6 +13,8 @@ pub struct Settings {
     pub hashes: bool,
     /// Most bytes that one compressed body may give.
     pub inflate_max: u64,
+    /// Bytes that all flows of all workers may hold (see `Dissection::held`).
+    pub memory_max: u64,
     /// Query parameters whose values are secrets, lower case.
     pub secret_parameters: Vec<String>,
 }
@@ -20,7 +22,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let names = ["password", "passwd", "pass", "pwd", "passphrase", "secret", "token", "access_token", "id_token", "refresh_token", "api_key", "apikey", "key", "auth", "authorization", "session", "sessionid", "sid", "sig", "signature", "client_secret", "code", "otp", "pin", "mdp", "motdepasse", "mot_de_passe", "log_pass", "passw", "userpassword", "user_password", "login_password", "j_password"];
-        Settings { hashes: true, inflate_max: 4 << 20, secret_parameters: names.map(str::to_owned).to_vec() }
+        Settings { hashes: true, inflate_max: 4 << 20, memory_max: 256 << 20, secret_parameters: names.map(str::to_owned).to_vec() }
     }
 }
 
@@ -58,12 +60,28 @@ pub struct Counters {
     pub expect_full: u64,
     /// Bodies whose decompression hit its cap.
     pub inflate_full: u64,
+    /// Flows given up because the worker's memory was used up.
+    pub memory_full: u64,
 }
 
 /// The most announced connections at once.
 pub(crate) const EXPECT: Budget = Budget { name: "dissect.expect", entries_max: 4096, entry_bytes: 256, when_full: "the oldest is forgotten" };
 /// Different unknown beginnings that are counted apart.
 const UNKNOWN_MAX: usize = 1024;
+/// The counts of different unknown beginnings.
+const UNKNOWN: Budget = Budget { name: "dissect.unknown", entries_max: UNKNOWN_MAX as u64, entry_bytes: 64, when_full: "further beginnings are not told apart" };
+
+/// What one worker of `workers` holds at most, as `vigie check` sums it.
+pub fn budgets(settings: &Settings, workers: u64) -> [Budget; 3] {
+    let memory = Budget {
+        name: "dissect.memory",
+        entries_max: settings.memory_max / workers.max(1),
+        entry_bytes: 1,
+        when_full: "the flow that wants more is no longer dissected",
+    };
+    [memory, EXPECT, UNKNOWN]
+}
+
 /// How long an announced connection is waited for, in nanoseconds.
 const EXPECT_TIME: u64 = 300 * vigie_base::time::SECOND;
 
@@ -80,6 +98,8 @@ pub struct Shared {
     /// The latest announcement of each parent, to complete it.
     announced_by: BTreeMap<u64, (Ip, u16)>,
     unknown: BTreeMap<(u8, u16, [u8; 4]), u64>,
+    /// Bytes that dissections hold, as their owner keeps account.
+    held: u64,
     /// A buffer to build text in; whoever takes it leaves it empty.
     pub scratch: Vec<u8>,
 }
@@ -129,6 +149,18 @@ impl Shared {
     /// Takes the announcement of `ip`:`port`, complete: the connection's first bytes are here.
     pub fn claim(&mut self, ip: Ip, port: u16) -> Option<Expect> {
         self.forget((ip, port))
+    }
+
+    /// One dissection held `before` bytes and holds `after` now; false where it grew beyond [`Settings::memory_max`].
+    #[inline]
+    pub fn account(&mut self, before: usize, after: usize) -> bool {
+        self.held = (self.held + after as u64).saturating_sub(before as u64);
+        after <= before || self.held <= self.settings.memory_max
+    }
+
+    /// Bytes that dissections hold now.
+    pub fn held(&self) -> u64 {
+        self.held
     }
 
     /// Counts a flow that no protocol claimed, by transport, server port and first bytes.

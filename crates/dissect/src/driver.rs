@@ -52,6 +52,8 @@ enum State {
 #[derive(Default)]
 struct Probing {
     candidates: u64,
+    /// Those that only one direction can still tell: no port makes up for the other.
+    unlikely: u64,
     bytes: [Vec<u8>; 2],
     pieces: Vec<(Direction, usize)>,
     datagrams: u8,
@@ -113,10 +115,19 @@ impl Dissection {
         self.transactions + self.parser.transactions()
     }
 
-    /// Bytes held for this flow.
+    /// Bytes held for this flow beside itself: buffers, and the parser's state.
     pub fn held(&self) -> usize {
-        let probing = self.probing.as_ref().map_or(0, |p| p.bytes[0].capacity() + p.bytes[1].capacity());
-        self.rest[0].capacity() + self.rest[1].capacity() + probing
+        let probing = self.probing.as_ref().map_or(0, |p| {
+            size_of::<Probing>() + p.bytes[0].capacity() + p.bytes[1].capacity() + p.pieces.capacity() * size_of::<(Direction, usize)>()
+        });
+        self.rest[0].capacity() + self.rest[1].capacity() + probing + self.parser.held()
+    }
+
+    /// Lets go of everything because the worker's memory is used up.
+    pub fn memory_full<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
+        cx.shared.counters.memory_full += 1;
+        self.probing = None;
+        self.obey(cx, Next::GiveUp("memory_full"));
     }
 
     fn verdict(&self) -> Verdict {
@@ -258,6 +269,7 @@ impl Dissection {
                     break;
                 }
                 Match::No => seen.candidates &= !(1 << i),
+                Match::Other => seen.unlikely |= 1 << i,
                 Match::Maybe => {}
             }
         }
@@ -279,7 +291,7 @@ impl Dissection {
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
         let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
-        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
+        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & !seen.unlikely & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
             _ => self.give_up_unknown(cx, &[]),
@@ -393,7 +405,8 @@ impl Dissection {
             }
             Next::GiveUp(why) => {
                 cx.shared.counters.given_up += 1;
-                cx.push(NO_TX, &Anomaly { app_proto: Some(self.proto.name()), kind: "applayer", event: why, layer: Some("proto_parser") });
+                let app_proto = Some(self.proto.name()).filter(|n| !n.is_empty());
+                cx.push(NO_TX, &Anomaly { app_proto, kind: "applayer", event: why, layer: Some("proto_parser") });
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.stop();

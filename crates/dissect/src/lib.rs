@@ -15,13 +15,14 @@ mod fuzz;
 pub mod proto;
 pub mod record;
 pub mod registry;
+mod told;
 #[cfg(test)]
 pub(crate) mod replay;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use cursor::Cursor;
-pub use cx::{Counters, Cx, Expect, Settings, Shared};
+pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
 pub use driver::{Dissection, Verdict};
 pub use fuzz::fuzz;
 pub use file::{Carrier, File, FileState};
@@ -63,6 +64,8 @@ pub enum Match {
     No,
     /// Could be: more bytes, or the other direction, will tell; the usual port is enough when nothing else claims it.
     Maybe,
+    /// Not by this direction: only the other one can still tell.
+    Other,
     /// This protocol.
     Yes,
 }
@@ -166,6 +169,11 @@ pub trait Protocol: Default {
 
     /// Transactions seen, for the flow's event.
     fn transactions(&self) -> u32 {
+        0
+    }
+
+    /// Bytes that its state holds beside itself (capacities of its vectors and the like), for the budget of all dissection.
+    fn held(&self) -> usize {
         0
     }
 }

@@ -92,6 +92,12 @@ macro_rules! protocols {
                     $(Parser::$variant(s) => s.finish(cx),)+
                 }
             }
+            pub(crate) fn held(&self) -> usize {
+                match self {
+                    Parser::None => 0,
+                    $(Parser::$variant(s) => size_of::<$state>() + s.held(),)+
+                }
+            }
             pub(crate) fn transactions(&self) -> u32 {
                 match self {
                     Parser::None => 0,
@@ -118,6 +124,8 @@ macro_rules! protocols {
 
 protocols! {
     Dns: dns::Dns [dns::DnsMessage];
+    Mdns: mdns::Mdns [mdns::MdnsMessage];
+    Llmnr: llmnr::Llmnr [llmnr::LlmnrMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
     Http: http::Http [http::HttpExchange];

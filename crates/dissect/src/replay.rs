@@ -102,6 +102,42 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
     all
 }
 
+/// What the sides of one TCP session in a capture sent, in order: the session whose client stands on `port`. Lost bytes end it.
+pub(crate) fn conversation(path: PathBuf, port: u16) -> Vec<(Direction, Vec<u8>)> {
+    let mut capture = vigie_capture::Capture::open(&[path], vigie_capture::Options::default());
+    let settings = vigie_stream::Settings { midstream: true, depth: 0, ..Default::default() };
+    let (mut memory, mut packet, mut stream, mut pieces) = (Memory::new(1 << 20), Packet::default(), Stream::default(), Pieces::default());
+    while capture.next_batch(&mut |frames| {
+        for frame in frames {
+            vigie_decode::decode(&vigie_decode::Settings::default(), frame.link.0, frame.data, frame.wire_len, &mut packet);
+            let (Body::Tcp(t), p) = (packet.body, &packet) else { continue };
+            let dir = match (p.src_port == port, p.dst_port == port) {
+                (true, _) => Direction::ToServer,
+                (_, true) => Direction::ToClient,
+                _ => continue,
+            };
+            let segment = Segment { dir, seq: t.seq, ack: t.ack, flags: t.flags, window: t.window, options: t.options.of(frame.data), payload: p.payload.of(frame.data) };
+            stream.segment(&segment, &settings, &mut memory, &mut pieces);
+        }
+    }) == vigie_capture::Status::More
+    {}
+    stream.finish(&settings, &mut memory, &mut pieces);
+    pieces.0
+}
+
+#[derive(Default)]
+struct Pieces(Vec<(Direction, Vec<u8>)>);
+
+impl vigie_stream::Out for Pieces {
+    fn data(&mut self, dir: Direction, bytes: &[u8]) {
+        self.0.push((dir, bytes.to_vec()));
+    }
+    fn gap(&mut self, _: Direction, _: u64) {}
+    fn end(&mut self, _: Direction) {}
+    fn reset(&mut self, _: Direction) {}
+    fn event(&mut self, _: Anomaly) {}
+}
+
 struct To<'a> {
     dissection: &'a mut Dissection,
     cx: Cx<'a, Lines>,

@@ -16,9 +16,20 @@ pub struct Config {
     /// The site's own networks.
     pub home_net: NetSet,
     /// Other address and port groups, kept for rules.
-    pub groups: Vec<(String, String)>,
-    /// Where each key got its value, for `vigie check`: key and value as text, in the order of [`KEYS`].
-    pub values: Vec<(&'static str, String)>,
+    pub groups: Vec<Setting>,
+    /// What each key is set to, in the order of [`KEYS`].
+    pub values: Vec<Setting>,
+}
+
+/// A key in force: its value and where that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Dotted name.
+    pub name: String,
+    /// Value as text.
+    pub value: String,
+    /// `default`, `FILE:LINE`, `--set`, `--workers`.
+    pub from: String,
 }
 
 /// HOME_NET where nothing else is said: RFC 1918, link-local and unique local addresses.
@@ -101,6 +112,18 @@ pub const KEYS: &[Key] = &[
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.icmp.established = n),
     },
     Key {
+        name: "flow-timeouts.default.new",
+        default: "30",
+        doc: "Every other protocol, one side seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.other.new = n),
+    },
+    Key {
+        name: "flow-timeouts.default.established",
+        default: "300",
+        doc: "Every other protocol, both sides seen.",
+        apply: |c, v| seconds(v).map(|n| c.sensor.flow.other.established = n),
+    },
+    Key {
         name: "vlan.use-for-tracking",
         default: "true",
         doc: "Whether equal addresses in two VLANs are two flows.",
@@ -170,6 +193,12 @@ pub const KEYS: &[Key] = &[
         apply: |c, v| boolean(v).map(|b| c.sensor.dissect.hashes = b),
     },
     Key {
+        name: "dissect.memcap",
+        default: "\"256mb\"",
+        doc: "Memory for what parsers hold, all workers together. When it is used up, flows that want more are no longer dissected.",
+        apply: |c, v| size(v).map(|n| c.sensor.dissect.memory_max = n),
+    },
+    Key {
         name: "dissect.inflate-max",
         default: "\"4mb\"",
         doc: "Bytes that one compressed HTTP body may give.",
@@ -205,7 +234,7 @@ impl Default for Config {
             if let Err(why) = (key.apply)(&mut c, value) {
                 unreachable!("the default of {} reads: {why}", key.name);
             }
-            c.values.push((key.name, value.to_owned()));
+            c.values.push(Setting { name: key.name.to_owned(), value: value.to_owned(), from: "default".to_owned() });
         }
         c
     }
@@ -218,12 +247,12 @@ impl Config {
         let value = value.trim();
         if let Some(i) = KEYS.iter().position(|k| k.name == name) {
             (KEYS[i].apply)(self, value).map_err(|why| ConfigError(format!("{from}: {name} = {value}: {why}")))?;
-            self.values[i].1 = value.to_owned();
+            (self.values[i].value, self.values[i].from) = (value.to_owned(), from.to_owned());
             return Ok(());
         }
         if GROUPS.iter().any(|g| name.len() > g.len() && name.starts_with(g)) {
-            self.groups.retain(|(n, _)| n != name);
-            self.groups.push((name.to_owned(), value.to_owned()));
+            self.groups.retain(|g| g.name != name);
+            self.groups.push(Setting { name: name.to_owned(), value: value.to_owned(), from: from.to_owned() });
             return Ok(());
         }
         let hint = nearest(name, KEYS.iter().map(|k| k.name)).map_or_else(
@@ -247,7 +276,8 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{shown}: cannot be read ({e}); give --config another file")))?;
         let table: toml::Table = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
-            ConfigError(format!("{shown}:{line}: {}", e.message().lines().next().unwrap_or("not TOML")))
+            let why = e.message().lines().next().unwrap_or("not TOML");
+            ConfigError(format!("{shown}:{line}: not TOML: {why}; `vigie config` shows how the file is written"))
         })?;
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);

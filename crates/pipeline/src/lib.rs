@@ -5,6 +5,7 @@
 
 pub mod config;
 mod eve;
+mod names;
 mod replay;
 mod stats;
 

@@ -2,14 +2,16 @@
 
 use crate::config::Config;
 use crate::eve::EveFile;
+use crate::names::Names;
 use crate::stats;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_case::{Cases, Nobody};
+use vigie_case::Cases;
 use vigie_detect::{Engine, Finding, Lang};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
+use vigie_inventory::{Inventory, write_asset_json};
 use vigie_sensor::{Control, Fold, Summary};
 
 /// What a replay is asked for.
@@ -34,11 +36,14 @@ pub struct Report {
     pub summary: Summary,
     /// What was found.
     pub cases: Cases,
+    /// What is on the network.
+    pub inventory: Inventory,
 }
 
 /// Those who read the events of a replay.
 struct Folds {
     ends: Ends,
+    inventory: Inventory,
     engine: Engine,
     cases: Cases,
     findings: Vec<Finding>,
@@ -73,11 +78,14 @@ impl Fold for Folds {
         if let Some(eve) = &mut self.ends.eve {
             eve.row(row);
         }
+        self.inventory.row(row);
         self.engine.row(row, &mut self.findings);
         self.file();
     }
 
-    fn upto(&mut self, _now: Time) {}
+    fn upto(&mut self, now: Time) {
+        self.inventory.upto(now);
+    }
 }
 
 /// Replays `capture`; `progress` is asked between bursts whether to go on.
@@ -95,8 +103,9 @@ pub fn replay(
             Some(EveFile::create(&path).map_err(|e| Error::Output(path, e))?)
         }
     };
+    let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
     let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds { ends: Ends { eve }, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
+    let mut folds = Folds { ends: Ends { eve }, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, progress);
     folds.engine.finish(&mut folds.findings);
     folds.file();
@@ -105,11 +114,27 @@ pub fn replay(
         eve.row(batch.row(0));
         eve.close().map_err(|e| Error::Output(path(options, "eve.json"), e))?;
         let mut lines = Vec::new();
-        folds.cases.write(options.lang, &Nobody, &mut lines);
+        folds.cases.write(options.lang, &Names::of(&folds.inventory), &mut lines);
         let to = path(options, "cases.json");
         std::fs::write(&to, &lines).map_err(|e| Error::Output(to, e))?;
     }
-    Ok(Report { summary, cases: folds.cases })
+    if let Some(dir) = &options.out {
+        let path = dir.join("assets.json");
+        write_assets(&folds.inventory, &path).map_err(|e| Error::Output(path, e))?;
+    }
+    Ok(Report { summary, cases: folds.cases, inventory: folds.inventory })
+}
+
+fn write_assets(inventory: &Inventory, path: &Path) -> io::Result<()> {
+    let mut file = io::BufWriter::new(std::fs::File::create(path)?);
+    let mut line = Vec::new();
+    for asset in inventory.assets() {
+        line.clear();
+        write_asset_json(&asset, &mut line);
+        line.push(b'\n');
+        file.write_all(&line)?;
+    }
+    file.flush()
 }
 
 fn path(options: &Options, name: &str) -> PathBuf {

@@ -8,6 +8,19 @@ use vigie_sensor::stats::{Counter, Decoder, Flows, Stats, UnknownPort};
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
 
+/// The name of what carried a flow.
+pub(crate) const fn transport(proto: u8) -> &'static str {
+    match proto {
+        1 => "icmp",
+        6 => "tcp",
+        17 => "udp",
+        50 => "esp",
+        58 => "icmpv6",
+        132 => "sctp",
+        _ => "ip",
+    }
+}
+
 /// A batch with the one event.
 pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
     let f = &s.frames;
@@ -18,13 +31,13 @@ pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
     unknown.truncate(UNKNOWN_TOLD);
     let unknown: Vec<UnknownPort<'_>> = unknown
         .iter()
-        .map(|((proto, port, first), flows)| UnknownPort { proto: if *proto == 6 { "tcp" } else { "udp" }, port: *port, first: Hex(first), flows: *flows })
+        .map(|((proto, port, first), flows)| UnknownPort { proto: transport(*proto), port: *port, first: Hex(first), flows: *flows })
         .collect();
     let dissect = counters(vec![("told", s.dissect.told), ("unknown", s.dissect.unknown), ("given_up", s.dissect.given_up)]);
     let links: Vec<(String, u64)> = f
         .link_types
         .iter()
-        .map(|(l, n)| (if l.name().is_empty() { format!("LINKTYPE_{}", l.0) } else { l.name().to_owned() }, *n))
+        .map(|(l, n)| (l.to_string(), *n))
         .collect();
     let links: Vec<Counter<'_>> = links.iter().map(|(name, count)| Counter { name, count: *count }).collect();
     let (first, last) = s.span.unwrap_or_default();

@@ -4,7 +4,7 @@ use crate::Settings;
 use crate::stats::Frames;
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
-use vigie_base::{Time, time::MILLISECOND};
+use vigie_base::{Budget, Time, time::MILLISECOND};
 use vigie_capture::Frame;
 use vigie_decode::{Anomaly, Body, End, Packet, decode, decode_datagram, rebuild};
 use vigie_flow::defrag::{Defrag, Fate};
@@ -149,6 +149,13 @@ struct Doubled {
 
 /// Places: a power of two. At 10 Gbit/s of 300-byte frames a millisecond holds some 4,000.
 const DOUBLED_PLACES: usize = 8192;
+/// What the places take.
+pub(crate) const DOUBLED: Budget = Budget {
+    name: "frames.doubled",
+    entries_max: DOUBLED_PLACES as u64,
+    entry_bytes: 16,
+    when_full: "a place is taken over, and a copy may be counted as a frame of its own",
+};
 /// How late a copy may come.
 const DOUBLED_WITHIN: u64 = MILLISECOND;
 

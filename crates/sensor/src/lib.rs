@@ -13,11 +13,13 @@ pub mod batches;
 mod community;
 mod front;
 pub mod merge;
+mod plan;
 mod replay;
 pub mod stats;
 mod worker;
 
 pub use merge::Fold;
+pub use plan::budgets;
 pub use replay::{Control, Summary, fuzz, replay};
 pub use stats::Stats;
 

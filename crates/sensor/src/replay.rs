@@ -7,7 +7,7 @@ use crate::merge::{Fold, Merger, Watermark};
 use crate::stats::Frames;
 use crate::worker::{Counted, Worker};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use vigie_base::Time;
+use vigie_base::{Budget, Time};
 use vigie_capture::{Capture, Frame, Status};
 use vigie_decode::Packet;
 use vigie_flow::key::owner;
@@ -57,6 +57,7 @@ impl Summary {
         d.buffer_full += e.buffer_full;
         d.expect_full += e.expect_full;
         d.inflate_full += e.inflate_full;
+        d.memory_full += e.memory_full;
         for (k, n) in c.unknown {
             match self.unknown.binary_search_by_key(&k, |(k, _)| *k) {
                 Ok(i) => self.unknown[i].1 += n,
@@ -74,6 +75,9 @@ impl Summary {
             ("dissect.buffer", self.dissect.buffer_full),
             ("dissect.expect", self.dissect.expect_full),
             ("dissect.inflate", self.dissect.inflate_full),
+            ("dissect.memory", self.dissect.memory_full),
+            ("stream.memory", self.stream.memory_reached),
+            ("stream.direction", self.stream.flow_limit_reached),
         ]
         .into_iter()
         .filter(|(_, n)| *n > 0)
@@ -166,6 +170,16 @@ const LOADS_MAX: usize = 8;
 /// Packets and bytes after which a load is sent.
 const LOAD_ITEMS: usize = 1024;
 const LOAD_BYTES: usize = 256 << 10;
+
+/// What loads take at most: those that wait, one being filled and one being worked on, each up to a burst of full blocks over its mark.
+pub(crate) const fn loads(workers: u64) -> Budget {
+    Budget {
+        name: "workers.loads",
+        entries_max: workers * (LOADS_MAX as u64 + 2),
+        entry_bytes: (LOAD_ITEMS + vigie_capture::BURST) as u64 * 2 * (size_of::<Packet>() as u64 + 40) + 2 * LOAD_BYTES as u64 + (1 << 20),
+        when_full: "the reader waits",
+    }
+}
 
 fn shared(
     capture: &mut Capture,

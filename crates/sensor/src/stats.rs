@@ -215,9 +215,9 @@ pub struct Counter<'a> {
 /// Flows that no dissector claimed.
 #[derive(Group, Clone, Copy)]
 pub struct UnknownPort<'a> {
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, `esp` or `ip`.
     pub proto: &'a str,
-    /// Server's port.
+    /// Server's port; ICMP: type of the answer.
     pub port: u16,
     /// First bytes, hexadecimal.
     pub first: vigie_event::Hex<'a>,

@@ -5,7 +5,7 @@ use crate::batches::{ROWS_MAX, Slice};
 use crate::community;
 use crate::front::Item;
 use crate::merge::Watermark;
-use vigie_base::{Direction, Mac, Time};
+use vigie_base::{Budget, Direction, Mac, Time};
 use vigie_decode::{Body, Packet, Tcp};
 use vigie_dissect::record::Anomaly;
 use vigie_dissect::{Cx, Dissection, Shared, Transport, Verdict, proto::arp};
@@ -88,6 +88,12 @@ impl<T> Pool<T> {
     }
 }
 
+/// What the cold states of one worker take at most, beside its table: no pool shrinks, so each may have held every flow.
+pub(crate) fn budgets(flows: u64) -> [Budget; 2] {
+    let pool = |name, entry_bytes: usize| Budget { name, entries_max: flows, entry_bytes: entry_bytes as u64 + 4, when_full: "as flow.table" };
+    [pool("flow.tcp", size_of::<Option<TcpCold>>()), pool("flow.datagrams", size_of::<Option<Cold>>())]
+}
+
 /// What a worker counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
@@ -107,7 +113,7 @@ impl Worker {
                 datagrams: Pool::new(),
                 stream_settings: settings.stream.clone(),
                 memory: Memory::new(settings.stream_memory.0 / workers),
-                shared: Shared::new(settings.dissect.clone()),
+                shared: Shared::new(vigie_dissect::Settings { memory_max: settings.dissect.memory_max / workers, ..settings.dissect.clone() }),
                 out,
                 sensor: settings.flow.sensor,
                 community: String::new(),
@@ -233,6 +239,7 @@ impl Inner {
                     Some(e) => Dissection::announced(Transport::Tcp, e),
                     None => Dissection::new(Transport::Tcp),
                 };
+                self.shared.account(0, dissection.held());
                 let cold = Cold { id, dissection, unreachable: false };
                 flow.cold = self.streams.put(TcpCold { cold, stream: Stream::default(), refused: false, established: false });
             }
@@ -374,6 +381,7 @@ impl Inner {
         let mut sink =
             Sink { flow, cold: &mut cold, shared: &mut self.shared, out: &mut self.out, time: when, frame: 0, verdict: Verdict::Go };
         sink.with(|d, cx| d.finish(cx));
+        self.shared.account(cold.dissection.held(), 0);
         let icmp = matches!(flow.proto, 1 | 58);
         let app = if icmp { "" } else { cold.dissection.app_proto() };
         let env = envelope(flow, cold.id, when, 0, app);
@@ -469,7 +477,13 @@ impl Sink<'_> {
             client_mac: self.flow.client_mac,
             server_mac: self.flow.server_mac,
         };
+        let before = self.cold.dissection.held();
         let r = f(&mut self.cold.dissection, &mut cx);
+        if !cx.shared.account(before, self.cold.dissection.held()) {
+            let before = self.cold.dissection.held();
+            self.cold.dissection.memory_full(&mut cx);
+            cx.shared.account(before, self.cold.dissection.held());
+        }
         self.flow.app = self.cold.dissection.proto() as u8;
         r
     }

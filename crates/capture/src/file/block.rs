@@ -16,7 +16,7 @@ pub(crate) const BLOCK_MAX: usize = 1 << 20;
 /// Unpacked bytes below which the ratio is not looked at: what a bomb may cost at most before it is stopped.
 const EXPAND_FLOOR: u64 = 256 << 20;
 /// Largest zstd window, as a power of two: 128 MiB, what `zstd --long` needs. It is memory per open file.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Bytes asked of an unpacker at once: what is lost, at most, of the good data before a fault in a gzip stream.
 const UNPACK_STEP: usize = 64 << 10;
 

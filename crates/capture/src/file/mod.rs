@@ -13,20 +13,25 @@ mod pcap;
 mod pcapng;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use vigie_base::{Time, text};
+use vigie_base::{Budget, Time, text};
 
 use crate::problem::Problems;
 use crate::{BURST, Filter, Frame, LinkType, Problem, ProblemKind, Status};
-use block::{Block, Packing};
+use block::{BLOCK_MAX, Block, Packing, ZSTD_WINDOW_LOG_MAX};
 pub use list::expand;
 use pcap::Pcap;
 use pcapng::PcapNg;
+use wait::Waiting;
 
 /// Largest captured length of a frame, in bytes: what libpcap allows (`MAXIMUM_SNAPLEN`). More is damage.
 pub const FRAME_MAX: u32 = 262_144;
@@ -41,6 +46,24 @@ const INTERFACES_SHOWN: usize = 64;
 /// Most problems that one block of a file may tell.
 const NEWS_MAX: usize = 64;
 
+/// What reading takes at most: a block for each open file, a window for each packed with zstd, what is said of every file.
+pub const BUDGETS: [Budget; 3] = [
+    Budget {
+        name: "capture.blocks",
+        entries_max: OPEN_MAX as u64,
+        // With the unpacker's own state and its 64 KiB of input.
+        entry_bytes: BLOCK_MAX as u64 + (192 << 10),
+        when_full: "a further file comes when one ends, late, and it is told",
+    },
+    Budget {
+        name: "capture.zstd_windows",
+        entries_max: OPEN_ZSTD_MAX as u64,
+        entry_bytes: (1 << ZSTD_WINDOW_LOG_MAX) + (1 << 20),
+        when_full: "as capture.blocks",
+    },
+    Budget { name: "capture.files", entries_max: FILES_MAX as u64, entry_bytes: 512, when_full: "further files are skipped, and it is told" },
+];
+
 /// How to read.
 #[derive(Debug)]
 pub struct Options {
@@ -50,13 +73,15 @@ pub struct Options {
     pub from: Option<Time>,
     /// Gives only frames earlier than this time.
     pub to: Option<Time>,
+    /// Set to stop waiting for a silent pipe: its reading then ends with a [`Problem`].
+    pub stop: Arc<AtomicBool>,
     /// Unpacked bytes per packed byte above which a compressed file is taken for a bomb, once 256 MiB of it are unpacked.
     pub expand_ratio_max: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filter: None, from: None, to: None, expand_ratio_max: 250 }
+        Options { filter: None, from: None, to: None, stop: Arc::default(), expand_ratio_max: 250 }
     }
 }
 
@@ -315,6 +340,7 @@ impl Capture {
     /// [`Capture::problems`], and [`Capture::sources`] is empty where nothing can.
     pub fn open(paths: &[PathBuf], options: Options) -> Capture {
         let (files, problems) = expand(paths);
+        let stop = Arc::clone(&options.stop);
         let mut capture = Capture::new(options);
         problems.into_iter().for_each(|p| capture.problems.push(p));
         let only = files.len() == 1;
@@ -322,11 +348,17 @@ impl Capture {
         for path in files {
             let name = shown(&path);
             let (raw, size, stream): (Box<dyn Read + Send>, u64, bool) = if path.as_os_str() == "-" {
-                (Box::new(io::stdin()), 0, true)
+                match io::stdin().as_fd().try_clone_to_owned() {
+                    Ok(fd) => (Box::new(Waiting::new(File::from(fd), Arc::clone(&stop))), 0, true),
+                    Err(e) => {
+                        capture.refuse(name, unreadable(&e));
+                        continue;
+                    }
+                }
             } else {
                 match File::open(&path).and_then(|file| file.metadata().map(|data| (file, data))) {
                     Ok((file, data)) if data.is_file() => (Box::new(file), data.len(), false),
-                    Ok((file, _)) => (Box::new(file), 0, true),
+                    Ok((file, _)) => (Box::new(Waiting::new(file, Arc::clone(&stop))), 0, true),
                     Err(e) => {
                         capture.refuse(name, unreadable(&e));
                         continue;

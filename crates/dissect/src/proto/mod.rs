@@ -12,3 +12,5 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod telnet;
+pub mod llmnr;
+pub mod mdns;

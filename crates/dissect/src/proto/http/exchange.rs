@@ -37,7 +37,7 @@ pub(super) enum Text {
     Server,
     Encoding,
     Upgrade,
-    StatusText,
+    StatusWord,
     Filename,
     AnswerProtocol,
 }
@@ -67,7 +67,12 @@ pub(super) struct Exchange {
     pub(super) is_connect: bool,
     /// A request line without a protocol (HTTP/0.9).
     pub(super) bare: bool,
+    /// A 100 was seen.
     pub(super) continued: bool,
+    /// What is kept of the answer is of an interim one.
+    pub(super) interim: bool,
+    /// The client asked for another protocol.
+    pub(super) upgrade: bool,
     pub(super) cookie: bool,
     pub(super) cut: bool,
     pub(super) hint: Hint,
@@ -95,6 +100,8 @@ impl Exchange {
             is_connect: false,
             bare: false,
             continued: false,
+            interim: false,
+            upgrade: false,
             cookie: false,
             cut: false,
             hint: Hint::default(),
@@ -145,6 +152,12 @@ impl Exchange {
         self.text.truncate(kept);
         self.status = 0;
         self.cookie = false;
+        self.interim = false;
+    }
+
+    /// Whether its answer hands the connection over to something else (RFC 9110 sections 7.8 and 9.3.6).
+    pub(super) fn switches(&self) -> bool {
+        self.status == 101 && (self.upgrade || self.has(Text::Upgrade)) || self.is_connect && (200..300).contains(&self.status)
     }
 
     /// The media type of the answer, without parameters.
@@ -181,7 +194,7 @@ impl Exchange {
             http_method: self.get(Text::Method),
             protocol: self.protocol(),
             status: Some(self.status).filter(|s| *s > 0),
-            status_string: self.get(Text::StatusText).filter(|_| self.status == 0),
+            status_string: self.get(Text::StatusWord).filter(|_| self.status == 0),
             redirect: self.get(Text::Location),
             length: self.response_wire,
             request_length: Some(self.request_wire).filter(|n| *n > 0),

@@ -61,6 +61,7 @@ impl Attempt {
                     None => Ok(Some(Attempt { same: 0, ..plain("negotiate", None) })),
                 }
             }
+            b"kerberos" => Ok(Some(Attempt { same: 0, ..plain("kerberos", None) })),
             b"bearer" => Ok(Some(plain("bearer", None))),
             _ => Err(()),
         }

@@ -43,6 +43,8 @@ const LINE_MAX: usize = 32 << 10;
 const HEAD_MAX: u32 = 64 << 10;
 /// Fields of one head that are read.
 const FIELDS_MAX: u16 = 256;
+/// Bytes before a status line that are looked at for one line of junk.
+const JUNK_MAX: usize = 128;
 /// Longest line of chunk framing.
 const CHUNK_LINE_MAX: usize = 4096;
 
@@ -86,7 +88,6 @@ struct Side {
     chunked: bool,
     codings: [Option<Coding>; LAYERS_MAX],
     body: Option<Box<Body>>,
-    ended: bool,
 }
 
 /// Bits of [`Side::noted`].
@@ -137,7 +138,11 @@ impl Protocol for Http {
 
     fn probe(p: &Probe<'_>) -> Match {
         match p.dir {
-            Direction::ToServer => probe_request(p.bytes),
+            // What clients get wrong on these ports, servers still answer by the book.
+            Direction::ToServer => match probe_request(p.bytes) {
+                Match::No if p.on(Self::INFO.ports) => Match::Other,
+                m => m,
+            },
             Direction::ToClient => probe_answer(p.bytes),
         }
     }
@@ -201,11 +206,19 @@ impl Protocol for Http {
         let side = &mut self.sides[dir.index()];
         // A last line without its end.
         if side.phase == Phase::Head && !side.dropping && !rest.is_empty() {
-            let line = rest.strip_suffix(b"\r").unwrap_or(rest);
-            self.field(cx, dir, line);
+            self.field(cx, dir, without_cr(rest));
+        }
+        if self.sides[dir.index()].phase == Phase::Start && !rest.is_empty() {
+            match dir {
+                Direction::ToServer => self.sides[0].tx = self.request_line(cx, without_cr(rest), true),
+                Direction::ToClient if self.pending.front().is_some_and(|e| !e.answered) => {
+                    self.bare_answer();
+                    self.body(cx, dir, rest);
+                }
+                Direction::ToClient => {}
+            }
         }
         let side = &mut self.sides[dir.index()];
-        side.ended = true;
         let whole = side.phase == Phase::UntilClose;
         if side.tx.is_some() {
             self.message_over(cx, dir, whole);
@@ -229,43 +242,39 @@ impl Protocol for Http {
     }
 }
 
-/// A request is told by its method and target, with a protocol of `HTTP/1.` where the line is whole.
+/// A request is told by its method and target, or by a protocol of `HTTP/1.` at the end of its line.
 fn probe_request(bytes: &[u8]) -> Match {
     let bytes = trim_blank(bytes);
-    let Some(sp) = bytes.iter().take(24).position(|b| !is_token(*b)) else {
-        let possible = bytes.len() < 24 && bytes.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_'));
-        return if possible { Match::Maybe } else { Match::No };
-    };
-    let method = &bytes[..sp];
-    if sp == 0 || bytes[sp] != b' ' || !method.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_')) {
+    if !bytes.iter().take(24).all(|b| matches!(b, 0x20..=0x7e | 0x80.. | b'\r' | b'\n' | b'\t')) {
         return Match::No;
     }
-    let known = METHODS.iter().any(|m| m.as_bytes() == method);
-    let rest = &bytes[sp + 1..];
-    let Some(first) = rest.first() else { return Match::Maybe };
-    // RTSP, SIP, ICAP and HTTP/2 have request lines too: their targets or protocols tell them.
-    let path = matches!(first, b'/' | b'*');
-    match memchr::memchr(b'\n', rest) {
+    let sp = bytes.iter().position(|b| *b == b' ').unwrap_or(bytes.len());
+    let known = METHODS.iter().any(|m| m.as_bytes() == &bytes[..sp]);
+    let rest = bytes.get(sp + 1..).unwrap_or(&[]);
+    let path = rest.starts_with(b"/");
+    match memchr::memchr(b'\n', bytes) {
         Some(lf) => {
-            let line = rest[..lf].trim_ascii_end();
+            // RTSP, SIP, ICAP and HTTP/2 have request lines too: their protocols tell them.
+            let line = without_cr(&bytes[..lf]);
             let protocol = line.rsplit(|b| *b == b' ').next().unwrap_or(&[]);
-            if protocol.len() >= 8 && protocol[..7].eq_ignore_ascii_case(b"HTTP/1.") || protocol.eq_ignore_ascii_case(b"HTTP/0.9") {
-                Match::Yes
-            } else if known && *first == b'/' && !line.contains(&b' ') {
-                // No protocol at all: HTTP/0.9, or malware in a hurry.
-                Match::Yes
-            } else {
-                Match::No
-            }
+            let http = protocol.starts_with(b"HTTP/1.") || protocol == b"HTTP/0.9";
+            // Without any protocol it is HTTP/0.9, or malware in a hurry.
+            let bare = known && path && line.iter().filter(|b| **b == b' ').count() == 1;
+            if sp < lf && sp > 0 && http || bare { Match::Yes } else { Match::No }
         }
-        None if !rest.iter().all(|b| matches!(b, 0x20..=0x7e | 0x80.. | b'\r' | b'\t')) => Match::No,
-        None if known && (path || rest.len() >= 7 && rest[..4].eq_ignore_ascii_case(b"http")) && rest.len() >= 512 => Match::Yes,
+        None if sp == bytes.len() => {
+            let possible = sp < 24 && bytes.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_'));
+            if possible { Match::Maybe } else { Match::No }
+        }
+        None if sp == 0 || sp > 32 || !rest.iter().all(|b| matches!(b, 0x20..=0x7e | 0x80.. | b'\r' | b'\t')) => Match::No,
+        None if known && (path || rest.len() >= 4 && rest[..4].eq_ignore_ascii_case(b"http")) && rest.len() >= 512 => Match::Yes,
         None => Match::Maybe,
     }
 }
 
 fn probe_answer(bytes: &[u8]) -> Match {
     const START: &[u8] = b"HTTP/1.";
+    let bytes = trim_blank(bytes);
     let n = bytes.len().min(START.len());
     if bytes[..n] != START[..n] {
         return Match::No;
@@ -287,8 +296,9 @@ fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
+/// Without the CRs before its LF: one by the book, but more are taken by clients.
 fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+    &line[..line.iter().rposition(|b| *b != b'\r').map_or(0, |n| n + 1)]
 }
 
 impl Http {
@@ -412,8 +422,7 @@ impl Http {
                     ex.answered = true;
                     // A request that has come to nothing more needs no end (HTTP/0.9).
                     ex.request_done |= ex.bare;
-                    let switched = ex.status == 101 || ex.is_connect && (200..300).contains(&ex.status);
-                    if switched && whole {
+                    if whole && ex.switches() {
                         next = Next::Anything;
                     } else if self.sides[0].phase == Phase::Tunnel {
                         self.sides[0].phase = Phase::Start;
@@ -475,17 +484,20 @@ impl Http {
 
     /// A request line or a status line.
     fn start<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Act {
-        match bytes {
-            [b'\n', ..] => return Act::Used(1),
-            [b'\r', b'\n', ..] => return Act::Used(2),
-            [b'\r'] => return Act::More,
-            _ => {}
+        // A bare request is answered by a bare body, whatever that begins with.
+        let bare = dir == Direction::ToClient && self.pending.front().is_some_and(|e| !e.answered && e.bare);
+        let blank = |b: &u8| matches!(b, b'\r' | b'\n') || dir == Direction::ToClient && matches!(b, b' ' | b'\t');
+        if !bare && blank(&bytes[0]) {
+            return Act::Used(bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len()));
         }
         if dir == Direction::ToClient {
             let n = bytes.len().min(5);
             let status = bytes[..n].eq_ignore_ascii_case(&b"HTTP/"[..n]) || bytes[..n.min(4)] == b"ICY "[..n.min(4)];
             if !status {
-                return self.no_status_line(cx);
+                return self.no_status_line(cx, bytes);
+            }
+            if n < 5 {
+                return Act::More;
             }
         }
         let side = &mut self.sides[dir.index()];
@@ -508,37 +520,57 @@ impl Http {
         let side = &mut self.sides[dir.index()];
         side.tx = tx;
         side.phase = if tx.is_some() { Phase::Head } else { Phase::Lost };
+        if dir == Direction::ToClient && memchr::memchr(b'\r', line).is_some() {
+            // Lines that end in a bare CR.
+            for part in line.split(|b| *b == b'\r').skip(1).filter(|p| !p.is_empty()) {
+                self.field(cx, dir, part);
+            }
+        }
         if cut {
             cx.anomaly("http", if dir == Direction::ToServer { "REQUEST_FIELD_TOO_LONG" } else { "RESPONSE_FIELD_TOO_LONG" }, tx.unwrap_or(0));
         }
         Act::Used(used)
     }
 
-    /// An answer that does not begin like one: HTTP/0.9, or none.
-    fn no_status_line<O: Out>(&mut self, cx: &mut Cx<'_, O>) -> Act {
-        let tx = match self.pending.front() {
-            Some(ex) if !ex.answered => {
-                if !ex.bare {
-                    cx.anomaly("http", "RESPONSE_INVALID_PROTOCOL", ex.tx);
-                }
-                ex.tx
-            }
-            _ => {
-                cx.anomaly("http", "RESPONSE_BODY_UNEXPECTED", self.transactions);
-                self.sides[1].phase = Phase::Lost;
-                return Act::Used(0);
-            }
+    /// An answer that does not begin like one: HTTP/0.9, a line of junk before it, or none.
+    fn no_status_line<O: Out>(&mut self, cx: &mut Cx<'_, O>, bytes: &[u8]) -> Act {
+        const START: &[u8] = b"HTTP/1.";
+        let Some((tx, bare)) = self.pending.front().filter(|e| !e.answered).map(|e| (e.tx, e.bare)) else {
+            cx.anomaly("http", "RESPONSE_BODY_UNEXPECTED", self.transactions);
+            self.sides[1].phase = Phase::Lost;
+            return Act::Used(0);
         };
-        let side = &mut self.sides[1];
-        side.tx = Some(tx);
-        side.phase = Phase::UntilClose;
+        if !bare {
+            match memchr::memchr(b'\n', &bytes[..bytes.len().min(JUNK_MAX)]) {
+                Some(lf) => {
+                    let after = &bytes[lf + 1..];
+                    if after.starts_with(START) {
+                        cx.anomaly("http", "RESPONSE_INVALID_PROTOCOL", tx);
+                        return Act::Used(lf + 1);
+                    }
+                    if START.starts_with(after) {
+                        return Act::More;
+                    }
+                }
+                None if bytes.len() < JUNK_MAX => return Act::More,
+                None => {}
+            }
+            cx.anomaly("http", "RESPONSE_INVALID_PROTOCOL", tx);
+        }
+        self.bare_answer();
+        Act::Used(0)
+    }
+
+    /// What comes is the body of the oldest request's answer, up to the end.
+    fn bare_answer(&mut self) {
+        let Some(ex) = self.pending.front_mut() else { return };
+        ex.answering = true;
         let mut body = Body::new();
         body.is_file = true;
+        let side = &mut self.sides[1];
+        side.tx = Some(ex.tx);
+        side.phase = Phase::UntilClose;
         side.body = Some(Box::new(body));
-        if let Some(ex) = self.pending.front_mut() {
-            ex.answering = true;
-        }
-        Act::Used(0)
     }
 
     fn add<O: Out>(&mut self, cx: &mut Cx<'_, O>) -> &mut Exchange {
@@ -557,22 +589,21 @@ impl Http {
     fn request_line<O: Out>(&mut self, cx: &mut Cx<'_, O>, line: &[u8], cut: bool) -> Option<u32> {
         let text = line.trim_ascii();
         let sp = text.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(text.len());
-        let method = &text[..sp];
-        let target = text[sp..].trim_ascii();
-        if method.is_empty() || method.len() > 64 || target.is_empty() || !method.iter().all(|b| is_token(*b)) {
+        let (method, rest) = (&text[..sp], text[sp..].trim_ascii());
+        let last = rest.iter().rposition(|b| matches!(b, b' ' | b'\t')).map_or(0, |at| at + 1);
+        let (target, protocol) = if starts_with_http(&rest[last..]) { (rest[..last].trim_ascii_end(), Some(&rest[last..])) } else { (rest, None) };
+        if method.is_empty() || protocol.is_none() && (target.is_empty() || !method.iter().all(|b| is_token(*b))) {
             let what = if self.transactions == 0 { "REQUEST_LINE_INVALID" } else { "REQUEST_BODY_UNEXPECTED" };
             cx.anomaly("http", what, self.transactions);
             return None;
         }
-        let (target, protocol) = match target.iter().rposition(|b| matches!(b, b' ' | b'\t')) {
-            Some(at) if starts_with_http(&target[at + 1..]) => (target[..at].trim_ascii_end(), Some(&target[at + 1..])),
-            _ => (target, None),
-        };
         let ex = self.add(cx);
         let secrets = &cx.shared.settings.secret_parameters;
         ex.asked = true;
         ex.set(Text::Method, method);
-        ex.set_with(Text::Url, |out| url::redact(target, secrets, out));
+        if !target.is_empty() {
+            ex.set_with(Text::Url, |out| url::redact(target, secrets, out));
+        }
         match protocol {
             Some(p) => ex.set(Text::Protocol, p),
             None => ex.bare = !cut,
@@ -608,6 +639,11 @@ impl Http {
         }
         let Some(ex) = self.pending.front_mut() else { return 0 };
         ex.answering = true;
+        if ex.interim {
+            ex.forget_answer();
+        }
+        let mut parts = line.split(|b| *b == b'\r');
+        let line = parts.next().unwrap_or(line);
         let sp = line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len());
         let rest = line[sp..].trim_ascii_start();
         let status = rest.split(|b| matches!(b, b' ' | b'\t')).next().unwrap_or(&[]);
@@ -616,7 +652,7 @@ impl Http {
         ex.status = number.unwrap_or(0);
         let tx = ex.tx;
         if number.is_none() {
-            ex.set(Text::StatusText, status);
+            ex.set(Text::StatusWord, status);
             cx.anomaly("http", "RESPONSE_INVALID_STATUS", tx);
         }
         tx
@@ -636,6 +672,14 @@ impl Http {
             if line.is_empty() {
                 return self.head_over(cx, dir, lf + 1);
             }
+            if dir == Direction::ToClient
+                && let fold = memchr::memrchr(b'\n', line).map_or(0, |n| n + 1)
+                && line[fold..].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            {
+                // Clients take a blank line for an empty one.
+                self.unfold(cx, dir, &line[..fold]);
+                return self.head_over(cx, dir, lf + 1);
+            }
             match bytes.get(lf + 1) {
                 None => {
                     // The next byte tells whether the field goes on.
@@ -647,22 +691,29 @@ impl Http {
                 }
                 Some(_) => {
                     side.head_bytes = side.head_bytes.saturating_add(lf as u32 + 1);
-                    if memchr::memchr(b'\n', line).is_some() {
-                        let mut unfolded = Vec::with_capacity(line.len());
-                        for part in line.split(|b| *b == b'\n') {
-                            if !unfolded.is_empty() {
-                                unfolded.push(b' ');
-                            }
-                            unfolded.extend_from_slice(part.trim_ascii());
-                        }
-                        self.field(cx, dir, &unfolded);
-                    } else {
-                        self.field(cx, dir, line);
-                    }
+                    self.unfold(cx, dir, line);
                     return Act::Used(lf + 1);
                 }
             }
         }
+    }
+
+    /// A header field with its folds.
+    fn unfold<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, line: &[u8]) {
+        if memchr::memchr(b'\n', line).is_none() {
+            if !line.is_empty() {
+                self.field(cx, dir, line);
+            }
+            return;
+        }
+        let mut unfolded = Vec::with_capacity(line.len());
+        for part in line.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()) {
+            if !unfolded.is_empty() {
+                unfolded.push(b' ');
+            }
+            unfolded.extend_from_slice(part);
+        }
+        self.field(cx, dir, &unfolded);
     }
 
     fn long_field<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Act {
@@ -752,6 +803,8 @@ impl Http {
                 ex.set(Text::Forwarded, value);
             } else if is("content-type") {
                 ex.set(Text::RequestType, value);
+            } else if is("upgrade") {
+                ex.upgrade = true;
             } else if is("authorization") || is("proxy-authorization") {
                 match Attempt::from_header(value) {
                     Ok(attempt) => ex.auth = attempt.map(Box::new),
@@ -846,9 +899,7 @@ impl Http {
         let mut body = Body::new();
         let media = ex.get(Text::RequestType).unwrap_or(&[]);
         let starts = |t: &str| media.len() >= t.len() && media[..t.len()].eq_ignore_ascii_case(t.as_bytes());
-        if starts("multipart/form-data")
-            && let Some(parser) = Multipart::new(media)
-        {
+        if let Some(parser) = Multipart::new(media) {
             body.multipart = Some(Box::new(Parts::new(parser)));
         } else {
             body.is_file = sends;
@@ -873,7 +924,7 @@ impl Http {
         if matches!(ex.status, 100 | 102..=199) {
             let again = ex.status == 100 && std::mem::replace(&mut ex.continued, true);
             let tx = ex.tx;
-            ex.forget_answer();
+            ex.interim = true;
             self.sides[1].phase = Phase::Start;
             self.sides[1].tx = None;
             if again {
@@ -888,7 +939,7 @@ impl Http {
                 cx.fact(dir, "software", text, "http", 70);
             }
         }
-        let none = ex.is_head || matches!(ex.status, 101 | 204 | 304) || ex.is_connect && (200..300).contains(&ex.status);
+        let none = ex.is_head || matches!(ex.status, 204 | 304) || ex.switches();
         let mut body = Body::new();
         body.is_file = true;
         // The request's form may still be on its way: its answer is then read too.
@@ -931,10 +982,10 @@ impl Http {
         let side = &mut self.sides[dir.index()];
         let lf = match find_line(side, bytes) {
             Some(lf) => lf,
-            None if bytes.len() < CHUNK_LINE_MAX => return Act::More,
+            None if bytes.len() < CHUNK_LINE_MAX && may_be_size(bytes) => return Act::More,
             None => CHUNK_LINE_MAX,
         };
-        let line = &bytes[..lf.min(CHUNK_LINE_MAX)];
+        let line = &bytes[..lf.min(CHUNK_LINE_MAX).min(bytes.len())];
         let text = line.split(|b| *b == b';').next().unwrap_or(line).trim_ascii();
         let size = std::str::from_utf8(text).ok().filter(|t| !t.starts_with('+')).and_then(|t| u64::from_str_radix(t, 16).ok());
         match size {
@@ -956,6 +1007,13 @@ impl Http {
             }
         }
     }
+}
+
+/// Whether the beginning of a line can be that of a chunk's size.
+fn may_be_size(bytes: &[u8]) -> bool {
+    let digits = bytes.trim_ascii_start();
+    let end = digits.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(digits.len());
+    digits.is_empty() || end > 0 && digits.get(end).is_none_or(|b| matches!(b, b' ' | b'\t' | b'\r' | b';'))
 }
 
 fn starts_with_http(text: &[u8]) -> bool {

@@ -389,6 +389,41 @@ fn odd_framing_is_noted() {
 }
 
 #[test]
+fn files_are_found_behind_odd_answers() {
+    let names = |answer: &str| {
+        let pieces: Pieces<'_> = &[(ToServer, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), (ToClient, answer.as_bytes())];
+        same_wherever_cut(80, pieces);
+        let lines = stream(80, pieces);
+        (all(&lines, "fileinfo", "fileinfo.filename").join(","), all(&lines, "fileinfo", "fileinfo.size").join(","))
+    };
+    let f = "Content-Disposition: attachment; filename=f";
+    let found = ("f".to_owned(), "2".to_owned());
+    // Said to be chunked, and is not.
+    assert_eq!(names(&format!("HTTP/1.1 200 ok\r\n{f}\r\nTransfer-Encoding: chunked\r\n\r\nXY")), found);
+    // Ends of lines by the taste of some clients.
+    assert_eq!(names(&format!("HTTP/1.1 200 ok\r{f}\rContent-Length: 2\r\n\r\nXY")), found);
+    assert_eq!(names(&format!("HTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\n\r\r\nXY")), found);
+    assert_eq!(names(&format!("HTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\n\t\nXY")), found);
+    // Blanks or a line of junk before the status line.
+    assert_eq!(names(&format!(" \t\r\r\nHTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\r\n\r\nXY")), found);
+    assert_eq!(names(&format!("SIP/2.0 200 ok\r\nHTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\r\n\r\nXY")), found);
+    // Statuses that have no body or another protocol behind them, and yet have a body.
+    for status in [100, 101, 102] {
+        assert_eq!(names(&format!("HTTP/1.1 {status} ok\r\n{f}\r\nContent-Length: 2\r\n\r\nXY")), found, "{status}");
+    }
+}
+
+#[test]
+fn servers_tell_what_clients_get_wrong() {
+    let lines = stream(80, &[(ToServer, b"\x01\x02junk\n"), (ToClient, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")]);
+    assert_eq!(all(&lines, "http", "http.status"), ["400"]);
+    assert_eq!(of(&lines, "fileinfo").len(), 1);
+    assert!(stream(80, &[(ToServer, b"\x01\x02junk\n"), (ToClient, b"\x03\x04")]).is_empty());
+    let lines = stream(80, &[(ToServer, b"OPTIONS HTTP/1.1\r\n\r\n<X> / HTTP/1.1\r\n\r\n")]);
+    assert_eq!(all(&lines, "http", "http.http_method"), ["OPTIONS", "<X>"]);
+}
+
+#[test]
 fn long_lines_and_many_fields_are_capped() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n", "a".repeat(2 * super::LINE_MAX));
     let fields: String = (0..2000).map(|i| format!("X-{i}: {i}\r\n")).collect();

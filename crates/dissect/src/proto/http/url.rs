@@ -135,8 +135,11 @@ fn authority(url: &[u8]) -> Option<usize> {
     }
 }
 
-/// Host and port of an absolute URL or of an authority; `None` for a path.
+/// Host and port of an absolute URL or of an authority; `None` for a path (also one that begins with `//`).
 pub(super) fn host_port(url: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    if url.starts_with(b"/") {
+        return None;
+    }
     let start = authority(url)?;
     if start == 0 && !url.contains(&b':') {
         return None;
@@ -161,7 +164,7 @@ pub(super) fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
 /// The path of a URL, without authority, query and fragment.
 pub(super) fn path(url: &[u8]) -> &[u8] {
     let from = match authority(url) {
-        Some(start) if start > 0 => url[start..].iter().position(|b| *b == b'/').map_or(url.len(), |n| start + n),
+        Some(start) if start > 0 && !url.starts_with(b"/") => url[start..].iter().position(|b| *b == b'/').map_or(url.len(), |n| start + n),
         _ => 0,
     };
     let rest = &url[from..];

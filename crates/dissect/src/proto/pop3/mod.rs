@@ -228,7 +228,7 @@ impl Pop3 {
 
     /// Whether a command before has no response yet, so that a line is no answer to a challenge.
     fn server_owes(&self) -> bool {
-        self.greeted && self.pending.iter().any(|c| c.name == b"AUTH")
+        self.pending.iter().any(|c| c.name == b"AUTH")
     }
 
     fn wait<O: Out>(&mut self, cx: &mut Cx<'_, O>, c: Command) {
@@ -258,7 +258,11 @@ impl Pop3 {
         if text.len() + 2 > TEXT_MAX {
             cx.anomaly("pop3", "response_too_long", self.transactions);
         }
-        if !std::mem::replace(&mut self.greeted, true) {
+        // A client that speaks before any greeting was seen: either the greeting was missed, or the client did not wait for it.
+        let words = header.to_ascii_lowercase();
+        let greets = |word: &[u8]| words.windows(word.len()).any(|w| w == word);
+        let missed = self.pending.len() == 1 && !greets(b"pop") && !greets(b"ready");
+        if !std::mem::replace(&mut self.greeted, true) && !missed {
             if ok && !header.is_empty() {
                 cx.fact(Direction::ToClient, "software", &header[..header.len().min(TEXT_MAX)], "pop3", 50);
             }

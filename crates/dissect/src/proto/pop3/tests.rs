@@ -56,6 +56,16 @@ fn the_same_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_greeting_may_be_missing() {
+    let missed = stream(110, &[(ToServer, b"CAPA\r\n"), (ToClient, b"+OK Capability list follows\r\nUSER\r\n.\r\n"), (ToServer, b"QUIT\r\n")]);
+    assert_eq!(get(of(&missed, "pop3")[0], "pop3.request.command"), "\"CAPA\"");
+    assert_eq!(of(&missed, "pop3").len(), 2);
+    let hasty = stream(110, &[(ToServer, b"USER a\r\nPASS b\r\n"), (ToClient, b"+OK hello\r\n+OK\r\n-ERR no\r\n")]);
+    assert_eq!(of(&hasty, "pop3").len(), 3);
+    assert_eq!(get(of(&hasty, "login")[0], "login.outcome"), "\"failure\"");
+}
+
+#[test]
 fn after_stls_it_is_anything() {
     let mut b = Bench::new(Transport::Tcp, 2600);
     b.data(ToClient, b"+OK hello\r\n");

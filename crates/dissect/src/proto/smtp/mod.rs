@@ -426,6 +426,10 @@ impl Smtp {
         };
         let code = code.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
         let words = text.get(4..).unwrap_or(&[]).trim_ascii();
+        if !self.greeted && !self.in_reply && !self.pending.is_empty() && !matches!(code, 220 | 421 | 554) {
+            // The greeting was missed: this answers a command.
+            self.greeted = true;
+        }
         if !self.greeted && !self.in_reply {
             self.greeting(cx, code, words);
         }

@@ -60,8 +60,8 @@ struct Side {
     banner: bool,
     /// Lines before it.
     lines: u8,
-    /// A line too long is being dropped.
-    dropping: bool,
+    /// A line too long is being dropped: its beginning.
+    dropping: Option<Vec<u8>>,
     offer: Option<Box<Offer>>,
     /// Bytes left of a packet that is not read.
     skip: usize,
@@ -168,9 +168,9 @@ impl Protocol for Ssh {
     fn end<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, rest: &[u8]) {
         // A banner that its end of line never followed.
         let side = &mut self.sides[dir.index()];
-        if !side.banner && rest.starts_with(b"SSH-") {
-            side.read_banner(rest);
-            self.say(cx, dir, rest);
+        let line = side.dropping.as_deref().unwrap_or(&rest[..rest.len().min(BANNER_MAX)]).to_vec();
+        if !side.banner && side.read_banner(&line) {
+            self.say(cx, dir, &line);
         }
     }
 
@@ -187,7 +187,6 @@ impl Protocol for Ssh {
 impl Side {
     /// Reads `SSH-2.0-Software comments`; says whether it is one.
     fn read_banner(&mut self, line: &[u8]) -> bool {
-        let line = &line[..line.len().min(BANNER_MAX)];
         let Some(rest) = line.strip_prefix(b"SSH-") else { return false };
         let Some(dash) = rest.iter().position(|b| *b == b'-') else { return false };
         let software = &rest[dash + 1..];
@@ -203,32 +202,21 @@ impl Ssh {
     fn banner<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
         let side = &mut self.sides[dir.index()];
         let Some(lf) = bytes.iter().take(PACKET_MAX).position(|b| *b == b'\n') else {
-            if side.dropping {
+            if side.dropping.is_some() {
                 return Step::go(bytes.len());
             }
             if bytes.len() <= BANNER_MAX {
                 return Step::go(0);
             }
-            side.dropping = true;
-            if bytes.starts_with(b"SSH-") && !side.read_banner(bytes) {
-                return Step::give_up("invalid_banner");
-            }
-            // It counts as read only with its end of line.
-            side.banner = false;
+            side.dropping = Some(bytes[..BANNER_MAX].to_vec());
             return Step::go(bytes.len());
         };
         let (line, used) = (bytes[..lf].strip_suffix(b"\r").unwrap_or(&bytes[..lf]), lf + 1);
-        if std::mem::take(&mut side.dropping) {
-            side.banner = !side.version.is_empty();
-            if !side.banner {
-                return Step::go(used);
-            }
-            cx.anomaly("ssh", "long_banner", 0);
-            let text = [&b"SSH-"[..], &side.version, b"-", &side.software].concat();
-            return self.after_banner(cx, dir, &text, used);
-        }
+        let beginning = side.dropping.take();
+        let long = beginning.is_some() || line.len() > BANNER_MAX;
+        let line = beginning.as_deref().unwrap_or(&line[..line.len().min(BANNER_MAX)]);
         if side.read_banner(line) {
-            if line.len() > BANNER_MAX {
+            if long {
                 cx.anomaly("ssh", "long_banner", 0);
             }
             return self.after_banner(cx, dir, line, used);
@@ -256,7 +244,6 @@ impl Ssh {
 
     /// What a banner says of a machine.
     fn say<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, line: &[u8]) {
-        let line = &line[..line.len().min(BANNER_MAX)];
         let Some(text) = line.splitn(3, |b| *b == b'-').nth(2).map(<[u8]>::trim_ascii).filter(|t| !t.is_empty()) else { return };
         cx.fact(dir, if dir == Direction::ToClient { "software" } else { "client_software" }, text, "ssh", 80);
         if let Some(os) = system(text) {
@@ -323,6 +310,7 @@ impl Ssh {
         let outcome = match outcome {
             Outcome::Success => "success",
             Outcome::Failure => "failure",
+            Outcome::Unknown => "unknown",
         };
         let login = Login { protocol: "ssh", user: None, method: "shape", outcome, cleartext: false, anonymous: false, tries };
         cx.push_from(self.role(Direction::ToServer), vigie_event::NO_TX, &login);

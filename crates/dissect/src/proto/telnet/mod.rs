@@ -30,6 +30,8 @@ const AFTER_MAX: usize = 1024;
 const USER_MAX: usize = 128;
 /// Bytes of a session that are looked at.
 const SESSION_MAX: u64 = 256 << 10;
+/// Longest identifier of an encryption key that is in order.
+const KEY_ID_MAX: usize = 64;
 /// Tries told one by one in a session.
 const TRIES_MAX: u32 = 256;
 
@@ -57,13 +59,13 @@ pub struct Telnet {
     environment_user: Option<Vec<u8>>,
     seen: u64,
     tries: u32,
-    last: Option<(Option<Vec<u8>>, Option<usize>, &'static str)>,
+    last: Option<(Attempt, &'static str)>,
     logged_in: bool,
     encrypted: bool,
     begun: bool,
 }
 
-/// A try whose outcome is not known yet.
+/// A try to log in.
 #[derive(Debug)]
 struct Attempt {
     user: Option<Vec<u8>>,
@@ -88,7 +90,8 @@ enum Typing {
 enum Escape {
     #[default]
     Text,
-    Escape,
+    /// After ESC.
+    Begun,
     Sequence,
 }
 
@@ -135,7 +138,7 @@ impl Protocol for Telnet {
                     }
                     Next::Go
                 }
-                Item::Sub(sub) => self.option(dir, sub),
+                Item::Sub(sub) => self.option(cx, dir, sub),
                 Item::Option | Item::Nothing => Next::Go,
             };
             self.readers[i] = reader;
@@ -167,7 +170,7 @@ impl Protocol for Telnet {
         let some = |v: &'_ [u8]| (!v.is_empty()).then(|| v.to_vec());
         let last = self.last.take();
         let (user, password, outcome) = match &last {
-            Some((user, password, outcome)) => (user.as_deref(), *password, Some(*outcome)),
+            Some((a, outcome)) => (a.user.as_deref(), a.password, Some(*outcome)),
             None => (None, None, None),
         };
         let password = password.map(|n| format!("<redacted:{n}>"));
@@ -198,9 +201,9 @@ impl Telnet {
     /// A byte that the server shows.
     fn screen(&mut self, b: u8) {
         match (self.escape, b) {
-            (Escape::Text, 0x1b) => self.escape = Escape::Escape,
-            (Escape::Escape, b'[') => self.escape = Escape::Sequence,
-            (Escape::Escape, _) => self.escape = Escape::Text,
+            (Escape::Text, 0x1b) => self.escape = Escape::Begun,
+            (Escape::Begun, b'[') => self.escape = Escape::Sequence,
+            (Escape::Begun, _) => self.escape = Escape::Text,
             (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::Text,
             (Escape::Sequence, _) => {}
             (Escape::Text, b'\n') => self.line_over(),
@@ -227,11 +230,12 @@ impl Telnet {
     fn line_over(&mut self) {
         self.remember(b'\n');
         let line = self.line.trim_ascii();
-        if !self.prompted && !line.is_empty() {
+        let readable = std::str::from_utf8(line).is_ok_and(|l| !l.chars().any(char::is_control));
+        if !self.prompted && !line.is_empty() && readable {
             if self.banner.len() >= BANNER_LINES {
                 self.banner.remove(0);
             }
-            self.banner.push(line[..line.len().min(BANNER_LINE_MAX)].to_vec());
+            self.banner.push(cut_text(line).to_vec());
         }
         self.line.clear();
     }
@@ -275,11 +279,12 @@ impl Telnet {
             return if self.name.is_some() && self.attempt.is_none() { Typing::Password } else { Typing::Other };
         }
         let prompt = prompt(&self.line);
-        if prompt != Prompt::Password && self.attempt.is_none() {
-            if let Some(user) = self.name.take() {
-                // A name was enough, or was refused at once.
-                self.attempt = Some(Attempt { user: Some(user), password: None });
-            }
+        if prompt != Prompt::Password
+            && self.attempt.is_none()
+            && let Some(user) = self.name.take()
+        {
+            // A name was enough, or was refused at once.
+            self.attempt = Some(Attempt { user: Some(user), password: None });
         }
         self.judge(cx, false);
         match prompt {
@@ -347,10 +352,10 @@ impl Telnet {
             let method = if a.password.is_some() { "password" } else { "none" };
             cx.login(&Login { protocol: "telnet", user: a.user.as_deref(), method, outcome, cleartext: true, anonymous, tries: 1 });
         }
-        self.last = Some((a.user, a.password, outcome));
+        self.last = Some((a, outcome));
     }
 
-    fn option(&mut self, dir: Direction, sub: &[u8]) -> Next {
+    fn option<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, sub: &[u8]) -> Next {
         match (sub, dir) {
             // TERMINAL-TYPE IS.
             ([24, 0, name @ ..], Direction::ToServer) if self.terminal.is_empty() => {
@@ -359,6 +364,10 @@ impl Telnet {
             // NEW-ENVIRON IS or INFO; the old ENVIRON (36) has the same shape.
             ([36 | 39, 0 | 2, list @ ..], Direction::ToServer) => {
                 if let Some(mut user) = variable(list, b"USER") {
+                    if user.starts_with(b"-") {
+                        // A server that hands it to login(1) unchecked logs in without a password.
+                        cx.anomaly("telnet", "environment_user_is_an_option", 0);
+                    }
                     user.truncate(USER_MAX);
                     self.environment_user = Some(user);
                 }
@@ -368,6 +377,8 @@ impl Telnet {
                 self.encrypted = true;
                 return Next::Done;
             }
+            // ENC_KEYID, DEC_KEYID: longer ones overran old servers (the keys of RFC 2946 have a few bytes).
+            ([38, 7 | 8, key @ ..], _) if key.len() > KEY_ID_MAX => cx.anomaly("telnet", "encryption_key_id_too_long", 0),
             // START_TLS FOLLOWS, said by both; the client's hello is next.
             ([46, 1, ..], Direction::ToServer) => {
                 self.encrypted = true;
@@ -377,6 +388,15 @@ impl Telnet {
         }
         Next::Go
     }
+}
+
+/// The beginning of a line of UTF-8, cut between characters.
+fn cut_text(line: &[u8]) -> &[u8] {
+    let mut end = line.len().min(BANNER_LINE_MAX);
+    while end > 0 && line.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    &line[..end]
 }
 
 /// What a line of the server asks for.

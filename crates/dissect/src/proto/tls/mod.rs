@@ -594,15 +594,17 @@ fn fingerprint(f: &hello::Ja3) -> Fingerprint<'_> {
     Fingerprint { hash: &f.hash, string: Some(&f.string[..]).filter(|s| !s.is_empty()) }
 }
 
-/// Whether an encrypted record of `len` bytes holds whole Tor cells (514 bytes, of old links 512) and nothing else.
+/// Whether an encrypted record of `len` bytes holds Tor cells (514 bytes each, 512 in old links) and nothing else.
 fn of_tor_cells(len: usize, version: u16) -> bool {
+    /// Cells in one record that still count: more cannot be told from bulk data.
+    const CELLS_MAX: usize = 8;
     let around: &[usize] = match version {
         // Content type and tag.
         0x0304 => &[17],
         // Explicit nonce and tag of AES-GCM; tag of ChaCha20-Poly1305.
         0x0303 => &[24, 16],
-        // CBC with SHA-1 pads one cell to these.
+        // CBC with SHA-1 pads one cell to these, without and with an explicit vector.
         _ => return matches!(len, 544 | 560),
     };
-    around.iter().any(|a| len.checked_sub(*a).is_some_and(|n| n > 0 && (n % 514 == 0 || n % 512 == 0)))
+    around.iter().any(|a| len.checked_sub(*a).is_some_and(|n| n > 0 && n % 514 == 0 && n / 514 <= CELLS_MAX))
 }

@@ -1,0 +1,31 @@
+//! What a sensor holds at most: the budgets of its stages, as declared beside them, for all its workers.
+
+use crate::Settings;
+use crate::batches::ROWS_MAX;
+use crate::{front, replay, worker};
+use vigie_base::Budget;
+
+/// Bytes that a row of events is reckoned with: its envelope, its place in the order, its columns.
+const ROW_BYTES: u64 = 1024;
+
+/// Every budget of a sensor with these settings, in the order of the data; each stands for all workers together.
+pub fn budgets(settings: &Settings) -> Vec<Budget> {
+    let workers = settings.workers.0.max(1) as u64;
+    let flows = u64::from(settings.flow.flows_max);
+    let mut all = vec![settings.defrag.budget(), front::DOUBLED, settings.flow.budget()];
+    all.extend(worker::budgets(flows));
+    all.push(vigie_stream::Memory::budget(settings.stream_memory.0));
+    all.extend(vigie_dissect::budgets(&settings.dissect, workers).map(|b| Budget { entries_max: b.entries_max * workers, ..b }));
+    if workers > 1 {
+        all.push(replay::loads(workers));
+    }
+    // One slice open a worker, two spare, and with several workers those on their way to the merger.
+    let slices = if workers > 1 { 7 * workers } else { 3 };
+    all.push(Budget {
+        name: "events.slices",
+        entries_max: slices * ROWS_MAX as u64,
+        entry_bytes: ROW_BYTES,
+        when_full: "the slice is handed over; workers wait for the merger",
+    });
+    all
+}
