@@ -12,7 +12,18 @@ use vigie_event::{Envelope, Row, Schema};
 pub const GID: u32 = 9000;
 
 /// Every detector. A line here and a file in [`crate::detectors`] is all that one costs.
-pub static DETECTORS: &[&Info] = &[&brute_force::INFO, &scan::INFO, &arp_spoofing::INFO, &cleartext_credentials::INFO, &tor::INFO, &dns_tunnel::INFO, &attacker_tool_host::INFO];
+pub static DETECTORS: &[&Info] = &[
+    &brute_force::INFO,
+    &scan::INFO,
+    &tor::INFO,
+    &arp_spoofing::INFO,
+    &dhcp_starvation::INFO,
+    &rogue_dhcp::INFO,
+    &attacker_tool_host::INFO,
+    &cleartext_credentials::INFO,
+    &icmp_tunnel::INFO,
+    &dns_tunnel::INFO,
+];
 
 /// A detector's line, by name.
 pub fn info(name: &str) -> Option<&'static Info> {

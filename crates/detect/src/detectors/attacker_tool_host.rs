@@ -256,7 +256,11 @@ impl Detector for ToolHost {
             }
             let client = cx.env.src;
             for q in d.queries() {
-                let name = q.rrname().to_ascii_lowercase();
+                let mut name = q.rrname().to_ascii_lowercase();
+                // Package managers ask for the service first (`_http._tcp.`).
+                while name.starts_with(b"_") && let Some(dot) = name.iter().position(|c| *c == b'.') {
+                    name.drain(..=dot);
+                }
                 if MIRRORS.iter().any(|m| is_below(&name, m)) {
                     self.sign(Some(client), None, &Sign::Mirror(&name), cx);
                 } else if SITES_OF.iter().any(|s| is_below(&name, s)) {

@@ -329,8 +329,7 @@ const TUNNEL: Template = Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, dns_request, dns_response, resource};
-    use vigie_dissect::proto::dns::Query;
+    use crate::testing::{Bench, dns_request, dns_response, query, resource};
 
     fn made(i: u32, len: usize) -> String {
         let mut x = u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -376,7 +375,7 @@ mod tests {
             let text = made(i, 220);
             b.env.dst_port = 53;
             b.at(0.2).push(&dns_request(&[(name.as_bytes(), b"TXT")]));
-            let q = [Query { rrname: name.as_bytes(), rrtype: b"TXT", opcode: None }];
+            let q = [query(name.as_bytes(), b"TXT")];
             let a = [resource(name.as_bytes(), b"TXT", text.as_bytes())];
             b.env = b.env.flipped();
             b.push(&dns_response(&q, &a));
@@ -398,7 +397,7 @@ mod tests {
             ] {
                 let rrtype: &[u8] = if name.contains("asn") { b"TXT" } else { b"A" };
                 b.at(0.1).push(&dns_request(&[(name.as_bytes(), rrtype)]));
-                let q = [Query { rrname: name.as_bytes(), rrtype, opcode: None }];
+                let q = [query(name.as_bytes(), rrtype)];
                 let a = [resource(name.as_bytes(), rrtype, b"64500 | 192.0.2.0/24")];
                 b.env = b.env.flipped();
                 b.push(&dns_response(&q, &a));

@@ -23,6 +23,8 @@ use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Cidr, Ip, Mac, Time};
 use vigie_dissect::proto::arp::{Arp, ArpRow};
+use vigie_dissect::proto::dhcp::{DhcpMessage, DhcpMessageRow};
+use vigie_dissect::proto::icmp::{IcmpMessage, IcmpMessageRow};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
 use vigie_event::{Record, Row};
 use vigie_flow::record::{FlowEnd, FlowEndRow, FlowStart, FlowStartRow, FlowUpdate, FlowUpdateRow};
@@ -37,6 +39,8 @@ const PORTS_DRAIN: f64 = 1.0 / 20.0;
 const PORTS_SLOW: u64 = 30;
 /// Ports that one live host refused, few but each another, while fewer answered: somebody knocks by hand.
 const PORTS_FEW: u64 = 5;
+/// Ports that failed, when segments of two forms are among them that no program sends (FIN, NULL, Xmas).
+const PORTS_STRANGE: u64 = 3;
 /// UDP is silent by nature: more is needed.
 const UDP_PORTS: f64 = 20.0;
 /// Hosts that failed on one port.
@@ -51,6 +55,10 @@ const UDP_HOSTS: f64 = 50.0;
 const ARP_HOSTS: f64 = 50.0;
 /// Two a second: a router's or a discovery tool's ordinary pace.
 const ARP_DRAIN: f64 = 0.5;
+/// "Protocol unreachable" answers to one source, and how many a second at least: a tunnel that is refused tries again, but slowly.
+const UNREACHABLE: u64 = 30;
+/// See [`UNREACHABLE`].
+const UNREACHABLE_RATE: f64 = 5.0;
 /// IP protocols other than TCP, UDP and ICMP tried on one host.
 const PROTOCOLS: f64 = 10.0;
 /// Failed targets for each that answered, at least: ports of a host.
@@ -108,9 +116,9 @@ pub static INFO: Info = Info {
     signature: "VIGIE Scan of ports or hosts",
     category: "Attempted Information Leak",
     story: Story::Intrusion,
-    inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND],
+    inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND, DhcpMessage::KIND, IcmpMessage::KIND],
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
-    templates: &[ONE_HOST, MANY_HOSTS],
+    templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
     make: |_: &Settings| Box::new(Scan::new()),
 };
 
@@ -175,6 +183,8 @@ struct Attempt {
     kind: Kind,
     at: Time,
     outcome: Outcome,
+    /// Begins as no ordinary program begins.
+    odd: bool,
 }
 
 /// Attempts of one source at the ports of one host, or at one port of many hosts.
@@ -194,13 +204,15 @@ struct View {
     open: Vec<u16>,
     evidence: Evidence,
     last: Time,
+    /// See [`Scan::discovers`], when it began.
+    discovers: u64,
     scanning: bool,
     /// A finding has taken over what it holds.
     absorbed: bool,
 }
 
 impl View {
-    fn new(at: Time) -> Self {
+    fn new(at: Time, discovers: u64) -> Self {
         View {
             first: at,
             level: Leaky::default(),
@@ -216,18 +228,24 @@ impl View {
             open: Vec::new(),
             evidence: Evidence::default(),
             last: at,
+            discovers,
             scanning: false,
             absorbed: false,
         }
     }
 
     /// Begins anew what is too old: the attempts of a day, or a scan that is over.
-    fn refresh(&mut self, at: Time, now: Time) {
+    fn refresh(&mut self, at: Time, now: Time, discovers: u64) {
         let old = if self.scanning { now.since(self.last) > QUIET } else { now.since(self.first) > SLOW };
         if old {
-            *self = View::new(at);
+            *self = View::new(at, discovers);
         }
         self.last = self.last.max(now);
+    }
+
+    /// Whether about as many stations asked for an address meanwhile: a DHCP server makes sure that what it offers is free.
+    fn is_for_leases(&self, discovers: u64) -> bool {
+        (discovers - self.discovers.min(discovers)) * 2 >= self.failed.count()
     }
 
     fn ratio(&self) -> f64 {
@@ -237,6 +255,8 @@ impl View {
 
 /// What a source was found to do.
 struct Source {
+    /// When it was opened: names the finding, whatever earlier attempts it takes over.
+    opened: Time,
     first: Time,
     last: Time,
     probes: u64,
@@ -257,6 +277,7 @@ struct Source {
 impl Source {
     fn new(at: Time) -> Self {
         Source {
+            opened: at,
             first: at,
             last: at,
             probes: 0,
@@ -333,6 +354,8 @@ struct Scan {
     hosts: Bounded<HostKey, View>,
     sources: Bounded<Ip, Source>,
     resolved: Bounded<Ip, ()>,
+    /// Stations that asked for an address so far: before it offers one, a server looks whether anybody has it.
+    discovers: u64,
     /// Sources of silent TCP attempts, while nothing was ever answered.
     unanswered: Distinct,
     answered: bool,
@@ -346,6 +369,7 @@ impl Scan {
             hosts: Bounded::new(HOST_VIEWS.entries_max as usize),
             sources: Bounded::new(SOURCES.entries_max as usize),
             resolved: Bounded::new(RESOLVED.entries_max as usize),
+            discovers: 0,
             unanswered: Distinct::default(),
             answered: false,
         }
@@ -376,12 +400,14 @@ impl Scan {
             1 | 2 | 58 => return,
             _ => Kind::Protocol,
         };
+        // Every ping program sends some bytes; a scanner that only asks who is there sends none.
+        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() == 0);
         let port = match kind {
             Kind::Protocol => u16::from(e.proto),
             Kind::Echo => 0,
             _ => e.dst_port,
         };
-        let attempt = Attempt { src: e.src, dst: e.dst, port, kind, at: cx.now, outcome: Outcome::Silent };
+        let attempt = Attempt { src: e.src, dst: e.dst, port, kind, at: cx.now, outcome: Outcome::Silent, odd };
         let (_, gone) = self.pending.entry(&e.flow_id, cx.now, || attempt);
         if let Some((flow, a)) = gone {
             self.judge(flow, &a, cx);
@@ -417,14 +443,14 @@ impl Scan {
         if !matches!(tcp.tcp_flags_tc(), "00" | "04" | "14") || f.bytes_toserver() > 80 * u64::from(f.pkts_toserver()) {
             return;
         }
-        let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind, at: f.start(), outcome: Outcome::Refused };
+        let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind, at: f.start(), outcome: Outcome::Refused, odd: true };
         self.judge(e.flow_id, &a, cx);
     }
 
     /// Counts an attempt whose outcome is known.
     fn judge(&mut self, flow: u64, a: &Attempt, cx: &mut Cx<'_>) {
         let family = a.kind.family();
-        let failed = a.outcome != Outcome::Answered || a.kind.is_odd();
+        let failed = a.outcome != Outcome::Answered || a.odd;
         if a.kind == Kind::Syn && a.outcome == Outcome::Silent && !self.answered {
             self.unanswered.add(&a.src);
             if self.unanswered.count() > BLIND_SOURCES {
@@ -446,8 +472,8 @@ impl Scan {
                     v.scanning
                 }
                 (true, _) => {
-                    let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at));
-                    v.refresh(a.at, now);
+                    let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at, self.discovers));
+                    v.refresh(a.at, now, self.discovers);
                     note(v, flow, a, u64::from(a.port), now, PORTS_DRAIN);
                     v.scanning |= is_port_scan(v, a.kind);
                     v.scanning
@@ -456,11 +482,11 @@ impl Scan {
         };
         let horizontal = !matches!(a.kind, Kind::Protocol) && self.resolved.get(&a.dst).is_none() && {
             let now = cx.now;
-            let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at));
-            v.refresh(a.at, now);
+            let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at, self.discovers));
+            v.refresh(a.at, now, self.discovers);
             if failed {
                 note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
-                v.scanning |= is_host_scan(v, a.kind);
+                v.scanning |= is_host_scan(v, a.kind) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
             } else {
                 v.answered.add(&fold(a.dst));
             }
@@ -516,15 +542,39 @@ impl Scan {
         }
     }
 
+    /// Probes of IP protocols begin no flow: what comes back tells of them, "protocol unreachable" (RFC 792) in a burst.
+    fn protocols(&mut self, m: &IcmpMessageRow<'_>, cx: &mut Cx<'_>) {
+        let n = m.to_server().messages();
+        let seconds = cx.env.ts.since(m.first()) as f64 / 1e9;
+        // The flow's end comes after its time-out, which is not part of the burst.
+        let seconds = if m.phase() == "end" { (seconds - 30.0).max(0.0) } else { seconds };
+        if (m.kind(), m.code()) != (3, 2) || n < UNREACHABLE || (n as f64) < UNREACHABLE_RATE * seconds {
+            return;
+        }
+        let (src, dst) = (cx.env.dst, cx.env.src);
+        let (s, gone) = self.sources.entry(&src, cx.now, || Source::new(m.first()));
+        s.last = s.last.max(m.first());
+        s.probes = s.probes.max(n);
+        s.kinds |= 1 << Kind::Protocol as u16;
+        s.hosts.add(&fold(dst));
+        name(&mut s.some_hosts, dst);
+        (s.lowest, s.highest) = (s.lowest.min(dst), s.highest.max(dst));
+        s.evidence.add(cx.env.flow_id);
+        tell(src, s, cx, false);
+        if let Some((src, mut s)) = gone {
+            tell(src, &mut s, cx, true);
+        }
+    }
+
     fn arp(&mut self, r: &ArpRow<'_>, cx: &mut Cx<'_>) {
         let now = cx.now;
         match r.opcode() {
             b"request" if !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
-                let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent };
-                let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now));
-                v.refresh(now, now);
+                let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
+                let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
+                v.refresh(now, now, self.discovers);
                 note(v, 0, &a, fold(a.dst), now, ARP_DRAIN);
-                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO;
+                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
                 if v.scanning {
                     self.scanning(0, &a, false, true, Some(r.src_mac()), cx);
                 }
@@ -570,8 +620,10 @@ fn is_port_scan(v: &View, kind: Kind) -> bool {
         Kind::Protocol => v.level.level() >= PROTOCOLS,
         Kind::Udp => (v.level.level() >= UDP_PORTS || n >= 2 * PORTS_SLOW) && v.ratio() >= UDP_RATIO,
         _ => {
+            let strange = [Kind::Fin, Kind::Null, Kind::Xmas].iter().filter(|k| v.kinds & (1 << **k as u16) != 0).count();
             v.ratio() > PORTS_RATIO
-                && (v.level.level() >= PORTS || n >= PORTS_SLOW || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
+                && ((strange >= 2 && n >= PORTS_STRANGE)
+                    || v.level.level() >= PORTS || n >= PORTS_SLOW || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
         }
     }
 }
@@ -605,6 +657,10 @@ impl Detector for Scan {
             self.end(&f, cx);
         } else if let Some(r) = ArpRow::of(row) {
             self.arp(&r, cx);
+        } else if let Some(d) = DhcpMessageRow::of(row) {
+            self.discovers += u64::from(d.dhcp_type() == Some("discover"));
+        } else if let Some(m) = IcmpMessageRow::of(row) {
+            self.protocols(&m, cx);
         } else if let Some(d) = DnsMessageRow::of(row) {
             for a in d.answers().filter(|a| matches!(a.rrtype(), b"A" | b"AAAA")) {
                 if let Some(ip) = a.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()) {
@@ -655,10 +711,13 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     }
     if s.ports.count() >= PORTS as u64 {
         reasons.push(Reason { key: "scan.ports", points: 25 });
-    } else if !s.sweep {
+    } else if !s.sweep && s.ports.count() > 0 {
         reasons.push(Reason { key: "scan.few", points: 15 });
     }
     let odd = [Kind::Fin, Kind::Null, Kind::Xmas, Kind::Ack, Kind::Protocol].iter().any(|k| s.kinds & (1 << *k as u16) != 0);
+    if s.kinds & (1 << Kind::Protocol as u16) != 0 {
+        reasons.push(Reason { key: "scan.protocols", points: 20 });
+    }
     if odd {
         reasons.push(Reason { key: "scan.odd", points: 10 });
     }
@@ -684,7 +743,9 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     }
     let me = Entity { mac: s.mac, ..Entity::ip(Role::Attacker, src) };
     let mut entities = vec![me];
-    let template = if hosts <= 1 {
+    let template = if hosts <= 1 && s.ports.count() == 0 {
+        PROTOCOLS_OF.key
+    } else if hosts <= 1 {
         ONE_HOST.key
     } else {
         MANY_HOSTS.key
@@ -703,7 +764,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     });
     let finding = Finding {
         detector: INFO.name,
-        key: Finding::key_of(&[b"scan", &src.0], s.first),
+        key: Finding::key_of(&[b"scan", &src.0], s.opened),
         phase,
         template,
         params,
@@ -724,6 +785,7 @@ const REASONS_EN: &[(&str, &str)] = &[
     ("scan.ports", "{ports} different ports were tried, most of which are closed"),
     ("scan.few", "{ports} different ports were tried within {duration} on a machine that refused most of them"),
     ("scan.odd", "segments or protocols were used that no ordinary program begins with ({kinds})"),
+    ("scan.protocols", "IP protocols were tried one after the other: {probes} times the answer was that there is no such protocol"),
     ("scan.inside", "the scan comes from inside your networks"),
 ];
 const REASONS_FR: &[(&str, &str)] = &[
@@ -731,6 +793,7 @@ const REASONS_FR: &[(&str, &str)] = &[
     ("scan.ports", "{ports} ports différents ont été essayés, dont la plupart sont fermés"),
     ("scan.few", "{ports} ports différents ont été essayés en {duration} sur une machine qui en a refusé la plupart"),
     ("scan.odd", "des segments ou protocoles par lesquels aucun programme ordinaire ne commence ont été employés ({kinds})"),
+    ("scan.protocols", "des protocoles IP ont été essayés l’un après l’autre : {probes} fois la réponse fut qu’un tel protocole n’existe pas"),
     ("scan.inside", "le balayage vient de l’intérieur de vos réseaux"),
 ];
 
@@ -768,6 +831,43 @@ const ONE_HOST: Template = Template {
         actions: &[
             "Si personne ne peut l’expliquer, isolez {attacker} et examinez-la : un balayage est le plus souvent la première étape.",
             "Fermez les services de {victim} qui n’ont pas à être joints de là.",
+        ],
+        reasons: REASONS_FR,
+    },
+};
+
+const PROTOCOLS_OF: Template = Template {
+    key: "protocols",
+    techniques: &["T1046"],
+    en: Words {
+        title: "Scan of {victim} by {attacker} ({kinds})",
+        story: "{attacker} probed {victim} {probes} times within {duration} ({kinds}): it asks which of the internet's protocols the machine speaks, \
+            one after the other. No ordinary program does that.",
+        innocent: "An authorised vulnerability scanner, or an administrator who examines a firewall.",
+        summary: "{attacker} probed {victim} {probes} times in {duration} ({kinds})",
+        checks: &[
+            "Whether {attacker} is your own scanner, and whether a scan was planned at that time.",
+            "What else {attacker} did: ports tried, log-ins, transfers.",
+        ],
+        actions: &[
+            "If nobody can explain it, isolate {attacker} and examine it.",
+            "Let only the protocols that are needed reach {victim}.",
+        ],
+        reasons: REASONS_EN,
+    },
+    fr: Words {
+        title: "Balayage de {victim} par {attacker} ({kinds})",
+        story: "{attacker} a sondé {victim} {probes} fois en {duration} ({kinds}) : elle demande quels protocoles de l’internet la machine parle, \
+            l’un après l’autre. Aucun programme ordinaire ne fait cela.",
+        innocent: "Un outil autorisé d’audit de vulnérabilités, ou un administrateur qui examine un pare-feu.",
+        summary: "{attacker} a sondé {victim} {probes} fois en {duration} ({kinds})",
+        checks: &[
+            "Si {attacker} est votre propre outil d’audit, et si un balayage était prévu à ce moment-là.",
+            "Ce que {attacker} a fait d’autre : ports essayés, connexions, transferts.",
+        ],
+        actions: &[
+            "Si personne ne peut l’expliquer, isolez {attacker} et examinez-la.",
+            "Ne laissez atteindre {victim} que par les protocoles nécessaires.",
         ],
         reasons: REASONS_FR,
     },
@@ -931,11 +1031,10 @@ mod tests {
 
     #[test]
     fn names_looked_up_on_a_network_that_blocks_are_not() {
-        use vigie_dissect::proto::dns::Resource;
         let mut b = Bench::of(INFO.name);
         for i in 1..=80u8 {
             let text = format!("203.0.113.{i}");
-            let answer = Resource { rrname: b"x.example", rrtype: b"A", ttl: 60, rdata: Some(text.as_bytes()), soa: None, srv: None, sshfp: None };
+            let answer = crate::testing::resource(b"x.example", b"A", text.as_bytes());
             b.flow(5000 + u64::from(i)).to("10.0.0.53", 53).push(&crate::testing::dns_response(&[], &[answer]));
             attempt(&mut b, u64::from(i), &text, 443, "");
         }
