@@ -2,7 +2,7 @@
 
 use crate::conclude::conclude;
 use crate::facts::{Entry, Facts};
-use crate::hints::names_port;
+use crate::hints::{Matcher, names_port};
 use crate::observe::{Inventory, asset_id, is_local_scope};
 use crate::sketch::Sketch;
 use crate::station::{Holder, Service, Station, Use, net};
@@ -141,7 +141,8 @@ impl Inventory {
             groups.entry(Name::Mac(s.mac)).or_default();
         }
         self.without_forged(&mut groups);
-        let mut out: Vec<Asset> = groups.into_iter().map(|(name, holders)| self.asset(name, &holders)).collect();
+        let mut matcher = Matcher::new();
+        let mut out: Vec<Asset> = groups.into_iter().map(|(name, holders)| self.asset(&mut matcher, name, &holders)).collect();
         out.sort_by_key(|a| (a.addresses.first().map_or(Ip([0xff; 16]), |a| a.ip), a.id));
         out
     }
@@ -263,7 +264,7 @@ impl Inventory {
         });
     }
 
-    fn asset(&self, name: Name, holders: &[u32]) -> Asset {
+    fn asset(&self, matcher: &mut Matcher, name: Name, holders: &[u32]) -> Asset {
         let station: Option<&Station> = match name {
             Name::Mac(mac) => self.station_of.get(&mac).map(|s| &self.stations[*s as usize]),
             Name::Ip(_) => None,
@@ -285,7 +286,7 @@ impl Inventory {
         let vendor = mac.and_then(vendor);
         let forwards = station.is_some_and(Station::is_router) || holders.iter().any(|h| h.virtual_router);
         let router = forwards.then_some((first_seen, last_seen));
-        let concluded = conclude(&facts, &services, &uses, vendor, router, (first_seen, last_seen));
+        let concluded = conclude(matcher, &facts, &services, &uses, vendor, router, (first_seen, last_seen));
         let names = names(&facts);
         facts.extend(concluded.facts);
         facts.sort_by(|a, b| {
