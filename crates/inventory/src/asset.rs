@@ -289,6 +289,7 @@ impl Inventory {
         let concluded = conclude(matcher, &facts, &services, &uses, vendor, router, (first_seen, last_seen));
         let names = names(&facts);
         facts.extend(concluded.facts);
+        facts.extend(holders.iter().filter_map(|h| self.contested(h)));
         facts.sort_by(|a, b| {
             (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason))
         });
@@ -309,6 +310,29 @@ impl Inventory {
             first_seen,
             last_seen,
         }
+    }
+
+    /// Another station says of the same address, at the same time, that it is its own: a spoofer, or two machines set up alike.
+    fn contested(&self, h: &Holder) -> Option<FactView> {
+        let mut next = self.current.get(&h.ip).copied();
+        for _ in 0..8 {
+            let o = self.holders.get(next? as usize)?;
+            let (first, last) = (h.first.max(o.first), h.last.min(o.last));
+            if h.own && o.own && o.mac != h.mac && first <= last && !is_local_scope(h.ip) {
+                return Some(FactView {
+                    key: "contested_address".to_owned(),
+                    value: format!("{} (also {})", h.ip, o.mac),
+                    source: "arp".to_owned(),
+                    confidence: 90,
+                    first_seen: first,
+                    last_seen: last,
+                    hearsay: false,
+                    reason: Some("two Ethernet addresses say that this address is theirs"),
+                });
+            }
+            next = o.before;
+        }
+        None
     }
 
     /// The facts of several lists, the same ones joined.
