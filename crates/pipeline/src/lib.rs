@@ -6,9 +6,30 @@
 pub mod config;
 mod eve;
 mod names;
+mod plan;
 mod replay;
 mod stats;
+pub mod story;
+mod words;
 
 pub use config::Config;
+pub use plan::Plan;
 pub use replay::{Error, Options, Report, replay};
+pub use story::Story;
 pub use vigie_sensor::Control;
+pub use vigie_detect::Lang;
+
+use vigie_event::{Record, Schema};
+
+/// The declarations of every kind of event, in the order of their making.
+pub fn schemas() -> Vec<&'static Schema> {
+    let mut all = vigie_sensor::batches::schemas();
+    all.push(vigie_case::AlertEvent::schema());
+    all.push(vigie_sensor::Stats::schema());
+    all
+}
+
+/// A size as `vigie check` and the story write it, in units of 1000.
+pub fn size_text(lang: Lang, bytes: u64) -> String {
+    words::bytes(lang, bytes)
+}

@@ -2,13 +2,16 @@
 
 use crate::config::Config;
 use crate::eve::EveFile;
-use crate::names::Names;
+use crate::names::{Names, machines};
 use crate::stats;
-use std::io::{self, Write};
+use crate::story::{CaseView, Story};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_case::Cases;
+use vigie_case::{Cases, TellCase};
 use vigie_detect::{Engine, Finding, Lang};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
@@ -19,6 +22,8 @@ use vigie_sensor::{Control, Fold, Summary};
 pub struct Options {
     /// Where `eve.json`, `cases.json` and `assets.json` are written; nowhere without.
     pub out: Option<PathBuf>,
+    /// Whether a story is wanted.
+    pub story: bool,
     /// The reader's language.
     pub lang: Lang,
 }
@@ -34,13 +39,11 @@ pub enum Error {
 pub struct Report {
     /// What was counted.
     pub summary: Summary,
-    /// What was found.
-    pub cases: Cases,
-    /// What is on the network.
-    pub inventory: Inventory,
+    /// The story, where one was asked for.
+    pub story: Option<Story>,
 }
 
-/// Those who read the events of a replay.
+/// Those who read the events of a replay, in the order of the house.
 struct Folds {
     ends: Ends,
     inventory: Inventory,
@@ -52,15 +55,30 @@ struct Folds {
 /// Where events go in the end.
 struct Ends {
     eve: Option<EveFile>,
+    story: Option<Story>,
+    /// Set when an output can no longer be written: there is no use in reading on.
+    failed: Arc<AtomicBool>,
+}
+
+impl Ends {
+    fn row(&mut self, row: Row<'_>) {
+        if let Some(eve) = &mut self.eve {
+            eve.row(row);
+            if eve.has_failed() {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+        if let Some(story) = &mut self.story {
+            story.row(row);
+        }
+    }
 }
 
 impl Out for Ends {
     fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
-        if let Some(eve) = &mut self.eve {
-            let mut batch = Batch::new(R::schema());
-            batch.push(env, record);
-            eve.row(batch.row(0));
-        }
+        let mut batch = Batch::new(R::schema());
+        batch.push(env, record);
+        self.row(batch.row(0));
     }
 }
 
@@ -75,9 +93,7 @@ impl Folds {
 
 impl Fold for Folds {
     fn row(&mut self, row: Row<'_>) {
-        if let Some(eve) = &mut self.ends.eve {
-            eve.row(row);
-        }
+        self.ends.row(row);
         self.inventory.row(row);
         self.engine.row(row, &mut self.findings);
         self.file();
@@ -93,7 +109,7 @@ pub fn replay(
     capture: &mut Capture,
     config: &Config,
     options: &Options,
-    progress: impl FnMut(&Capture) -> Control + Send,
+    mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Result<Report, Error> {
     let eve = match &options.out {
         None => None,
@@ -103,40 +119,62 @@ pub fn replay(
             Some(EveFile::create(&path).map_err(|e| Error::Output(path, e))?)
         }
     };
-    let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
+    let story = options.story.then(|| Story::new(config.home_net.clone()));
+    let failed = Arc::new(AtomicBool::new(false));
     let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds { ends: Ends { eve }, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
-    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, progress);
+    let mut folds = Folds {
+        ends: Ends { eve, story, failed: Arc::clone(&failed) },
+        inventory: Inventory::new(vigie_inventory::Settings::new(config.home_net.clone())),
+        engine: Engine::new(settings),
+        cases: Cases::new(),
+        findings: Vec::new(),
+    };
+    let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
+    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);
     folds.file();
-    if let Some(mut eve) = folds.ends.eve {
+    let Folds { ends, inventory, cases, .. } = folds;
+    if let Some(mut eve) = ends.eve {
         let batch = stats::batch(&summary, eve.kinds());
         eve.row(batch.row(0));
         eve.close().map_err(|e| Error::Output(path(options, "eve.json"), e))?;
         let mut lines = Vec::new();
-        folds.cases.write(options.lang, &Names::of(&folds.inventory), &mut lines);
-        let to = path(options, "cases.json");
-        std::fs::write(&to, &lines).map_err(|e| Error::Output(to, e))?;
+        cases.write(options.lang, &Names::of(&inventory), &mut lines);
+        write(options, "cases.json", &lines)?;
+        lines.clear();
+        for asset in inventory.assets() {
+            write_asset_json(&asset, &mut lines);
+            lines.push(b'\n');
+        }
+        write(options, "assets.json", &lines)?;
     }
-    if let Some(dir) = &options.out {
-        let path = dir.join("assets.json");
-        write_assets(&folds.inventory, &path).map_err(|e| Error::Output(path, e))?;
-    }
-    Ok(Report { summary, cases: folds.cases, inventory: folds.inventory })
+    let story = ends.story.map(|mut story| {
+        story.close(capture, &summary);
+        story.machines = machines(&inventory, options.lang);
+        story.cases = Some(views(&cases, options.lang));
+        story
+    });
+    Ok(Report { summary, story })
 }
 
-fn write_assets(inventory: &Inventory, path: &Path) -> io::Result<()> {
-    let mut file = io::BufWriter::new(std::fs::File::create(path)?);
-    let mut line = Vec::new();
-    for asset in inventory.assets() {
-        line.clear();
-        write_asset_json(&asset, &mut line);
-        line.push(b'\n');
-        file.write_all(&line)?;
-    }
-    file.flush()
+/// Cases as the story shows them, the gravest first.
+fn views(cases: &Cases, lang: Lang) -> Vec<CaseView> {
+    let mut all: Vec<_> = cases.iter().collect();
+    all.sort_by_key(|c| (std::cmp::Reverse(c.score()), c.first));
+    all.into_iter()
+        .map(|c| {
+            let t = TellCase::of(c, lang);
+            let reasons = t.reasons.into_iter().map(|r| (r.points, r.text)).collect();
+            CaseView { score: c.score(), title: t.title, story: t.story, reasons, innocent: t.innocent, checks: t.checks }
+        })
+        .collect()
 }
 
 fn path(options: &Options, name: &str) -> PathBuf {
     options.out.as_deref().unwrap_or(Path::new("")).join(name)
+}
+
+fn write(options: &Options, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let path = path(options, name);
+    std::fs::write(&path, bytes).map_err(|e| Error::Output(path, e))
 }

@@ -1,82 +1,83 @@
-//! The one binary.
+//! The one binary: options in, exit codes out. What it does is [`vigie_pipeline`]'s.
 
-use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+mod args;
+mod check;
+mod docs;
+mod replay;
+mod screen;
+
+use args::{Cli, Command, Configured};
+use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
-use vigie_capture::Capture;
-use vigie_pipeline::{Config, Control, Error, Options};
+use vigie_pipeline::Config;
 
-#[derive(Parser)]
-#[command(name = "vigie", version, about = "Network detection and response: what is on the network, who talks to whom, what is an attack")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Read captures and tell their story, or write eve.json, cases.json and assets.json
-    Replay(Replay),
-    /// Print the commented default configuration
-    Config,
-}
-
-#[derive(clap::Args)]
-struct Replay {
-    /// Write eve.json, cases.json and assets.json into this folder (made if absent, files replaced)
-    #[arg(short = 'l', long = "log-dir", value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Configuration file
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Set one key over the configuration
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Threads that own flows
-    #[arg(long, value_name = "N")]
-    workers: Option<usize>,
-    /// Captures: files, folders, or - for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+/// How a run ends; the help of `vigie` says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    /// Something was read.
+    Read = 0,
+    /// An output could not be written.
+    Output = 1,
+    /// Nothing could be read.
+    Nothing = 2,
+    /// With `--strict`: a file was skipped or is damaged.
+    Strict = 3,
+    /// Wrong option or configuration (`EX_USAGE` of sysexits).
+    Usage = 64,
+    /// Interrupted (128 and SIGINT, as shells count).
+    Interrupted = 130,
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Config => {
-            print!("{}", Config::commented());
-            ExitCode::SUCCESS
+    let exit = match Cli::try_parse() {
+        Err(e) => replay::usage(&e),
+        Ok(cli) => run(cli.command),
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> Exit {
+    match command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Config => replay::printed(Config::commented().as_bytes()),
+        Command::Check(args) => match configure(&args) {
+            Ok(config) => replay::printed(check::text(&config).as_bytes()),
+            Err(line) => {
+                screen::tell(&line);
+                Exit::Usage
+            }
+        },
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "vigie", &mut out);
+            replay::printed(&out)
         }
-        Command::Replay(args) => replay(&args),
+        Command::Man { command } => {
+            let mut out = Vec::new();
+            match docs::manual(command.as_deref(), &mut out) {
+                Some(Ok(())) => replay::printed(&out),
+                Some(Err(_)) | None => {
+                    screen::tell("man: no such command; `vigie help` lists them");
+                    Exit::Usage
+                }
+            }
+        }
+        Command::Docs { what } => replay::printed(docs::reference(what).as_bytes()),
     }
 }
 
-fn replay(args: &Replay) -> ExitCode {
+/// Defaults, then the file, then the options.
+fn configure(args: &Configured) -> Result<Config, String> {
     let mut config = Config::default();
-    let configured = args.config.as_ref().map_or(Ok(()), |p| config.read(p)).and_then(|()| args.set.iter().try_for_each(|s| config.set_pair(s)));
-    let configured = configured.and_then(|()| args.workers.map_or(Ok(()), |n| config.set("workers", &n.to_string(), "--workers")));
-    if let Err(e) = configured {
-        eprintln!("vigie: {e}");
-        return ExitCode::from(64);
+    if let Some(path) = &args.config {
+        config.read(path).map_err(|e| e.to_string())?;
     }
-    let mut capture = Capture::open(&args.paths, vigie_capture::Options::default());
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Without a handler an interrupt ends the process: nothing to do about it here.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let options = Options { out: args.out.clone(), ..Options::default() };
-    let report = vigie_pipeline::replay(&mut capture, &config, &options, |_| if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go });
-    for p in capture.problems() {
-        eprintln!("vigie: {p}");
+    for pair in &args.set {
+        config.set_pair(pair).map_err(|e| e.to_string())?;
     }
-    match report {
-        Err(Error::Output(path, e)) => {
-            eprintln!("vigie: {}: cannot be written ({e}); free space or give -l another folder", path.display());
-            ExitCode::from(1)
-        }
-        Ok(r) if r.summary.stopped => ExitCode::from(130),
-        Ok(_) if capture.sources().is_empty() => ExitCode::from(2),
-        Ok(_) => ExitCode::SUCCESS,
+    if let Some(n) = args.workers {
+        config.set("workers", &n.to_string(), "--workers").map_err(|e| e.to_string())?;
     }
+    Ok(config)
 }

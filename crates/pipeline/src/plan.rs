@@ -1,0 +1,65 @@
+//! The plan of memory and threads: what a replay may take at most, known before a byte is read.
+
+use crate::config::Config;
+use crate::eve;
+use crate::story;
+use vigie_base::Budget;
+
+/// What is there whatever is read: the program and its data, the stacks of its threads, the allocator's slack.
+const FIXED: Budget =
+    Budget { name: "fixed", entries_max: 1, entry_bytes: 48 << 20, when_full: "it does not grow" };
+/// Stack and allocator arena of a thread.
+const THREAD: u64 = 4 << 20;
+
+/// What a replay may take.
+pub struct Plan {
+    /// Every table and queue, all workers together.
+    pub budgets: Vec<Budget>,
+    /// Threads by what they do.
+    pub threads: Vec<(&'static str, usize)>,
+}
+
+impl Plan {
+    /// Of a replay under `config`.
+    pub fn of(config: &Config) -> Plan {
+        let workers = config.sensor.workers.0.max(1);
+        let threads = if workers == 1 {
+            vec![("reads, dissects, detects and writes", 1)]
+        } else {
+            vec![("reads and decodes", 1), ("own flows", workers), ("merges, detects and writes", 1)]
+        };
+        let count: usize = threads.iter().map(|t| t.1).sum();
+        let mut budgets = vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
+        budgets.extend(vigie_capture::BUDGETS);
+        budgets.extend(vigie_sensor::budgets(&config.sensor));
+        budgets.extend(vigie_inventory::Settings::new(config.home_net.clone()).budgets());
+        budgets.extend(vigie_detect::registry::budgets());
+        budgets.push(vigie_case::CASES);
+        budgets.push(story::ADDRESSES);
+        budgets.push(eve::BUDGET);
+        Plan { budgets, threads }
+    }
+
+    /// The most memory in all, in bytes.
+    pub fn bytes_max(&self) -> u64 {
+        self.budgets.iter().map(Budget::bytes_max).fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_table_is_a_smaller_plan() {
+        let mut config = Config::default();
+        let all = Plan::of(&config).bytes_max();
+        config.set_pair("flow.max=1000").unwrap();
+        let small = Plan::of(&config).bytes_max();
+        assert!(small < all && small > FIXED.bytes_max(), "{small} {all}");
+        config.set_pair("workers=4").unwrap();
+        let plan = Plan::of(&config);
+        assert_eq!(plan.threads.iter().map(|t| t.1).sum::<usize>(), 6);
+        assert!(plan.bytes_max() > small);
+    }
+}

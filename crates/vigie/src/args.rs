@@ -1,0 +1,143 @@
+//! The command line, with the help that teaches it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What every exit code means, for the help of each command and the manual page.
+const EXIT: &str = "\
+Exit codes:
+  0    something was read (a valid capture without packets counts)
+  1    an output could not be written; what was written is whole lines
+  2    nothing could be read
+  3    with --strict: something was read, but a file was skipped or damaged
+  64   wrong option or configuration
+  130  interrupted; outputs are closed, the story is marked partial";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  vigie replay office.pcap
+      Tell what is on this network, what happened, which cases.
+  vigie replay -l out day1.pcap day2.pcap.gz
+      Write out/eve.json and its kin. The two files are one capture point:
+      sorted by time, merged where they overlap, sessions carried over.
+  vigie replay --each -l out captures/
+      Every capture of a folder apart, each into out/NAME/.
+  tcpdump -i eth0 -w - | vigie replay -
+      What another program captures, from its standard output.
+  vigie replay --filter 'host 10.0.0.5 and tcp' --from 2026-11-25T08:00 big.pcap
+      Only frames that match, from a time on (UTC).
+  vigie replay --set 'vars.address-groups.HOME_NET=[203.0.113.0/24]' x.pcap
+      Say which networks are yours; `vigie config` lists all keys.";
+
+#[derive(Parser)]
+#[command(
+    name = "vigie",
+    version,
+    about = "Network detection and response: what is on the network, who talks to whom, what is an attack",
+    after_help = "`vigie help COMMAND` tells more, with examples.",
+    after_long_help = EXIT
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Read captures and tell their story, or write it as files
+    #[command(
+        after_help = "`vigie help replay` shows examples and exit codes.",
+        after_long_help = format!("{REPLAY_EXAMPLES}\n\n{EXIT}"),
+        long_about = "Read captures and tell their story, or write it as files.\n\n\
+            Captures are pcap or pcapng, plain or packed with gzip or zstd, told by their content and not by their name. What is \
+            damaged is read up to the damage; what cannot be read is named and skipped.\n\n\
+            Without -l the story is told on standard output. With -l it is written: eve.json (every event, as Suricata writes them), \
+            cases.json and assets.json, one JSON object a line; files that are there already are replaced."
+    )]
+    Replay(Replay),
+    /// Print the configuration in force, and the plan of memory and threads
+    #[command(long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory and threads: \
+        the most that a replay under this configuration may take, table by table. Nothing is read but the configuration.")]
+    Check(Configured),
+    /// Print the commented default configuration
+    #[command(long_about = "Print the commented default configuration: a TOML file for --config. Keys that Suricata has keep its names.")]
+    Config,
+    /// Print a completion script for a shell
+    #[command(long_about = "Print a completion script for a shell. For bash: vigie completions bash > /etc/bash_completion.d/vigie")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff
+    #[command(hide = true)]
+    Man {
+        /// Of a command and not of vigie itself
+        command: Option<String>,
+    },
+    /// Print a reference that is drawn from the program's own declarations, in Markdown
+    #[command(hide = true)]
+    Docs {
+        /// Which
+        #[arg(value_enum)]
+        what: Reference,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Reference {
+    /// Every kind of event with its fields
+    Events,
+    /// Every protocol with its ports and caps
+    Protocols,
+}
+
+/// What decides the configuration.
+#[derive(Args)]
+pub(crate) struct Configured {
+    /// Read the configuration from a TOML file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key, over the file; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Threads that own flows (the same as --set workers=N)
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Replay {
+    /// Write eve.json, cases.json and assets.json into this folder (made if absent, files replaced)
+    #[arg(short = 'l', long = "log-dir", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+    /// Replay each capture as its own, with -l into DIR/NAME/
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// Look only at frames that match, as tcpdump's filters say it
+    #[arg(long, value_name = "BPF")]
+    pub(crate) filter: Option<String>,
+    /// Look only at frames of this time or later (UTC: 2026-11-25T08:00, 2026-11-25 or seconds since 1970)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Look only at frames before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Language of the story and of cases [default: the locale's, else en]
+    #[arg(long, value_name = "fr|en")]
+    pub(crate) lang: Option<String>,
+    /// Exit with 3 where a file was skipped or is damaged
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Tell all, and not the most important
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// No story and no progress; only what is wrong is told, on the error output
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Captures: files, folders (searched for captures), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
