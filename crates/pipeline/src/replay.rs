@@ -165,7 +165,7 @@ fn views(cases: &Cases, lang: Lang) -> Vec<CaseView> {
         .map(|c| {
             let t = TellCase::of(c, lang);
             let reasons = t.reasons.into_iter().map(|r| (r.points, r.text)).collect();
-            CaseView { score: c.score(), title: t.title, story: t.story, reasons, innocent: t.innocent, checks: t.checks }
+            CaseView { score: c.score(), title: t.title, story: t.story, reasons, innocent: t.innocent, checks: t.checks, alerts: t.summaries }
         })
         .collect()
 }

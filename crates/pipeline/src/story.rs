@@ -91,6 +91,8 @@ pub struct CaseView {
     pub innocent: String,
     /// What to check first.
     pub checks: Vec<String>,
+    /// One line an alert, in their order.
+    pub alerts: Vec<String>,
 }
 
 /// A file that was read.
@@ -284,6 +286,7 @@ mod tests {
         let mut batch = Batch::new(FlowEnd::schema());
         let env = Envelope { src: src.parse().unwrap(), dst: dst.parse().unwrap(), proto: 6, app_proto, ..Envelope::default() };
         let record = FlowEnd {
+            app_proto: None,
             pkts_toserver: 1,
             pkts_toclient: u32::from(answered),
             bytes_toserver: 60,
@@ -364,6 +367,7 @@ mod tests {
         let mut s = story("10.0.0.0/8");
         flow(&mut s, "10.0.0.1", "10.0.0.2", "ftp", true);
         s.cases = Some(vec![CaseView {
+            alerts: vec!["one".to_owned(), "two".to_owned()],
             score: 80,
             title: "Évasion \u{1b}[31m".to_owned(),
             story: "Something happened.".to_owned(),

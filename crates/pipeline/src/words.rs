@@ -65,6 +65,7 @@ texts! {
     Cases: "Cases", "Affaires";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
+    What: "what", "faits";
     Because: "because", "parce que";
     Innocent: "or harmless", "ou sans gravité";
     Check: "check", "à vérifier";

@@ -155,7 +155,7 @@ impl ToolHost {
         let Some(id) = mac.map(Id::Mac).or(ip.map(Id::Ip)) else { return };
         let (h, gone) = self.hosts.entry(&id, now, || Host::new(now));
         h.last = now;
-        h.ip = ip.or(h.ip);
+        h.ip = better(h.ip, ip);
         h.mac = mac.or(h.mac);
         let text = |b: &[u8]| vigie_base::text::lossy(b).into_owned();
         let new = match sign {
@@ -190,11 +190,20 @@ impl ToolHost {
         }
         *self.stations.entry(&ip, cx.now, || mac).0 = mac;
         if let Some(h) = self.hosts.get_mut(&Id::Mac(mac))
-            && h.ip != Some(ip)
+            && better(h.ip, Some(ip)) != h.ip
         {
             h.ip = Some(ip);
             tell(Id::Mac(mac), h, cx, false);
         }
+    }
+}
+
+/// The address to name a machine by: the latest, but no link-local one in place of another, nor IPv6 in place of IPv4.
+fn better(old: Option<Ip>, new: Option<Ip>) -> Option<Ip> {
+    let rank = |ip: Ip| (!ip.is_link_local(), ip.is_v4());
+    match (old, new) {
+        (Some(o), Some(n)) if rank(o) > rank(n) => Some(o),
+        _ => new.or(old),
     }
 }
 

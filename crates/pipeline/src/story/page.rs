@@ -30,6 +30,8 @@ impl Default for Style {
 const INDENT: usize = 10;
 /// Lines of a list that are told without [`Style::verbose`].
 const LISTED: usize = 7;
+/// Alerts of one case that are listed.
+const ALERTS_LISTED: usize = 6;
 /// Cases told in full without [`Style::verbose`].
 const CASES_LISTED: usize = 5;
 /// Lines of a case's story without [`Style::verbose`].
@@ -236,7 +238,15 @@ impl Page {
         let indent = 14.min(self.style.width / 3);
         let lines = if self.style.verbose { usize::MAX } else { STORY_LINES };
         self.block(&label, colour, indent, &case.title, lines);
-        if full && !case.story.is_empty() {
+        if case.alerts.len() > 1 {
+            // Several things of one story: each in a line.
+            let label = format!("  {}", self.say(Text::What, &[]));
+            let told = self.listed(case.alerts.len(), ALERTS_LISTED);
+            for (i, alert) in case.alerts[..told].iter().enumerate() {
+                self.block(if i == 0 { &label } else { "" }, DIM, indent, alert, lines);
+            }
+            self.more(case.alerts.len(), told);
+        } else if full && !case.story.is_empty() {
             self.block("", "", indent, &case.story, lines);
         }
         if !case.reasons.is_empty() {
