@@ -71,6 +71,10 @@ const UDP_RATIO: f64 = 6.0;
 const BLIND_SOURCES: u64 = 8;
 /// A finding without a new attempt for so long is over.
 const QUIET: u64 = 30 * 60 * SECOND;
+/// Identifier and sequence number of an echo message: what `flow_start` counts as its payload when nothing follows.
+const ECHO_HEADER: u32 = 4;
+/// Where DHCP clients listen (RFC 2131, RFC 8415): a server that answers there calls nobody.
+const DHCP_CLIENT: [u16; 2] = [68, 546];
 /// How long attempts are remembered.
 const SLOW: u64 = 24 * 3600 * SECOND;
 /// Hosts and ports named in a finding.
@@ -265,6 +269,8 @@ struct Source {
     kinds: u16,
     some_ports: Vec<u16>,
     some_hosts: Vec<Ip>,
+    /// Those whose ports were scanned.
+    scanned: Vec<Ip>,
     lowest: Ip,
     highest: Ip,
     open: Vec<u16>,
@@ -288,6 +294,7 @@ impl Source {
             some_hosts: Vec::new(),
             lowest: Ip([0xff; 16]),
             highest: Ip([0; 16]),
+            scanned: Vec::new(),
             open: Vec::new(),
             mac: None,
             sweep: false,
@@ -392,7 +399,7 @@ impl Scan {
                 // A lone ACK or FIN+ACK is told from a connection already under way only by its end.
                 _ => return,
             },
-            17 if backwards || is_traceroute(e.dst_port, f.ttl()) => return,
+            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => return,
             17 => Kind::Udp,
             1 if e.icmp_type == 8 => Kind::Echo,
             58 if e.icmp_type == 128 => Kind::Echo,
@@ -401,7 +408,7 @@ impl Scan {
             _ => Kind::Protocol,
         };
         // Every ping program sends some bytes; a scanner that only asks who is there sends none.
-        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() == 0);
+        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() <= ECHO_HEADER);
         let port = match kind {
             Kind::Protocol => u16::from(e.proto),
             Kind::Echo => 0,
@@ -504,6 +511,7 @@ impl Scan {
         let mut counted = false;
         let port_view = if vertical { self.ports.get_mut(&PortKey { src: a.src, dst: a.dst, family }) } else { None };
         if let Some(v) = port_view {
+            name(&mut s.scanned, a.dst);
             if !std::mem::replace(&mut v.absorbed, true) {
                 s.absorb(v);
                 s.ports.merge(&v.failed);
@@ -752,6 +760,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     };
     let net = s.net();
     if hosts > LISTED && let Some(net) = net {
+        entities.extend(s.scanned.iter().map(|ip| Entity::ip(Role::Victim, *ip)));
         entities.push(Entity::net(Role::Victim, net));
     }
     if hosts <= LISTED || net.is_none() {
