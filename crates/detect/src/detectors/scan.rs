@@ -9,7 +9,8 @@
 //! Judged likewise: sweeps by ICMP echo and by ARP, UDP ports, IP protocols, and TCP segments that no program sends first (FIN, NULL,
 //! Xmas, lone ACK).
 //!
-//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it), answers that begin a flow in
+//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it) or a DHCP server
+//! just leased, answers that begin a flow in
 //! our eyes (from a low port to a high one), traceroute, multicast. Where many machines get no answer at all the tap shows one side
 //! only, and silence means nothing.
 //!
@@ -577,7 +578,7 @@ impl Scan {
     fn arp(&mut self, r: &ArpRow<'_>, cx: &mut Cx<'_>) {
         let now = cx.now;
         match r.opcode() {
-            b"request" if !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
+            b"request" if self.resolved.get(&r.dest_ip()).is_none() && !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
                 let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
                 let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
                 v.refresh(now, now, self.discovers);
@@ -667,6 +668,10 @@ impl Detector for Scan {
             self.arp(&r, cx);
         } else if let Some(d) = DhcpMessageRow::of(row) {
             self.discovers += u64::from(d.dhcp_type() == Some("discover"));
+            // Whoever gives an address may look for its holder.
+            if matches!(d.dhcp_type(), Some("offer" | "ack")) && !d.assigned_ip().is_unspecified() {
+                self.resolved.entry(&d.assigned_ip(), cx.now, || ());
+            }
         } else if let Some(m) = IcmpMessageRow::of(row) {
             self.protocols(&m, cx);
         } else if let Some(d) = DnsMessageRow::of(row) {
