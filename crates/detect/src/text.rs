@@ -172,7 +172,7 @@ fn rounded(n: u64) -> u64 {
 fn number(n: u64, lang: Lang, out: &mut String) {
     let digits = n.to_string();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(if lang == Lang::Fr { '\u{202f}' } else { ',' });
         }
         out.push(c);

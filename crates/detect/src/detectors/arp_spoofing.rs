@@ -52,6 +52,8 @@ const MACHINES: Budget = Budget {
     entry_bytes: size_of::<Machine>() as u64 + 64 + 3 * NAMED as u64 * 16,
     when_full: "the machine unchanged for longest is closed",
 };
+const OWN: Budget =
+    Budget { name: "detect.arp_spoofing.own", entries_max: 16_384, entry_bytes: 96, when_full: "the machine heard longest ago is forgotten" };
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -61,13 +63,14 @@ pub static INFO: Info = Info {
     category: "Attempted Information Leak",
     story: Story::Intrusion,
     inputs: &[Arp::KIND],
-    budgets: &[ADDRESSES, QUESTIONS, MACHINES],
+    budgets: &[ADDRESSES, QUESTIONS, MACHINES, OWN],
     templates: &[SPOOF],
     make: |_: &Settings| {
         Box::new(ArpSpoofing {
             addresses: Bounded::new(ADDRESSES.entries_max as usize),
             questions: Bounded::new(QUESTIONS.entries_max as usize),
             machines: Bounded::new(MACHINES.entries_max as usize),
+            own: Bounded::new(OWN.entries_max as usize),
         })
     },
 };
@@ -104,6 +107,8 @@ struct ArpSpoofing {
     addresses: Bounded<(Lan, Ip), Vec<Claim>>,
     questions: Bounded<(Lan, Ip, Ip), ()>,
     machines: Bounded<(Lan, Mac), Machine>,
+    /// The address from which each machine last asked for another.
+    own: Bounded<(Lan, Mac), Ip>,
 }
 
 /// Addresses that several routers share by design: VRRP and CARP (RFC 5798), HSRP, GLBP; and Microsoft's load balancing.
@@ -158,7 +163,7 @@ impl ArpSpoofing {
         add(&mut m.claimed, Some(ip));
         add(&mut m.owners, owner);
         add(&mut m.victims, victim);
-        m.own = m.own.filter(|o| !m.claimed.contains(o));
+        m.own = self.own.get(&(lan, mac)).copied().or(m.own).filter(|o| !m.claimed.contains(o));
         tell(lan, mac, m, cx, false);
         if let Some(((lan, mac), mut m)) = gone {
             tell(lan, mac, &mut m, cx, true);
@@ -193,10 +198,12 @@ impl Detector for ArpSpoofing {
                 if ip == target {
                     return;
                 }
-                self.questions.entry(&(lan, target, ip), now, || ());
-                if let Some(m) = self.machines.get_mut(&(lan, mac)) {
-                    m.own = Some(ip).filter(|o| !m.claimed.contains(o)).or(m.own);
+                // Forged questions speak from another's address, which is claimed unasked too.
+                let claimed = self.addresses.get(&(lan, ip)).is_some_and(|c| c.iter().any(|c| c.mac == mac && c.unasked > 0));
+                if !claimed {
+                    *self.own.entry(&(lan, mac), now, || ip).0 = ip;
                 }
+                self.questions.entry(&(lan, target, ip), now, || ());
                 // It asks for an address that it told others to be its own.
                 let told = self.addresses.get(&(lan, target)).and_then(|c| c.iter().find(|c| c.mac == mac)).copied();
                 if let Some(c) = told
@@ -204,10 +211,6 @@ impl Detector for ArpSpoofing {
                     && now.since(c.last_unasked) <= CONTRADICTION
                 {
                     self.judge(lan, target, mac, c.told, true, cx);
-                    if let Some(m) = self.machines.get_mut(&(lan, mac)) {
-                        m.own = Some(ip);
-                        tell(lan, mac, m, cx, false);
-                    }
                 }
             }
             b"reply" => {
@@ -231,6 +234,7 @@ impl Detector for ArpSpoofing {
 
     fn time(&mut self, cx: &mut Cx<'_>) {
         while self.questions.expired(cx.now, ASKED).is_some() {}
+        while self.own.expired(cx.now, 24 * 3600 * SECOND).is_some() {}
         while self.addresses.expired(cx.now, 2 * USED).is_some() {}
         while let Some(((lan, mac), mut m)) = self.machines.expired(cx.now, QUIET) {
             tell(lan, mac, &mut m, cx, true);
@@ -244,7 +248,7 @@ impl Detector for ArpSpoofing {
     }
 
     fn full(&self) -> u64 {
-        self.addresses.evicted + self.questions.evicted + self.machines.evicted
+        self.addresses.evicted + self.questions.evicted + self.machines.evicted + self.own.evicted
     }
 }
 

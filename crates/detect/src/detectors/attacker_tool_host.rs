@@ -167,7 +167,10 @@ impl ToolHost {
                 new
             }
             Sign::Mirror(n) => add(&mut h.mirrors, text(n)),
-            Sign::Site(n) => h.sites.add(n) && (add(&mut h.some_sites, text(n)) || true),
+            Sign::Site(n) => {
+                add(&mut h.some_sites, text(n));
+                h.sites.add(n)
+            }
             Sign::Tool(t) => add(&mut h.tools, (*t).to_owned()),
             Sign::Scanner(t) => add(&mut h.scanners, (*t).to_owned()),
             Sign::Library(t) => add(&mut h.libraries, (*t).to_owned()),

@@ -9,7 +9,8 @@
 //! Judged likewise: sweeps by ICMP echo and by ARP, UDP ports, IP protocols, and TCP segments that no program sends first (FIN, NULL,
 //! Xmas, lone ACK).
 //!
-//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it), answers that begin a flow in
+//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it) or a DHCP server
+//! just leased, answers that begin a flow in
 //! our eyes (from a low port to a high one), traceroute, multicast. Where many machines get no answer at all the tap shows one side
 //! only, and silence means nothing.
 //!
@@ -71,6 +72,10 @@ const UDP_RATIO: f64 = 6.0;
 const BLIND_SOURCES: u64 = 8;
 /// A finding without a new attempt for so long is over.
 const QUIET: u64 = 30 * 60 * SECOND;
+/// Identifier and sequence number of an echo message: what `flow_start` counts as its payload when nothing follows.
+const ECHO_HEADER: u32 = 4;
+/// Where DHCP clients listen (RFC 2131, RFC 8415): a server that answers there calls nobody.
+const DHCP_CLIENT: [u16; 2] = [68, 546];
 /// How long attempts are remembered.
 const SLOW: u64 = 24 * 3600 * SECOND;
 /// Hosts and ports named in a finding.
@@ -265,6 +270,8 @@ struct Source {
     kinds: u16,
     some_ports: Vec<u16>,
     some_hosts: Vec<Ip>,
+    /// Those whose ports were scanned.
+    scanned: Vec<Ip>,
     lowest: Ip,
     highest: Ip,
     open: Vec<u16>,
@@ -288,6 +295,7 @@ impl Source {
             some_hosts: Vec::new(),
             lowest: Ip([0xff; 16]),
             highest: Ip([0; 16]),
+            scanned: Vec::new(),
             open: Vec::new(),
             mac: None,
             sweep: false,
@@ -392,7 +400,7 @@ impl Scan {
                 // A lone ACK or FIN+ACK is told from a connection already under way only by its end.
                 _ => return,
             },
-            17 if backwards || is_traceroute(e.dst_port, f.ttl()) => return,
+            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => return,
             17 => Kind::Udp,
             1 if e.icmp_type == 8 => Kind::Echo,
             58 if e.icmp_type == 128 => Kind::Echo,
@@ -401,7 +409,7 @@ impl Scan {
             _ => Kind::Protocol,
         };
         // Every ping program sends some bytes; a scanner that only asks who is there sends none.
-        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() == 0);
+        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() <= ECHO_HEADER);
         let port = match kind {
             Kind::Protocol => u16::from(e.proto),
             Kind::Echo => 0,
@@ -504,6 +512,7 @@ impl Scan {
         let mut counted = false;
         let port_view = if vertical { self.ports.get_mut(&PortKey { src: a.src, dst: a.dst, family }) } else { None };
         if let Some(v) = port_view {
+            name(&mut s.scanned, a.dst);
             if !std::mem::replace(&mut v.absorbed, true) {
                 s.absorb(v);
                 s.ports.merge(&v.failed);
@@ -569,7 +578,7 @@ impl Scan {
     fn arp(&mut self, r: &ArpRow<'_>, cx: &mut Cx<'_>) {
         let now = cx.now;
         match r.opcode() {
-            b"request" if !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
+            b"request" if self.resolved.get(&r.dest_ip()).is_none() && !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
                 let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
                 let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
                 v.refresh(now, now, self.discovers);
@@ -659,6 +668,10 @@ impl Detector for Scan {
             self.arp(&r, cx);
         } else if let Some(d) = DhcpMessageRow::of(row) {
             self.discovers += u64::from(d.dhcp_type() == Some("discover"));
+            // Whoever gives an address may look for its holder.
+            if matches!(d.dhcp_type(), Some("offer" | "ack")) && !d.assigned_ip().is_unspecified() {
+                self.resolved.entry(&d.assigned_ip(), cx.now, || ());
+            }
         } else if let Some(m) = IcmpMessageRow::of(row) {
             self.protocols(&m, cx);
         } else if let Some(d) = DnsMessageRow::of(row) {
@@ -752,6 +765,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     };
     let net = s.net();
     if hosts > LISTED && let Some(net) = net {
+        entities.extend(s.scanned.iter().map(|ip| Entity::ip(Role::Victim, *ip)));
         entities.push(Entity::net(Role::Victim, net));
     }
     if hosts <= LISTED || net.is_none() {

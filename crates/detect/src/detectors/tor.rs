@@ -98,10 +98,9 @@ impl Client {
 }
 
 /// What one session shows.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Signs {
     certificate: bool,
-    name: bool,
     cells: bool,
     listed: bool,
     onion: bool,
@@ -125,7 +124,7 @@ impl Tor {
         }
     }
 
-    fn sign(&mut self, signs: Signs, name: Option<&[u8]>, cx: &mut Cx<'_>) {
+    fn sign(&mut self, signs: &Signs, name: Option<&[u8]>, cx: &mut Cx<'_>) {
         let (now, client, server) = (cx.now, cx.env.src, cx.env.dst);
         let (c, gone) = self.clients.entry(&client, now, || Client::new(now));
         c.last = now;
@@ -188,19 +187,19 @@ impl Detector for Tor {
                 self.sessions.entry(&cx.env.flow_id, cx.now, || ());
             }
             if certificate || sni.is_some() {
-                self.sign(Signs { certificate, name: sni.is_some(), ..Signs::default() }, sni, cx);
+                self.sign(&Signs { certificate, ..Signs::default() }, sni, cx);
             }
         } else if let Some(s) = TlsShapeRow::of(row) {
             let cells = s.tor_cells();
             if cells >= CELLS && f64::from(cells) >= CELL_SHARE * f64::from(s.records()) && self.sessions.remove(&cx.env.flow_id).is_some() {
-                self.sign(Signs { cells: true, ..Signs::default() }, None, cx);
+                self.sign(&Signs { cells: true, ..Signs::default() }, None, cx);
             }
         } else if let Some(d) = DnsMessageRow::of(row) {
             for q in d.queries() {
                 let name = q.rrname();
                 self.lookups.entry(&name_hash(name), cx.now, || ());
                 if name.to_ascii_lowercase().ends_with(b".onion") && d.kind() == "request" {
-                    self.sign(Signs { onion: true, ..Signs::default() }, None, cx);
+                    self.sign(&Signs { onion: true, ..Signs::default() }, None, cx);
                 }
             }
         } else if self.have_list
@@ -208,7 +207,7 @@ impl Detector for Tor {
             && cx.env.proto == 6
             && cx.settings.tor_relays.binary_search(&cx.env.dst).is_ok()
         {
-            self.sign(Signs { listed: true, ..Signs::default() }, None, cx);
+            self.sign(&Signs { listed: true, ..Signs::default() }, None, cx);
         }
     }
 
