@@ -23,7 +23,7 @@ fn main() -> Result<(), String> {
         let dst = if outside {
             Ip::v4((0xcb00_7100 | server & 0xffff).to_be_bytes())
         } else {
-            Ip::v4((0x0a01_0000 | server % 300).to_be_bytes())
+            Ip::v4((0x0a01_0000 | (server % 300)).to_be_bytes())
         };
         let (client_mac, server_mac) = (mac(client), mac(if outside { 99_999 } else { 50_000 + server % 300 }));
         let env = Envelope {

@@ -15,7 +15,7 @@ use vigie_event::json;
 const NAMES_MAX: usize = 16;
 /// Addresses of one Ethernet address that only sent, once, and were never answered: from here on they are taken for forged.
 const UNCONFIRMED_MAX: usize = 32;
-/// Devices known only by a lease to an Ethernet address of no vendor: from here on they are taken for forged (DHCP starvation).
+/// Devices known only by a lease, and that have no name or an Ethernet address of no vendor: from here on they are taken for forged (DHCP starvation).
 const LEASES_MAX: usize = 16;
 
 /// A device inside HOME_NET.
@@ -251,7 +251,13 @@ impl Inventory {
             }
         }
         let leased = |name: &Name, list: &[u32]| match name {
-            Name::Mac(mac) => vendor(*mac).is_none() && list.iter().all(|i| !self.holders[*i as usize].seen),
+            Name::Mac(mac) => {
+                let named = |facts: &Facts| facts.iter().any(|e| is_name(self.words.text(e.key), &e.value));
+                let station = self.station_of.get(mac).map(|s| &self.stations[*s as usize].facts);
+                let known =
+                    vendor(*mac).is_some() && (station.is_some_and(named) || list.iter().any(|i| named(&self.holders[*i as usize].facts)));
+                !known && list.iter().all(|i| !self.holders[*i as usize].seen)
+            }
             Name::Ip(_) => false,
         };
         let leases = groups.iter().filter(|(name, list)| !list.is_empty() && leased(name, list)).count();

@@ -29,6 +29,8 @@ pub(crate) struct Hint {
     /// What kind of evidence: a fact's key, or `port`, `uses`, `vendor`, `tcp_stack`.
     on: &'static str,
     pattern: &'static str,
+    /// The ports that a line on ports asks for.
+    ports: Vec<&'static [u8]>,
     pub(crate) says: Vec<Says>,
     /// 1 to 100.
     pub(crate) weight: u8,
@@ -39,7 +41,7 @@ pub(crate) struct Hint {
 impl Hint {
     /// Whether a line on ports names this one.
     pub(crate) fn asks_for(&self, port: &[u8]) -> bool {
-        self.pattern.split('+').any(|p| p.as_bytes() == port)
+        self.ports.contains(&port)
     }
 }
 
@@ -71,7 +73,7 @@ impl Hints {
             if pattern.bytes().any(|b| b.is_ascii_uppercase()) {
                 return Err(bad("patterns are lower case"));
             }
-            lines.push(Hint { on, pattern, says, weight, why });
+            lines.push(Hint { on, pattern, ports: pattern.split('+').map(str::as_bytes).collect(), says, weight, why });
         }
         lines.sort_by_key(|l| l.on);
         Ok(Hints { lines })
@@ -119,7 +121,7 @@ pub(crate) struct Port {
 
 /// The lines on a set of ports, offered or used; a line may ask for several by `+`.
 pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Port]) -> impl Iterator<Item = &'static Hint> + use<'v> {
-    HINTS.on(on).iter().filter(move |h| h.pattern.split('+').all(|p| ports.iter().any(|have| have.name == p.as_bytes())))
+    HINTS.on(on).iter().filter(move |h| h.ports.iter().all(|p| ports.iter().any(|have| have.name == *p)))
 }
 
 /// Whether any line names a port, written `udp/53`.

@@ -629,11 +629,14 @@ impl Inventory {
         s.clients.add(client);
     }
 
-    fn uses(&mut self, i: u32, proto: u8, port: u16, at: Time) {
+    fn uses(&mut self, i: u32, proto: u8, port: u16, at_time: Time) {
         let list = &mut self.holders[i as usize].uses;
-        if let Some(u) = list.iter_mut().find(|u| (u.proto, u.port) == (proto, port)) {
+        if let Some(at) = list.iter().position(|u| (u.proto, u.port) == (proto, port)) {
+            let u = &mut list[at];
             u.flows = u.flows.saturating_add(1);
-            u.last = u.last.max(at);
+            u.last = u.last.max(at_time);
+            // What is used often is found first.
+            list.swap(0, at);
             return;
         }
         if list.len() >= USES_MAX || self.services >= self.settings.services_max {
@@ -641,7 +644,7 @@ impl Inventory {
             return;
         }
         self.services += 1;
-        list.push(Use { proto, port, app: "", flows: 1, first: at, last: at });
+        list.push(Use { proto, port, app: "", flows: 1, first: at_time, last: at_time });
     }
 
     /// What a SYN shows: the initial TTL it began with, its window, the layout of its options.

@@ -256,6 +256,7 @@ fn a_starved_pool_and_forged_sources_do_not_fill_the_list() {
     let mut net = Net::new();
     for i in 0..200 {
         net.fact(None, Some(Mac([2, 0, 0, 0, 0, i])), "lease", &format!("10.0.0.{i}"));
+        net.fact(None, Some(mac(i)), "lease", &format!("10.0.1.{i}"));
     }
     for i in 0..=255 {
         net.start(Net::env(&format!("10.{i}.{i}.9"), "10.0.0.250", 6, 80, ""), mac(66), mac(2));
