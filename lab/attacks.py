@@ -13,9 +13,9 @@ def wordlist(count, right=None, at=None):
     return words
 
 
-def guess(attacker, service, victim, user, words, tasks=4, extra=(), timeout=240):
-    """hydra on one account."""
-    path = attacker.file("words.txt", "\n".join(words) + "\n")
-    port = ["-s", str(extra[0])] if extra and isinstance(extra[0], int) else []
-    return attacker.run("hydra", "-I", "-f", "-l", user, "-P", path, "-t", tasks, *port, victim.ip, service,
-                        *[x for x in extra if not isinstance(x, int)], check=False, timeout=timeout)
+def guess(attacker, service, victim, user, words, tasks=4, port=None, extra=(), seconds=240):
+    """hydra on one account, or on a list of accounts; ended after `seconds` (its Telnet module may wait for ever)."""
+    passwords = attacker.file("words.txt", "\n".join(words) + "\n")
+    who = ["-l", user] if isinstance(user, str) else ["-L", attacker.file("users.txt", "\n".join(user) + "\n")]
+    return attacker.run("timeout", "-s", "INT", "-k", "5", seconds, "hydra", "-I", "-f", *who, "-P", passwords, "-t", tasks,
+                        *(["-s", port] if port else []), victim.ip, service, *extra, check=False, timeout=seconds + 30)

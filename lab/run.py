@@ -77,6 +77,10 @@ def record(name):
 
 # ------------------------------------------------------------------------------------------------ check
 
+# Who did it and to whom, whatever role the case's kind gives them.
+ROLES = {"attacker": {"attacker", "client", "subject"}, "victim": {"victim", "server"}}
+
+
 def forms_of(secret):
     """The secret plain, in an URL, and in base64 at each of its three alignments, without the bytes a neighbour changes."""
     raw = secret.encode()
@@ -102,9 +106,9 @@ def short_of(about, cases):
             problems.append(f"no case with {e['detector']}")
             continue
         entities = [(x.get("role"), v) for c in having for x in c.get("entities", []) for v in (x.get("ip"), x.get("mac")) if v]
-        for role in ("attacker", "victim"):
-            if e.get(role) and (role, e[role]) not in entities:
-                problems.append(f"{e['detector']}: {role} {e[role]} is not among {sorted(set(entities))}")
+        for side, roles in ROLES.items():
+            if e.get(side) and not any(role in roles and who == e[side] for role, who in entities):
+                problems.append(f"{e['detector']}: {side} {e[side]} is not among {sorted(set(entities))}")
         words = json.dumps(having, ensure_ascii=False)
         problems += [f"{e['detector']}: the case does not say '{w}'" for w in e.get("says", []) if w not in words]
     for c in cases:
@@ -145,7 +149,10 @@ def check_all(names, vigie):
     else:
         for name in names:
             if os.path.exists(os.path.join(TESTDATA, name + ".pcap")):
-                results[name] = check(name, vigie)
+                try:
+                    results[name] = check(name, vigie)
+                except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as why:
+                    results[name] = f"{type(why).__name__}: {why}"
     for name, why in results.items():
         print(f"{name}: {why or 'ok'}")
     bad = sum(1 for why in results.values() if why)

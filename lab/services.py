@@ -56,8 +56,8 @@ def ask_time(host, server):
     host.run("chronyd", "-Q", "-t", "6", "-f", conf, check=False, timeout=15)
 
 
-def ftp(host, ip=None):
-    """vsftpd with the lab's accounts."""
+def ftp(host, anonymous=False):
+    """vsftpd with the lab's accounts, or for anybody."""
     for user in USERS:
         home = host.lab.home(user)
         path = os.path.join(home, "rapport.txt")
@@ -66,7 +66,11 @@ def ftp(host, ip=None):
                 f.write("Rapport trimestriel\n" + "Les chiffres du service sont stables.\n" * 40)
     empty = os.path.join(host.folder, "empty")
     os.makedirs(empty, exist_ok=True)
-    conf = host.file("vsftpd.conf", "listen=YES\nlisten_ipv6=NO\nanonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\nchroot_local_user=YES\nallow_writeable_chroot=YES\n"
+    public = os.path.join(host.folder, "public")
+    os.makedirs(public, exist_ok=True)
+    host.file("public/notice.txt", "Notice\n" * 100)
+    conf = host.file("vsftpd.conf", f"anonymous_enable={'YES' if anonymous else 'NO'}\nanon_root={public}\nftp_username=paul\n"
+                     "listen=YES\nlisten_ipv6=NO\nlocal_enable=YES\nwrite_enable=YES\nchroot_local_user=YES\nallow_writeable_chroot=YES\n"
                      f"seccomp_sandbox=NO\npam_service_name=vsftpd\nsecure_chroot_dir={empty}\nbackground=NO\n"
                      "pasv_min_port=40000\npasv_max_port=40100\nuse_localtime=NO\nxferlog_enable=NO\n"
                      "connect_from_port_20=YES\nftpd_banner=Serveur de fichiers du bureau\n")

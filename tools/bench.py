@@ -49,7 +49,7 @@ def events_of(folder):
             kind = line[at + 14:line.find('"', at + 14)] if at >= 0 else json.loads(line).get("event_type")
             kinds[kind] += 1
             if kind == "stats":
-                last = json.loads(line).get("stats", {})
+                last = json.loads(line)
     return kinds, last
 
 
@@ -57,6 +57,8 @@ def leaves(tree, path=""):
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{path}{key}.")
+        elif isinstance(value, list):  # counters with free names
+            yield from ((f"{path}{key}.{c['name']}", c.get("count")) for c in value if "name" in c)
         else:
             yield path + key, value
 
@@ -100,7 +102,7 @@ def main():
             written = os.path.getsize(os.path.join(out, "eve.json"))
         finally:
             shutil.rmtree(out)
-        frames = stats.get("decoder", {}).get("pkts", 0)
+        frames = stats.get("stats", {}).get("decoder", {}).get("pkts", 0)
         other = show("ndpiReader", theirs, frames) if theirs else None
         mine = show("vigie", ours, frames)
         if other:

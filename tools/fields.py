@@ -218,16 +218,18 @@ def dns_row(side, key, layer):
             kind = RRTYPES.get(number(values.get("dns.resp.type", "")))
             data = next((values[n] for n in ("dns.a", "dns.aaaa", "dns.cname", "dns.ptr.domain_name", "dns.ns", "dns.mx.mail_exchange") if n in values), None)
             if kind in ("A", "AAAA", "CNAME", "PTR", "NS", "MX") and data is not None:
-                answers[(values.get("dns.resp.name", "").lower(), kind, address(data).lower())] += 1
+                answers[(dns_name(values.get("dns.resp.name")), kind, dns_name(address(data)))] += 1
     side.add("dns", (key, ident, response),
-             rrname=name_or_root(layer.one("dns.qry.name")) if layer.one("dns.qry.name") is not None else ABSENT,
+             rrname=dns_name(layer.one("dns.qry.name")) if layer.one("dns.qry.name") is not None else ABSENT,
              rrtype=RRTYPES.get(rrtype, ABSENT),
              rcode=RCODES.get(flags & 15, ABSENT) if response else ABSENT,
              answers=answers if response and wanted else ABSENT)
 
 
-def name_or_root(name):
-    return "" if name in ("<Root>", "<root>", None) else name.lower()
+def dns_name(name):
+    """A name as both sides can say it: lower case, the root empty, any byte that is not UTF-8 as U+FFFD (tshark keeps no more of it)."""
+    name = (name or "").lower()
+    return "" if name == "<root>" else re.sub(r"\\x[0-9a-f]{2}", "\ufffd", name)
 
 
 def dhcp_row(side, layer):
@@ -360,8 +362,8 @@ def eve_dns(side, key, d):
         if isinstance(data, dict):  # MX as an object
             data = data.get("exchange") or data.get("name")
         if a.get("rrtype") in ("A", "AAAA", "CNAME", "PTR", "NS", "MX") and data is not None:
-            answers[(str(a.get("rrname", "")).lower(), a.get("rrtype"), address(str(data)).lower())] += 1
-    side.add("dns", (key, d.get("id"), d.get("type") in ("response", "answer")), rrname=(query.get("rrname") or "").lower(), rrtype=query.get("rrtype"), rcode=d.get("rcode"), answers=answers)
+            answers[(dns_name(a.get("rrname")), a.get("rrtype"), dns_name(address(str(data))))] += 1
+    side.add("dns", (key, d.get("id"), d.get("type") in ("response", "answer")), rrname=dns_name(query.get("rrname")), rrtype=query.get("rrtype"), rcode=d.get("rcode"), answers=answers)
 
 
 def eve_dhcp(side, _key, d):

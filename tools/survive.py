@@ -54,15 +54,14 @@ def verdict(code, said, out, path):
                     if not isinstance(one, dict):
                         return f"{name}:{number} is not an object"
                     if one.get("event_type") == "stats":
-                        stats = one["stats"]
+                        stats = one
         except (OSError, ValueError) as why:
             return f"{name}: {why}"
     if stats is None:
         return "no stats event"
-    frames, terminal = stats.get("decoder", {}).get("pkts"), stats.get("terminal")
-    if isinstance(terminal, dict) and sum(terminal.values()) != frames:
-        return f"{frames} frames, but the terminal counters add up to {sum(terminal.values())}"
-    return None
+    frames = stats["stats"]["decoder"]["pkts"]
+    ended = sum(counter["count"] for counter in stats["vigie"]["terminal"])
+    return None if ended == frames else f"{frames} frames, but the terminal counters add up to {ended}"
 
 
 def main():

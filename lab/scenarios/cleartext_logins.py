@@ -4,7 +4,7 @@ from catalogue import CANARY
 
 TITLE = "Clear-text log-ins"
 START = "2026-11-24 13:30:00"
-STORY = """An employee logs in once by FTP, Telnet, POP3, IMAP, HTTP (basic) and SMTP (AUTH PLAIN), each time in the clear and with the right password.
+STORY = """An employee logs in by FTP, Telnet, POP3 and IMAP (each as a command and by AUTH PLAIN), HTTP (basic) and SMTP (AUTH PLAIN), each time in the clear and with the right password.
 One low case for each server is due, none for each log-in."""
 EXPECT = [{"detector": "cleartext_credentials", "victim": "legacy"}, {"detector": "cleartext_credentials", "victim": "mail"}]
 ALLOWED = []
@@ -24,8 +24,10 @@ def run(lab):
     pc.run("sh", "-c", f"({typed}) | telnet {old.ip}", check=False, timeout=20)
     lab.skip(60)
     pc.run("curl", "-s", "-u", f"marie:{CANARY}", f"pop3://{mail.ip}/1")
+    pc.run("/usr/bin/python3", "-c", f"import poplib; p = poplib.POP3('{mail.ip}'); p.user('marie'); p.pass_('{CANARY}'); p.stat(); p.quit()")
     lab.skip(30)
     pc.run("curl", "-s", "-u", f"marie:{CANARY}", f"imap://{mail.ip}/INBOX")
+    pc.run("/usr/bin/python3", "-c", f"import imaplib; i = imaplib.IMAP4('{mail.ip}'); i.login('marie', '{CANARY}'); i.select(); i.logout()")
     lab.skip(30)
     pc.run("curl", "-s", "-u", f"marie:{CANARY}", f"http://{intranet.ip}/prive/notes.txt")
     lab.skip(30)

@@ -19,4 +19,4 @@ def run(lab):
     lab.skip(60)
     guess(kali, "imap", mail, "marie", wordlist(30, right=CANARY, at=24), tasks=6)
     lab.skip(60)
-    guess(kali, "smtp", mail, "paul", wordlist(30), tasks=6, extra=(587,))
+    guess(kali, "smtp", mail, "paul", wordlist(30), tasks=6, port=587)

@@ -1,9 +1,10 @@
 //! Foreign bytes made text, one way everywhere.
 //!
 //! Names in traffic are hostile: they may be no UTF-8, carry control characters that a terminal obeys, or script for
-//! a browser. UTF-8 stays as it is; where it is not, every byte outside printable ASCII is written `\xNN`.
+//! a browser. UTF-8 stays as it is; where it is not, every byte outside ASCII is written `\xNN`, as Suricata does. Control characters
+//! are escaped by whoever shows the text: JSON by its own rules, a terminal by [`terminal`].
 
-/// `bytes` as text: borrowed when it is UTF-8, otherwise with each byte outside printable ASCII as `\xNN`.
+/// `bytes` as text: borrowed when it is UTF-8, otherwise with each byte outside ASCII as `\xNN`.
 pub fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(s) => s.into(),
@@ -39,7 +40,7 @@ fn unsafe_in_terminal(c: char) -> bool {
 
 fn push_escaped(b: u8, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    if (0x20..0x7f).contains(&b) {
+    if b.is_ascii() {
         out.push(char::from(b));
     } else {
         out.push_str("\\x");
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn foreign_bytes() {
         assert_eq!(lossy("é".as_bytes()), "é");
-        assert_eq!(lossy(b"a\xff\n"), "a\\xff\\x0a");
+        assert_eq!(lossy(b"a\xff\n"), "a\\xff\n");
         assert_eq!(terminal("a\u{1b}[31m"), "a\\u{1b}[31m");
         assert_eq!(nearest("strem.midstream", ["stream.midstream", "vars"]), Some("stream.midstream"));
         assert_eq!(nearest("zzz", ["stream.midstream"]), None);

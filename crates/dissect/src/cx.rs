@@ -92,6 +92,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counters.
     pub counters: Counters,
+    /// Bytes that decoders of bodies hold, over all flows.
+    pub(crate) decoders: std::sync::Arc<std::sync::atomic::AtomicU64>,
     expected: BTreeMap<(Ip, u16), Expect>,
     /// The latest announcement of each parent, to complete it.
     announced_by: BTreeMap<u64, (Ip, u16)>,
@@ -135,12 +137,18 @@ impl Shared {
         Some(e)
     }
 
-    /// The announcement that a new connection to `ip`:`port` answers, if any.
+    /// The announcement that a new connection to `ip`:`port` answers, if any. It stays until it is claimed: what it is to carry may be
+    /// said after it is opened (FTP's passive mode).
     pub fn expected(&mut self, ip: Ip, port: u16, now: Time) -> Option<Expect> {
         if self.expected.is_empty() {
             return None;
         }
-        self.forget((ip, port)).filter(|e| now.since(e.since) < EXPECT_TIME)
+        self.expected.get(&(ip, port)).filter(|e| now.since(e.since) < EXPECT_TIME).cloned()
+    }
+
+    /// Takes the announcement of `ip`:`port`, complete: the connection's first bytes are here.
+    pub fn claim(&mut self, ip: Ip, port: u16) -> Option<Expect> {
+        self.forget((ip, port))
     }
 
     /// One dissection held `before` bytes and holds `after` now; false where it grew beyond [`Settings::memory_max`].

@@ -36,6 +36,8 @@ pub struct Dissection {
     probing: Option<Box<Probing>>,
     /// Transactions of parsers that went before (STARTTLS).
     transactions: u32,
+    /// The protocol that the flow began with, where another took over.
+    before: Proto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ enum State {
 #[derive(Default)]
 struct Probing {
     candidates: u64,
+    /// Those that only one direction can still tell: no port makes up for the other.
+    unlikely: u64,
     bytes: [Vec<u8>; 2],
     pieces: Vec<(Direction, usize)>,
     datagrams: u8,
@@ -67,6 +71,7 @@ impl Dissection {
             need: [0; 2],
             probing: None,
             transactions: 0,
+            before: Proto::Unknown,
         }
     }
 
@@ -80,6 +85,9 @@ impl Dissection {
 
     fn begin(&mut self, proto: Proto) {
         self.parser = Parser::new(proto);
+        if self.before != Proto::Unknown {
+            self.parser.after(self.before);
+        }
         self.proto = proto;
         self.state = State::Parsing;
     }
@@ -87,6 +95,11 @@ impl Dissection {
     /// The protocol, as told so far.
     pub fn proto(&self) -> Proto {
         self.proto
+    }
+
+    /// The protocol that the flow began with, where another took over.
+    pub fn proto_before(&self) -> Option<Proto> {
+        Some(self.before).filter(|p| *p != Proto::Unknown)
     }
 
     /// `app_proto` as EVE writes it: `failed` where there was payload that no protocol claimed.
@@ -200,6 +213,7 @@ impl Dissection {
             match proto.probe(&p) {
                 Match::Yes => {
                     cx.shared.counters.told += 1;
+                    cx.env.app_proto = proto.name();
                     return self.begin(*proto);
                 }
                 Match::Maybe if maybe == Proto::Unknown && proto.info().is_some_and(|i| p.on(i.ports)) => maybe = *proto,
@@ -208,6 +222,7 @@ impl Dissection {
         }
         if maybe != Proto::Unknown {
             cx.shared.counters.told += 1;
+            cx.env.app_proto = maybe.name();
             return self.begin(maybe);
         }
         let seen = self.probing.get_or_insert_default();
@@ -254,6 +269,7 @@ impl Dissection {
                     break;
                 }
                 Match::No => seen.candidates &= !(1 << i),
+                Match::Other => seen.unlikely |= 1 << i,
                 Match::Maybe => {}
             }
         }
@@ -275,7 +291,7 @@ impl Dissection {
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
         let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
-        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
+        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & !seen.unlikely & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
             _ => self.give_up_unknown(cx, &[]),
@@ -286,6 +302,7 @@ impl Dissection {
     fn replay<O: Out>(&mut self, cx: &mut Cx<'_, O>, proto: Proto) {
         cx.shared.counters.told += 1;
         self.begin(proto);
+        cx.env.app_proto = proto.name();
         let Some(seen) = self.probing.take() else { return };
         let mut at = [0; 2];
         for (dir, len) in seen.pieces {
@@ -397,18 +414,28 @@ impl Dissection {
             Next::Become(proto) => {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
+                self.give_way();
                 self.begin(proto);
+                cx.env.app_proto = proto.name();
                 self.need = [0; 2];
             }
             Next::Anything => {
                 self.transactions += self.parser.transactions();
                 self.parser.finish(cx);
                 self.parser = Parser::None;
+                self.give_way();
                 self.proto = Proto::Unknown;
+                cx.env.app_proto = "";
                 self.need = [0; 2];
                 self.rest = [Vec::new(), Vec::new()];
                 self.state = State::Probing;
             }
+        }
+    }
+
+    fn give_way(&mut self) {
+        if self.before == Proto::Unknown {
+            self.before = self.proto;
         }
     }
 

@@ -41,6 +41,7 @@ pub struct File {
     tx: u32,
     size: u64,
     gaps: bool,
+    part: Option<(u64, u64)>,
     head: [u8; HEAD],
     hashes: Option<Box<Hashes>>,
 }
@@ -61,6 +62,7 @@ impl File {
             tx,
             size: 0,
             gaps: false,
+            part: None,
             head: [0; HEAD],
             hashes: hash.then(Box::default),
         }
@@ -72,7 +74,7 @@ impl File {
             let n = room.min(bytes.len());
             self.head[self.size as usize..][..n].copy_from_slice(&bytes[..n]);
         }
-        self.size += bytes.len() as u64;
+        self.size = self.size.saturating_add(bytes.len() as u64);
         if let Some(h) = &mut self.hashes {
             h.md5.update(bytes);
             h.sha1.update(bytes);
@@ -80,12 +82,23 @@ impl File {
         }
     }
 
-    /// Bytes are missing.
-    pub fn gap(&mut self, _len: u64) {
+    /// Bytes are missing: they count in its size.
+    pub fn gap(&mut self, len: u64) {
         self.gaps = true;
+        self.size = self.size.saturating_add(len);
     }
 
-    /// Bytes seen so far.
+    /// It is a part of a whole: from which byte to which (HTTP ranges).
+    pub fn part(&mut self, first: u64, last: u64) {
+        self.part = Some((first, last));
+    }
+
+    /// Its content is a secret but for a few guesses (a form with a password): no hash of it may be told.
+    pub fn unhash(&mut self) {
+        self.hashes = None;
+    }
+
+    /// Bytes so far.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -116,6 +129,8 @@ impl File {
             sha256: text(&sha256),
             stored: false,
             size: self.size,
+            start: self.part.map(|p| p.0),
+            end: self.part.map(|p| p.1),
             tx_id: self.tx,
             file_type: kind(&self.head[..self.size.min(HEAD as u64) as usize]),
         };

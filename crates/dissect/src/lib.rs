@@ -11,15 +11,20 @@ mod cursor;
 mod cx;
 mod driver;
 mod file;
+mod fuzz;
 pub mod proto;
 pub mod record;
 pub mod registry;
+mod told;
+#[cfg(test)]
+pub(crate) mod replay;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use cursor::Cursor;
 pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
 pub use driver::{Dissection, Verdict};
+pub use fuzz::fuzz;
 pub use file::{Carrier, File, FileState};
 pub use registry::Proto;
 
@@ -59,6 +64,8 @@ pub enum Match {
     No,
     /// Could be: more bytes, or the other direction, will tell; the usual port is enough when nothing else claims it.
     Maybe,
+    /// Not by this direction: only the other one can still tell.
+    Other,
     /// This protocol.
     Yes,
 }
@@ -142,6 +149,9 @@ pub trait Protocol: Default {
 
     /// The flow was announced by another, which said what it will carry.
     fn announced(&mut self, _e: Expect) {}
+
+    /// The flow began as another protocol, which gave way to this one (STARTTLS, CONNECT, Upgrade).
+    fn after(&mut self, _from: Proto) {}
 
     /// Takes bytes of one direction, in order. For datagrams `bytes` is one whole datagram and what is not used is dropped.
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step;

@@ -47,8 +47,12 @@ pub struct FileInfo<'a> {
     pub sha256: Option<&'a str>,
     /// Whether it was kept: never.
     pub stored: bool,
-    /// Bytes seen.
+    /// Bytes of it, missing ones included.
     pub size: u64,
+    /// Where it is a part of a whole: its first byte there.
+    pub start: Option<u64>,
+    /// And its last.
+    pub end: Option<u64>,
     /// Transaction.
     pub tx_id: u32,
     /// Type by content.
@@ -57,16 +61,21 @@ pub struct FileInfo<'a> {
 }
 
 /// What `fileinfo` says of the HTTP exchange.
-#[derive(Group)]
+#[derive(Group, Default)]
 pub struct FileHttp<'a> {
     /// Host.
     #[field(class = "personal")]
     pub hostname: Option<&'a [u8]>,
+    /// Port in the host or URL, where one is written.
+    pub http_port: Option<u16>,
     /// URL.
     #[field(class = "personal")]
     pub url: Option<&'a [u8]>,
     /// User agent.
     pub http_user_agent: Option<&'a [u8]>,
+    /// `X-Forwarded-For`.
+    #[field(class = "personal")]
+    pub xff: Option<&'a [u8]>,
     /// Content type of the answer.
     pub http_content_type: Option<&'a [u8]>,
     /// Referer.
@@ -78,6 +87,9 @@ pub struct FileHttp<'a> {
     pub protocol: Option<&'a [u8]>,
     /// Status.
     pub status: Option<u16>,
+    /// Where the answer sends to.
+    #[field(class = "personal")]
+    pub redirect: Option<&'a [u8]>,
     /// Bytes of the body.
     pub length: u64,
 }
@@ -98,15 +110,26 @@ pub struct FileMail<'a> {
 /// What `fileinfo` says of the mail.
 #[derive(Group)]
 pub struct FileEmail<'a> {
+    /// How far it was read: `PARSE_DONE` where it is whole.
+    pub status: &'a str,
     /// From.
     #[field(class = "personal")]
     pub from: Option<&'a [u8]>,
     /// To.
     #[field(class = "personal")]
     pub to: &'a [&'a [u8]],
+    /// Cc.
+    #[field(class = "personal")]
+    pub cc: &'a [&'a [u8]],
     /// Subject.
     #[field(class = "personal")]
     pub subject: Option<&'a [u8]>,
+    /// Names of its files.
+    #[field(class = "personal")]
+    pub attachment: &'a [&'a [u8]],
+    /// Links in its text.
+    #[field(class = "personal")]
+    pub url: &'a [&'a [u8]],
 }
 
 /// Someone tried to log in, in any protocol.

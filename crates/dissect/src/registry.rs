@@ -61,6 +61,12 @@ macro_rules! protocols {
                     $(Parser::$variant(s) => s.announced(e),)+
                 }
             }
+            pub(crate) fn after(&mut self, from: Proto) {
+                match self {
+                    Parser::None => {}
+                    $(Parser::$variant(s) => s.after(from),)+
+                }
+            }
             #[inline]
             pub(crate) fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
                 match self {
@@ -118,8 +124,17 @@ macro_rules! protocols {
 
 protocols! {
     Dns: dns::Dns [dns::DnsMessage];
+    Mdns: mdns::Mdns [mdns::MdnsMessage];
+    Llmnr: llmnr::Llmnr [llmnr::LlmnrMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
+    Http: http::Http [http::HttpExchange];
+    Tls: tls::Tls [tls::TlsEvent, tls::TlsShape];
+    Smtp: smtp::Smtp [smtp::SmtpMail];
+    Pop3: pop3::Pop3 [pop3::Pop3Command];
+    Imap: imap::Imap [imap::ImapCommand];
+    Telnet: telnet::Telnet [telnet::TelnetSession];
+    Ssh: ssh::Ssh [ssh::SshEvent];
 }
 
 impl Proto {

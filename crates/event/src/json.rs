@@ -1,7 +1,7 @@
 //! JSON text, written straight into a byte buffer.
 
-/// A JSON string of foreign bytes: UTF-8 stays; where it is not UTF-8, each byte outside printable ASCII becomes the text `\xNN`
-/// (as in [`vigie_base::text::lossy`], and as Suricata writes it).
+/// A JSON string of foreign bytes: UTF-8 stays; where it is not UTF-8, each byte outside ASCII becomes the text `\xNN` (as in
+/// [`vigie_base::text::lossy`], and as Suricata writes it). Control characters are escaped as JSON does.
 #[inline]
 pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -32,13 +32,13 @@ fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
         match b {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' if text => out.extend_from_slice(b"\\n"),
-            b'\r' if text => out.extend_from_slice(b"\\r"),
-            b'\t' if text => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
             0x20..=0x7e => out.push(*b),
             0x80.. if text => out.push(*b),
             _ => {
-                out.extend_from_slice(if text { b"\\u00" } else { b"\\\\x" });
+                out.extend_from_slice(if b.is_ascii() { b"\\u00" } else { b"\\\\x" });
                 out.push(HEX[usize::from(b >> 4)]);
                 out.push(HEX[usize::from(b & 15)]);
             }
@@ -63,6 +63,6 @@ mod tests {
         };
         assert_eq!(text(b"plain"), r#""plain""#);
         assert_eq!(text("é\n\u{1}".as_bytes()), "\"é\\n\\u0001\"");
-        assert_eq!(text(b"a\xff\n\""), r#""a\\xff\\x0a\"""#);
+        assert_eq!(text(b"a\xff\n\""), r#""a\\xff\n\"""#);
     }
 }

@@ -26,7 +26,7 @@ pub struct Key {
 
 impl Key {
     /// The key of a packet that decode let go on with a transport, and whether its source is the greater end.
-    pub fn of(p: &Packet, use_vlan: bool) -> (Self, bool) {
+    pub fn of(p: &Packet, use_vlan: bool, use_tunnel: bool) -> (Self, bool) {
         let (sp, dp) = match p.body {
             Body::Icmp { kind, .. } => {
                 let answer = counterpart(p.proto, kind).unwrap_or(kind);
@@ -34,7 +34,7 @@ impl Key {
             }
             _ => (p.src_port, p.dst_port),
         };
-        Self::new(p.src, p.dst, sp, dp, p.proto, if use_vlan { p.vlan } else { [0; 3] }, p.tunnel_key)
+        Self::new(p.src, p.dst, sp, dp, p.proto, if use_vlan { p.vlan } else { [0; 3] }, if use_tunnel { p.tunnel_key } else { 0 })
     }
 
     /// The key of two ends, and whether `src` is the greater one.
@@ -82,10 +82,9 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 /// The worker that owns a packet: by its two addresses alone, so that all flows between two hosts (an FTP session's data
-/// connections, the ICMP errors that quote a flow) have one owner.
-pub fn owner(p: &Packet, frame: &[u8], workers: usize) -> usize {
-    let (a, b) = quoted(p, frame).map_or((p.src, p.dst), |q| (q.src, q.dst));
-    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+/// connections, the ICMP errors of the host that was called) have one owner.
+pub fn owner(p: &Packet, workers: usize) -> usize {
+    let (a, b) = if p.src <= p.dst { (p.src, p.dst) } else { (p.dst, p.src) };
     let h = fold((a.bits() ^ a.bits() >> 64) as u64 ^ 0x9e37_79b9_7f4a_7c15, (b.bits() ^ b.bits() >> 64) as u64 ^ 0xe703_7ed1_a0b4_28db);
     (h % workers.max(1) as u64) as usize
 }
@@ -105,7 +104,8 @@ pub struct Quoted {
     pub proto: u8,
 }
 
-/// What `p` quotes, where it is an ICMP destination unreachable with enough of the packet it answers.
+/// What `p` quotes, where it is an ICMP destination unreachable, sent by that destination itself, with enough of the packet it
+/// answers. One that a router sends is a conversation with the router: another worker may own the flow it quotes.
 pub fn quoted(p: &Packet, frame: &[u8]) -> Option<Quoted> {
     let Body::Icmp { kind, .. } = p.body else { return None };
     // Type, code and checksum are not in the payload; four unused bytes stand before the quoted packet.
@@ -130,7 +130,7 @@ pub fn quoted(p: &Packet, frame: &[u8]) -> Option<Quoted> {
         }
         _ => return None,
     };
-    if !matches!(proto, 6 | 17 | 132) {
+    if !matches!(proto, 6 | 17 | 132) || (src, dst) != (p.dst, p.src) {
         return None;
     }
     let ports = l4.get(..4)?;

@@ -82,6 +82,8 @@ pub struct Settings {
     pub other: Timeouts,
     /// Whether VLAN ids are part of a flow's key (`vlan.use-for-tracking`).
     pub use_vlan: bool,
+    /// Whether the tunnel that packets came through is part of a flow's key (`decoder.recursion-level.use-for-tracking`).
+    pub use_tunnel: bool,
     /// Seed of the index: 0 in replay, random live.
     pub seed: u64,
     /// Which sensor: part of every flow id.
@@ -97,6 +99,7 @@ impl Default for Settings {
             icmp: Timeouts { new: 30, established: 300, closed: 0 },
             other: Timeouts { new: 30, established: 300, closed: 0 },
             use_vlan: true,
+            use_tunnel: true,
             seed: 0,
             sensor: 0,
         }
@@ -297,7 +300,7 @@ impl Table {
     /// The hash of a packet's key, for a look ahead.
     #[inline]
     pub fn hash(&self, p: &Packet) -> (Key, bool, u64) {
-        let (key, swap) = Key::of(p, self.settings.use_vlan);
+        let (key, swap) = Key::of(p, self.settings.use_vlan, self.settings.use_tunnel);
         let hash = key.hash(self.settings.seed);
         (key, swap, hash)
     }
@@ -343,7 +346,8 @@ impl Table {
     /// The slot and direction of the flow between two ends, without touching it.
     pub fn find(&self, src: Ip, dst: Ip, sp: u16, dp: u16, proto: u8, like: &Packet) -> Option<(u32, Direction)> {
         let vlan = if self.settings.use_vlan { like.vlan } else { [0; 3] };
-        let (key, swap) = Key::new(src, dst, sp, dp, proto, vlan, like.tunnel_key);
+        let tunnel = if self.settings.use_tunnel { like.tunnel_key } else { 0 };
+        let (key, swap) = Key::new(src, dst, sp, dp, proto, vlan, tunnel);
         let hash = key.hash(self.settings.seed);
         let tag = hash as u32;
         let slot = self.index.find(hash, |e| e.0 == tag && self.flows[e.1 as usize].key() == key)?.1;
@@ -380,7 +384,7 @@ impl Table {
             pkts: [0; 2],
             cold: NO_COLD,
             seq: 0,
-            tunnel_key: p.tunnel_key,
+            tunnel_key: key.tunnel,
             link: Link { prev: NIL, next: NIL },
             client_mac,
             server_mac,

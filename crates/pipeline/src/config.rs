@@ -130,6 +130,12 @@ pub const KEYS: &[Key] = &[
         apply: |c, v| boolean(v).map(|b| c.sensor.flow.use_vlan = b),
     },
     Key {
+        name: "decoder.recursion-level.use-for-tracking",
+        default: "true",
+        doc: "Whether equal addresses inside and outside a tunnel, or in two tunnels, are two flows.",
+        apply: |c, v| boolean(v).map(|b| c.sensor.flow.use_tunnel = b),
+    },
+    Key {
         name: "stream.midstream",
         default: "false",
         doc: "Pick up TCP sessions whose beginning was not seen.",

@@ -32,6 +32,9 @@ impl Plan {
         let mut budgets = vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
         budgets.extend(vigie_capture::BUDGETS);
         budgets.extend(vigie_sensor::budgets(&config.sensor));
+        budgets.extend(vigie_inventory::Settings::new(config.home_net.clone()).budgets());
+        budgets.extend(vigie_detect::registry::budgets());
+        budgets.extend(vigie_case::Cases::budgets());
         budgets.push(story::ADDRESSES);
         budgets.push(eve::BUDGET);
         Plan { budgets, threads }

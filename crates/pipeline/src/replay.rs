@@ -1,16 +1,20 @@
 //! `vigie replay`: captures in, files or a story out.
 
 use crate::config::Config;
-use crate::eve::EveFile;
+use crate::eve::{EveFile, Lines};
+use crate::names::Names;
 use crate::stats;
-use crate::story::Story;
+use crate::story::{AssetView, CaseView, Story};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_event::Row;
+use vigie_case::Cases;
+use vigie_detect::{Engine, Finding, Lang};
+use vigie_event::{Batch, Envelope, Out, Record, Row};
+use vigie_inventory::{Inventory, write_asset_json};
 use vigie_sensor::{Control, Fold, Summary};
 
 /// What a replay is asked for.
@@ -20,6 +24,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Whether a story is wanted.
     pub story: bool,
+    /// The reader's language.
+    pub lang: Lang,
 }
 
 /// Why a replay failed.
@@ -33,23 +39,73 @@ pub enum Error {
 pub struct Report {
     /// What was counted.
     pub summary: Summary,
+    /// What was found.
+    pub cases: Cases,
+    /// What is on the network.
+    pub inventory: Inventory,
     /// The story, where one was asked for.
     pub story: Option<Story>,
 }
 
 /// Those who read the events of a replay.
 struct Folds {
-    eve: Option<EveFile>,
+    ends: Ends,
+    inventory: Inventory,
+    engine: Engine,
+    cases: Cases,
+    findings: Vec<Finding>,
+}
+
+/// Where events go in the end.
+struct Ends {
+    files: Option<Files>,
     story: Option<Story>,
     /// Set when an output can no longer be written: there is no use in reading on.
     failed: Arc<AtomicBool>,
 }
 
-impl Fold for Folds {
+/// The files of one replay; all are replaced when it begins, so that no old one stands beside a new one.
+struct Files {
+    eve: EveFile,
+    cases: Lines,
+    assets: Lines,
+}
+
+impl Files {
+    fn create(dir: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::Output(dir.to_owned(), e))?;
+        let eve = dir.join("eve.json");
+        let lines = |name: &str| {
+            let path = dir.join(name);
+            Lines::create(&path).map_err(|e| Error::Output(path, e))
+        };
+        Ok(Files { eve: EveFile::create(&eve).map_err(|e| Error::Output(eve, e))?, cases: lines("cases.json")?, assets: lines("assets.json")? })
+    }
+
+    /// Writes what is known at the end. All files are closed, and then the first that failed is told.
+    fn finish(mut self, dir: &Path, summary: &Summary, cases: &Cases, inventory: &Inventory, lang: Lang) -> Result<(), Error> {
+        let batch = stats::batch(summary, self.eve.kinds());
+        self.eve.row(batch.row(0));
+        let names = Names::of(inventory);
+        for case in cases.iter() {
+            self.cases.line(|out| vigie_case::write(case, lang, &names, out));
+        }
+        for asset in inventory.assets() {
+            self.assets.line(|out| {
+                write_asset_json(&asset, out);
+                out.push(b'\n');
+            });
+        }
+        let closed = [("eve.json", self.eve.close()), ("cases.json", self.cases.close()), ("assets.json", self.assets.close())];
+        closed.into_iter().try_for_each(|(name, done)| done.map_err(|e| Error::Output(dir.join(name), e)))
+    }
+}
+
+impl Ends {
     fn row(&mut self, row: Row<'_>) {
-        if let Some(eve) = &mut self.eve {
-            eve.row(row);
-            if eve.has_failed() {
+        if let Some(files) = &mut self.files {
+            files.eve.row(row);
+            if files.eve.has_failed() {
                 self.failed.store(true, Ordering::Relaxed);
             }
         }
@@ -57,8 +113,36 @@ impl Fold for Folds {
             story.row(row);
         }
     }
+}
 
-    fn upto(&mut self, _now: Time) {}
+impl Out for Ends {
+    fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
+        let mut batch = Batch::new(R::schema());
+        batch.push(env, record);
+        self.row(batch.row(0));
+    }
+}
+
+impl Folds {
+    /// Files what the detectors found.
+    fn file(&mut self) {
+        for finding in self.findings.drain(..) {
+            self.cases.take(&finding, &mut self.ends);
+        }
+    }
+}
+
+impl Fold for Folds {
+    fn row(&mut self, row: Row<'_>) {
+        self.ends.row(row);
+        self.inventory.row(row);
+        self.engine.row(row, &mut self.findings);
+        self.file();
+    }
+
+    fn upto(&mut self, now: Time) {
+        self.inventory.upto(now);
+    }
 }
 
 /// Replays `capture`; `progress` is asked between bursts whether to go on.
@@ -68,30 +152,28 @@ pub fn replay(
     options: &Options,
     mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Result<Report, Error> {
-    let eve = match &options.out {
-        None => None,
-        Some(dir) => {
-            std::fs::create_dir_all(dir).map_err(|e| Error::Output(dir.clone(), e))?;
-            let path = dir.join("eve.json");
-            Some(EveFile::create(&path).map_err(|e| Error::Output(path, e))?)
-        }
-    };
-    let story = options.story.then(|| Story::new(config.home_net.clone()));
     let failed = Arc::new(AtomicBool::new(false));
-    let mut folds = Folds { eve, story, failed: Arc::clone(&failed) };
+    let ends = Ends {
+        files: options.out.as_deref().map(Files::create).transpose()?,
+        story: options.story.then(|| Story::new(config.home_net.clone())),
+        failed: Arc::clone(&failed),
+    };
+    let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
+    let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
+    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
-    if let Some(mut eve) = folds.eve {
-        let batch = stats::batch(&summary, eve.kinds());
-        eve.row(batch.row(0));
-        eve.close().map_err(|e| Error::Output(eve_path(options), e))?;
+    folds.engine.finish(&mut folds.findings);
+    folds.file();
+    let Folds { ends, inventory, cases, .. } = folds;
+    if let (Some(files), Some(dir)) = (ends.files, &options.out) {
+        files.finish(dir, &summary, &cases, &inventory, options.lang)?;
     }
-    if let Some(story) = &mut folds.story {
+    let story = ends.story.map(|mut story| {
         story.close(capture, &summary);
-    }
-    Ok(Report { summary, story: folds.story })
-}
-
-fn eve_path(options: &Options) -> PathBuf {
-    options.out.as_deref().unwrap_or(Path::new("")).join("eve.json")
+        story.cases = CaseView::all(&cases, options.lang);
+        story.machines = AssetView::all(&inventory, &cases, options.lang);
+        story
+    });
+    Ok(Report { summary, cases, inventory, story })
 }

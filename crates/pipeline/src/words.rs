@@ -2,33 +2,23 @@
 //!
 //! `{0}`, `{1}`... are filled in place; a noun has a form for one and a form for several, chosen by its language's rule.
 
-/// A reader's language.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// French.
-    Fr,
+use vigie_detect::Lang;
+
+/// The language of an option or a locale: `fr`, `fr_FR.UTF-8`, `en`.
+pub fn lang_of(name: &str) -> Option<Lang> {
+    let word = name.split(['_', '-', '.', '@']).next().unwrap_or("");
+    match word.to_ascii_lowercase().as_str() {
+        "fr" => Some(Lang::Fr),
+        "en" => Some(Lang::En),
+        _ => None,
+    }
 }
 
-impl Lang {
-    /// From an option or a locale: `fr`, `fr_FR.UTF-8`, `en`, `C`.
-    pub fn of(name: &str) -> Option<Lang> {
-        let word = name.split(['_', '-', '.', '@']).next().unwrap_or("");
-        match word.to_ascii_lowercase().as_str() {
-            "fr" => Some(Lang::Fr),
-            "en" | "c" | "posix" => Some(Lang::En),
-            _ => None,
-        }
-    }
-
-    /// Whether `n` takes the form for one: English only 1, French 0 and 1.
-    const fn is_one(self, n: u64) -> bool {
-        match self {
-            Lang::En => n == 1,
-            Lang::Fr => n < 2,
-        }
+/// Whether `n` takes the form for one: English only 1, French 0 and 1.
+const fn is_one(lang: Lang, n: u64) -> bool {
+    match lang {
+        Lang::En => n == 1,
+        Lang::Fr => n < 2,
     }
 }
 
@@ -90,6 +80,7 @@ texts! {
     Others: "{0} more", "{0} de plus";
     Busiest: "Busiest addresses", "Adresses les plus actives";
     Machines: "Machines", "Machines";
+    Serves: "serves {0}", "sert {0}";
     Cases: "Cases", "Affaires";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
@@ -133,6 +124,33 @@ nouns! {
     Problem: "problem" "problems", "problème" "problèmes";
 }
 
+/// Classes and roles of machines, in French; English has them as they are.
+const FRENCH: &[(&str, &str)] = &[
+    ("biomedical", "biomédical"),
+    ("industrial", "industriel"),
+    ("printer", "imprimante"),
+    ("camera", "caméra"),
+    ("phone", "téléphone"),
+    ("iot", "objet connecté"),
+    ("mobile", "mobile"),
+    ("network", "équipement réseau"),
+    ("server", "serveur"),
+    ("workstation", "poste de travail"),
+    ("virtual", "machine virtuelle"),
+    ("router", "routeur"),
+    ("mail_server", "serveur de courrier"),
+    ("web_server", "serveur web"),
+    ("file_server", "serveur de fichiers"),
+    ("dns_server", "serveur de noms"),
+    ("dhcp_server", "serveur DHCP"),
+];
+
+/// A class or role for a reader.
+pub(crate) fn kind_of_machine(lang: Lang, name: &str) -> String {
+    let french = FRENCH.iter().filter(|_| lang == Lang::Fr).find(|(en, _)| *en == name);
+    french.map_or_else(|| name.replace('_', " "), |(_, fr)| (*fr).to_owned())
+}
+
 /// `text` with its places filled.
 pub(crate) fn fill(lang: Lang, text: Text, with: &[&str]) -> String {
     let mut out = String::new();
@@ -150,7 +168,7 @@ pub(crate) fn fill(lang: Lang, text: Text, with: &[&str]) -> String {
 
 /// `n` with its noun: `1,234 flows`, `1 234 flux`.
 pub(crate) fn count(lang: Lang, n: u64, noun: Noun) -> String {
-    format!("{} {}", number(lang, n), noun.form(lang, lang.is_one(n)))
+    format!("{} {}", number(lang, n), noun.form(lang, is_one(lang, n)))
 }
 
 /// A number in groups of three.
@@ -227,8 +245,9 @@ mod tests {
 
     #[test]
     fn languages_of_locales() {
-        assert_eq!(Lang::of("fr_FR.UTF-8"), Some(Lang::Fr));
-        assert_eq!(Lang::of("C.UTF-8"), Some(Lang::En));
-        assert_eq!(Lang::of("de_DE"), None);
+        assert_eq!(lang_of("fr_FR.UTF-8"), Some(Lang::Fr));
+        assert_eq!(lang_of("en"), Some(Lang::En));
+        assert_eq!(lang_of("C.UTF-8"), None);
+        assert_eq!(lang_of("frr"), None);
     }
 }

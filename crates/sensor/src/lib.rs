@@ -20,7 +20,7 @@ mod worker;
 
 pub use merge::Fold;
 pub use plan::budgets;
-pub use replay::{Control, Summary, replay};
+pub use replay::{Control, Summary, fuzz, replay};
 pub use stats::Stats;
 
 /// Settings of a sensor: those of its stages.

@@ -231,7 +231,7 @@ fn read(
     for round in 0u32.. {
         let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
             for frame in frames {
-                front.frame(frame, |item| loads[owner(item.packet, item.bytes, to_workers.len())].add(&item));
+                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
             }
         });
         if first.is_none() && front.frames.pkts > 0 {
@@ -282,4 +282,29 @@ fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_mer
             return;
         }
     }
+}
+
+/// Any bytes as a capture, all the way to events, which are counted; also with three workers. For fuzzers.
+pub fn fuzz(data: &[u8]) {
+    struct Count(u64);
+    impl Fold for Count {
+        fn row(&mut self, row: vigie_event::Row<'_>) {
+            let mut line = Vec::new();
+            vigie_event::eve::write(row, &mut line);
+            self.0 += 1;
+        }
+        fn upto(&mut self, _: Time) {}
+    }
+    let mut counts = Vec::new();
+    for workers in [1, 3] {
+        let settings = Settings { workers: crate::Workers(workers), ..Settings::default() };
+        let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(data.to_vec()));
+        let mut capture = Capture::from_readers(vec![("fuzz".to_owned(), reader)], vigie_capture::Options::default());
+        let mut count = Count(0);
+        let summary = replay(&mut capture, &settings, &mut count, |_| Control::Go);
+        let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
+        assert_eq!(ends, summary.frames.pkts, "every frame ends in one counter");
+        counts.push(count.0);
+    }
+    assert_eq!(counts[0], counts[1], "two numbers of workers give the same events");
 }

@@ -88,7 +88,7 @@ fn job(args: &Replay) -> Result<Job, String> {
     }
     let lang = match &args.lang {
         None => screen::locale(),
-        Some(name) => Lang::of(name).ok_or_else(|| format!("--lang {}: fr or en is expected", terminal(name)))?,
+        Some(name) => vigie_pipeline::lang_of(name).ok_or_else(|| format!("--lang {}: fr or en is expected", terminal(name)))?,
     };
     Ok(Job {
         config,
@@ -124,7 +124,7 @@ impl Job {
             ..vigie_capture::Options::default()
         };
         let mut capture = Capture::open(paths, options);
-        let wanted = Options { story: out.is_none() && !self.quiet, out };
+        let wanted = Options { story: out.is_none() && !self.quiet, out, lang: self.lang };
         let progress = Progress::new(self.quiet, self.lang);
         let report = if capture.sources().is_empty() {
             None

@@ -3,3 +3,14 @@
 pub mod arp;
 pub mod dns;
 pub mod ftp;
+pub mod http;
+pub mod ssh;
+pub mod tls;
+pub mod imap;
+pub mod mime;
+pub mod pop3;
+pub mod sasl;
+pub mod smtp;
+pub mod telnet;
+pub mod llmnr;
+pub mod mdns;

@@ -1,10 +1,12 @@
 //! The story as lines of a terminal: width, colours and language minded, every foreign byte made safe.
 
-use super::{AssetView, Carried, CaseView, Gravity, Story, Sum};
+use super::{AssetView, Carried, CaseView, Story, Sum};
 use crate::stats::transport;
-use crate::words::{Lang, Noun, Text, bytes, count, duration, fill, number};
+use crate::words::{Noun, Text, bytes, count, duration, fill, number};
 use std::collections::BTreeMap;
 use vigie_base::{Time, text};
+use vigie_case::Severity;
+use vigie_detect::Lang;
 
 /// How to tell.
 #[derive(Clone, Copy, Debug)]
@@ -205,7 +207,7 @@ impl Page {
     }
 
     fn cases(&mut self, s: &Story) {
-        let Some(cases) = &s.cases else { return };
+        let cases = &s.cases;
         self.heading(Text::Cases);
         if cases.is_empty() {
             let words = self.say(Text::NoCase, &[]);
@@ -225,33 +227,33 @@ impl Page {
     }
 
     fn case(&mut self, case: &CaseView, full: bool) {
-        let (name, colour) = match Gravity::of(case.score) {
-            Gravity::Critical => (Text::Critical, RED),
-            Gravity::High => (Text::High, RED),
-            Gravity::Medium => (Text::Medium, YELLOW),
-            Gravity::Low => (Text::Low, DIM),
+        let (name, colour) = match Severity::of(case.score) {
+            Severity::Critical => (Text::Critical, RED),
+            Severity::High => (Text::High, RED),
+            Severity::Medium => (Text::Medium, YELLOW),
+            Severity::Low => (Text::Low, DIM),
         };
         let label = format!("{} {}", self.say(name, &[]), case.score);
         let indent = 14.min(self.style.width / 3);
         let lines = if self.style.verbose { usize::MAX } else { STORY_LINES };
-        self.block(&label, colour, indent, &case.title, lines);
-        if full && !case.story.is_empty() {
-            self.block("", "", indent, &case.story, lines);
+        self.block(&label, colour, indent, &case.told.title, lines);
+        if full && !case.told.story.is_empty() {
+            self.block("", "", indent, &case.told.story, lines);
         }
-        if !case.reasons.is_empty() {
-            let reasons: Vec<String> = case.reasons.iter().map(|(points, words)| format!("+{points} {words}")).collect();
+        if !case.told.reasons.is_empty() {
+            let reasons: Vec<String> = case.told.reasons.iter().map(|r| format!("+{} {}", r.points, r.text)).collect();
             let label = format!("  {}", self.say(Text::Because, &[]));
             self.block(&label, DIM, indent, &reasons.join("; "), lines);
         }
         if !full {
             return;
         }
-        if !case.innocent.is_empty() {
+        if !case.told.innocent.is_empty() {
             let label = format!("  {}", self.say(Text::Innocent, &[]));
-            self.long_label(&label, indent, &case.innocent, lines);
+            self.long_label(&label, indent, &case.told.innocent, lines);
         }
-        let checks = self.listed(case.checks.len(), 1);
-        for check in &case.checks[..checks] {
+        let checks = self.listed(case.told.checks.len(), 1);
+        for check in &case.told.checks[..checks] {
             let label = format!("  {}", self.say(Text::Check, &[]));
             self.block(&label, DIM, indent, check, lines);
         }

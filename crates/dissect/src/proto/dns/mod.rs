@@ -4,11 +4,11 @@
 //! messages with a two-byte length. A message that does not parse raises an anomaly and is told as far as it could be read.
 
 pub(crate) mod message;
-mod record;
+pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 
-pub use record::{DnsMessage, DnsMessageRow, Query, QueryRow, Resource, ResourceRow};
+pub use record::{DnsMessage, DnsMessageRow, EdnsOption, Grouped, Query, QueryRow, Resource, ResourceRow, Soa, Srv, Sshfp};
 
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use vigie_base::Direction;
@@ -90,14 +90,31 @@ impl Dns {
                 let tx = self.transactions;
                 self.transactions += 1;
                 record::push(m, &arena, tx, |r| cx.push_from(dir, tx, r));
-                if m.malformed {
-                    cx.anomaly("dns", "malformed_data", tx);
-                }
+                anomalies(m, |event| cx.anomaly("dns", event, tx));
                 Next::Go
             }
         };
         arena.clear();
         cx.shared.scratch = arena;
         next
+    }
+}
+
+/// Tells what is odd in a message, by Suricata's names.
+pub(crate) fn anomalies(m: &message::Message<'_>, mut tell: impl FnMut(&'static str)) {
+    let odd = &m.odd;
+    let found = [
+        (odd.malformed, "malformed_data"),
+        (odd.additionals, "invalid_additionals"),
+        (odd.authorities, "invalid_authorities"),
+        (m.flags & 0x0040 != 0, "z_flag_set"),
+        // Opcodes from 7 on are not assigned (IANA).
+        (m.opcode() >= 7, "invalid_opcode"),
+        (odd.long_name, "name_too_long"),
+        (odd.looping, "infinite_loop"),
+        (odd.many_labels, "too_many_labels"),
+    ];
+    for (_, event) in found.into_iter().filter(|(is, _)| *is) {
+        tell(event);
     }
 }

@@ -1,8 +1,7 @@
 //! The `dns` event (version 3 of Suricata 8).
 
-use super::message::{Data, Message};
-use vigie_base::Ip;
-use vigie_event::{Flag, Group, Record};
+use super::message::{self, Data, Message, options, strings};
+use vigie_event::{Flag, Group, Hex, Record};
 
 /// A DNS message.
 #[derive(Record)]
@@ -36,7 +35,7 @@ pub struct DnsMessage<'a> {
     pub opcode: u8,
     /// Response code.
     #[field(keyword = "dns.rcode")]
-    pub rcode: &'a [u8],
+    pub rcode: &'a str,
     /// Questions.
     pub queries: &'a [Query<'a>],
     /// Answers.
@@ -58,8 +57,8 @@ pub struct Query<'a> {
     /// Type asked for.
     #[field(keyword = "dns.rrtype")]
     pub rrtype: &'a [u8],
-    /// Operation, where it is not a query.
-    pub opcode: Option<u8>,
+    /// Whether the name is cut.
+    pub rrname_truncated: Flag,
 }
 
 /// A resource record.
@@ -68,18 +67,33 @@ pub struct Resource<'a> {
     /// Name.
     #[field(keyword = "dns.answers.rrname")]
     pub rrname: &'a [u8],
+    /// Whether the name is cut.
+    pub rrname_truncated: Flag,
     /// Type.
     pub rrtype: &'a [u8],
     /// Time to live, seconds.
     pub ttl: u32,
     /// Its data, where it has a text form.
     pub rdata: Option<&'a [u8]>,
+    /// Whether that text is cut.
+    pub rdata_truncated: Flag,
     /// Start of authority.
     pub soa: Option<Soa<'a>>,
     /// Service location.
     pub srv: Option<Srv<'a>>,
     /// Fingerprint of an SSH key.
     pub sshfp: Option<Sshfp<'a>>,
+    /// Options of EDNS.
+    pub opt: &'a [EdnsOption<'a>],
+}
+
+/// An option of EDNS (RFC 6891).
+#[derive(Group, Clone, Copy)]
+pub struct EdnsOption<'a> {
+    /// Its code.
+    pub code: u16,
+    /// Its data, hexadecimal.
+    pub data: Hex<'a>,
 }
 
 /// Start of authority.
@@ -87,8 +101,12 @@ pub struct Resource<'a> {
 pub struct Soa<'a> {
     /// Primary server.
     pub mname: &'a [u8],
+    /// Whether it is cut.
+    pub mname_truncated: Flag,
     /// Mailbox.
     pub rname: &'a [u8],
+    /// Whether it is cut.
+    pub rname_truncated: Flag,
     /// Serial.
     pub serial: u32,
     /// Refresh, seconds.
@@ -153,6 +171,9 @@ pub struct Grouped<'a> {
     /// Null data.
     #[field(key = "NULL")]
     pub null: &'a [&'a [u8]],
+    /// Starts of authority.
+    #[field(key = "SOA")]
+    pub soa: &'a [Soa<'a>],
     /// Services.
     #[field(key = "SRV")]
     pub srv: &'a [Srv<'a>],
@@ -161,78 +182,133 @@ pub struct Grouped<'a> {
     pub sshfp: &'a [Sshfp<'a>],
 }
 
-/// The texts that a message's records need besides its names: addresses, type numbers, fingerprints.
-#[derive(Default)]
-struct Texts {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+/// What a resource record gives under its own key, in `dns`, `mdns` and `llmnr`.
+pub(crate) struct Shown<'a> {
+    /// Text.
+    pub(crate) rdata: Option<&'a [u8]>,
+    /// Whether that text is cut.
+    pub(crate) cut: bool,
+    /// Start of authority.
+    pub(crate) soa: Option<Soa<'a>>,
+    /// Service location.
+    pub(crate) srv: Option<Srv<'a>>,
+    /// Fingerprint of an SSH key.
+    pub(crate) sshfp: Option<Sshfp<'a>>,
 }
 
-impl Texts {
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.bytes);
-        self.ends.push(self.bytes.len());
+pub(crate) fn show<'a>(data: &Data<'a>, arena: &'a [u8]) -> Shown<'a> {
+    let mut out = Shown { rdata: None, cut: false, soa: None, srv: None, sshfp: None };
+    match *data {
+        Data::Address(_, text) => out.rdata = Some(text.of(arena)),
+        Data::Name(n) => {
+            out.rdata = Some(n.of(arena));
+            out.cut = n.cut;
+        }
+        Data::Bytes(b) => out.rdata = Some(b),
+        Data::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
+            out.soa = Some(Soa {
+                mname: mname.of(arena),
+                mname_truncated: Flag(mname.cut),
+                rname: rname.of(arena),
+                rname_truncated: Flag(rname.cut),
+                serial,
+                refresh,
+                retry,
+                expire,
+                minimum,
+            });
+        }
+        Data::Srv { priority, weight, port, target } => out.srv = Some(Srv { priority, weight, port, name: target.of(arena) }),
+        Data::Sshfp { algo, kind, fingerprint } => out.sshfp = Some(Sshfp { fingerprint: fingerprint.of(arena), algo, kind }),
+        Data::Strings(_) | Data::Opt(_) | Data::Other(_) => {}
     }
+    out
+}
 
-    fn get(&self, i: usize) -> &[u8] {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        &self.bytes[start..self.ends[i]]
+/// The options of all OPT records of a message, in order.
+pub(crate) fn all_options<'a>(m: &Message<'a>) -> Vec<EdnsOption<'a>> {
+    let mut out = Vec::new();
+    for r in m.answers.iter().chain(&m.authorities).chain(&m.additionals) {
+        if let Data::Opt(data) = r.data {
+            out.extend(options(data).map(|(code, data)| EdnsOption { code, data: Hex(data) }));
+        }
     }
+    out
+}
+
+/// The records of a section as EVE lists them: one for each string of a TXT; an OPT without options is left out of the additionals.
+pub(crate) fn section<'a>(records: &[message::Record<'a>], arena: &'a [u8], opts: &mut &'a [EdnsOption<'a>], skip_bare_opt: bool) -> Vec<Resource<'a>> {
+    let mut out = Vec::with_capacity(records.len());
+    for r in records {
+        let shown = show(&r.data, arena);
+        let mut resource = Resource {
+            rrname: r.name.of(arena),
+            rrname_truncated: Flag(r.name.cut),
+            rrtype: r.rtype.name(arena),
+            ttl: r.ttl,
+            rdata: shown.rdata,
+            rdata_truncated: Flag(shown.cut),
+            soa: shown.soa,
+            srv: shown.srv,
+            sshfp: shown.sshfp,
+            opt: &[],
+        };
+        match r.data {
+            Data::Strings(data) => out.extend(strings(data).map(|s| Resource { rdata: Some(s), ..resource })),
+            Data::Opt(data) => {
+                let (mine, rest) = opts.split_at(options(data).count().min(opts.len()));
+                *opts = rest;
+                resource.opt = mine;
+                if !(mine.is_empty() && skip_bare_opt) {
+                    out.push(resource);
+                }
+            }
+            _ => out.push(resource),
+        }
+    }
+    out
+}
+
+/// Questions as EVE lists them.
+pub(crate) fn questions<'a>(m: &Message<'_>, arena: &'a [u8]) -> Vec<Query<'a>> {
+    m.queries.iter().map(|q| Query { rrname: q.name.of(arena), rrtype: q.rtype.name(arena), rrname_truncated: Flag(q.name.cut) }).collect()
 }
 
 /// Builds the record of a message and gives it to `push`.
 pub(super) fn push(m: &Message<'_>, arena: &[u8], tx: u32, push: impl FnOnce(&DnsMessage<'_>)) {
-    // First all texts, so that records can borrow them: for each record its data, then for each type number its name.
-    let mut texts = Texts::default();
-    for r in m.answers.iter().chain(&m.authorities).chain(&m.additionals) {
-        texts.add(|out| match r.data {
-            Data::Address(ip) => ip_text(ip, out),
-            Data::Sshfp { fingerprint, .. } => colons(fingerprint, out),
-            _ => {}
-        });
-        texts.add(|out| type_name(r.rtype, out));
-    }
-    let types_at = texts.ends.len();
-    for q in &m.queries {
-        texts.add(|out| type_name(q.rtype, out));
-    }
-    texts.add(|out| out.extend_from_slice(rcode_name(m.rcode()).as_bytes()));
-    texts.add(|out| {
-        use std::io::Write;
-        let _ = write!(out, "{:x}", m.flags);
-    });
-    let opcode = Some(m.opcode()).filter(|o| *o != 0);
-    let queries: Vec<Query<'_>> = m
-        .queries
-        .iter()
-        .enumerate()
-        .map(|(i, q)| Query { rrname: q.name.of(arena), rrtype: texts.get(types_at + i), opcode })
-        .collect();
-    let mut all = m
-        .answers
-        .iter()
-        .chain(&m.authorities)
-        .chain(&m.additionals)
-        .enumerate()
-        .map(|(i, r)| resource(r, arena, texts.get(2 * i), texts.get(2 * i + 1)));
-    let answers: Vec<Resource<'_>> = all.by_ref().take(m.answers.len()).collect();
-    let authorities: Vec<Resource<'_>> = all.by_ref().take(m.authorities.len()).collect();
-    let additionals: Vec<Resource<'_>> = all.collect();
-    let of = |rtype: u16| -> Vec<&[u8]> {
-        m.answers.iter().zip(&answers).filter(|(r, _)| r.rtype == rtype).filter_map(|(_, a)| a.rdata).collect()
-    };
-    let (a, aaaa, cname, mx, ns, ptr, txt, null) = (of(1), of(28), of(5), of(15), of(2), of(12), of(16), of(10));
+    let queries = questions(m, arena);
+    let opts = all_options(m);
+    let mut left = &opts[..];
+    let answers = section(&m.answers, arena, &mut left, false);
+    let authorities = section(&m.authorities, arena, &mut left, false);
+    let additionals = section(&m.additionals, arena, &mut left, true);
+    let of = |rtype: &[u8]| -> Vec<&[u8]> { answers.iter().filter(|a| a.rrtype == rtype).filter_map(|a| a.rdata).collect() };
+    let (a, aaaa, cname, mx, ns) = (of(b"A"), of(b"AAAA"), of(b"CNAME"), of(b"MX"), of(b"NS"));
+    let (ptr, txt, null) = (of(b"PTR"), of(b"TXT"), of(b"NULL"));
+    let soa: Vec<Soa<'_>> = answers.iter().filter_map(|r| r.soa).collect();
     let srv: Vec<Srv<'_>> = answers.iter().filter_map(|r| r.srv).collect();
     let sshfp: Vec<Sshfp<'_>> = answers.iter().filter_map(|r| r.sshfp).collect();
-    let grouped = Grouped { a: &a, aaaa: &aaaa, cname: &cname, mx: &mx, ns: &ns, ptr: &ptr, txt: &txt, null: &null, srv: &srv, sshfp: &sshfp };
+    let grouped = Grouped {
+        a: &a,
+        aaaa: &aaaa,
+        cname: &cname,
+        mx: &mx,
+        ns: &ns,
+        ptr: &ptr,
+        txt: &txt,
+        null: &null,
+        soa: &soa,
+        srv: &srv,
+        sshfp: &sshfp,
+    };
     let flag = |bit: u16| Flag(m.flags & bit != 0);
-    let last = texts.ends.len();
+    let mut flags = [0; 4];
     push(&DnsMessage {
         version: 3,
         kind: if m.is_response() { "response" } else { "request" },
         tx_id: tx,
         id: m.id,
-        flags: std::str::from_utf8(texts.get(last - 1)).unwrap_or(""),
+        flags: hex_word(m.flags, &mut flags),
         qr: flag(0x8000),
         aa: flag(0x0400),
         tc: flag(0x0200),
@@ -240,7 +316,7 @@ pub(super) fn push(m: &Message<'_>, arena: &[u8], tx: u32, push: impl FnOnce(&Dn
         ra: flag(0x0080),
         z: flag(0x0040),
         opcode: m.opcode(),
-        rcode: texts.get(last - 2),
+        rcode: rcode_name(m.rcode()),
         queries: &queries,
         answers: &answers,
         authorities: &authorities,
@@ -249,36 +325,16 @@ pub(super) fn push(m: &Message<'_>, arena: &[u8], tx: u32, push: impl FnOnce(&Dn
     });
 }
 
-fn resource<'a>(r: &super::message::Record<'a>, arena: &'a [u8], text: &'a [u8], rrtype: &'a [u8]) -> Resource<'a> {
-    let mut out = Resource { rrname: r.name.of(arena), rrtype, ttl: r.ttl, rdata: None, soa: None, srv: None, sshfp: None };
-    match r.data {
-        Data::Address(_) => out.rdata = Some(text),
-        Data::Name(n) => out.rdata = Some(n.of(arena)),
-        Data::Bytes(b) => out.rdata = Some(b),
-        Data::Soa { mname, rname, serial, refresh, retry, expire, minimum } => {
-            out.soa = Some(Soa { mname: mname.of(arena), rname: rname.of(arena), serial, refresh, retry, expire, minimum });
-        }
-        Data::Srv { priority, weight, port, target } => out.srv = Some(Srv { priority, weight, port, name: target.of(arena) }),
-        Data::Sshfp { algo, kind, .. } => out.sshfp = Some(Sshfp { fingerprint: text, algo, kind }),
-        Data::Other(_) => {}
+/// A word in hexadecimal, without leading zeros.
+fn hex_word(v: u16, out: &mut [u8; 4]) -> &str {
+    for (i, b) in out.iter_mut().enumerate() {
+        *b = b"0123456789abcdef"[usize::from(v >> (12 - 4 * i) & 15)];
     }
-    out
+    let zeros = out.iter().take(3).take_while(|b| **b == b'0').count();
+    std::str::from_utf8(&out[zeros..]).unwrap_or("")
 }
 
-fn ip_text(ip: Ip, out: &mut Vec<u8>) {
-    ip.write_eve(out);
-}
-
-fn colons(bytes: &[u8], out: &mut Vec<u8>) {
-    for (i, b) in bytes.iter().enumerate() {
-        if i > 0 {
-            out.push(b':');
-        }
-        vigie_base::text::hex(&[*b], out);
-    }
-}
-
-fn rcode_name(rcode: u16) -> &'static str {
+pub(crate) fn rcode_name(rcode: u16) -> &'static str {
     const NAMES: [&str; 16] = [
         "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13",
         "14", "15",
@@ -286,75 +342,3 @@ fn rcode_name(rcode: u16) -> &'static str {
     NAMES[usize::from(rcode & 15)]
 }
 
-/// The name of a record type (IANA, DNS parameters); its number where it has none here.
-pub(super) fn type_name(rtype: u16, out: &mut Vec<u8>) {
-    let name = match rtype {
-        1 => "A",
-        2 => "NS",
-        3 => "MD",
-        4 => "MF",
-        5 => "CNAME",
-        6 => "SOA",
-        7 => "MB",
-        8 => "MG",
-        9 => "MR",
-        10 => "NULL",
-        11 => "WKS",
-        12 => "PTR",
-        13 => "HINFO",
-        14 => "MINFO",
-        15 => "MX",
-        16 => "TXT",
-        17 => "RP",
-        18 => "AFSDB",
-        19 => "X25",
-        20 => "ISDN",
-        21 => "RT",
-        22 => "NSAP",
-        23 => "NSAPPTR",
-        24 => "SIG",
-        25 => "KEY",
-        26 => "PX",
-        27 => "GPOS",
-        28 => "AAAA",
-        29 => "LOC",
-        30 => "NXT",
-        33 => "SRV",
-        34 => "ATMA",
-        35 => "NAPTR",
-        36 => "KX",
-        37 => "CERT",
-        38 => "A6",
-        39 => "DNAME",
-        41 => "OPT",
-        42 => "APL",
-        43 => "DS",
-        44 => "SSHFP",
-        45 => "IPSECKEY",
-        46 => "RRSIG",
-        47 => "NSEC",
-        48 => "DNSKEY",
-        49 => "DHCID",
-        50 => "NSEC3",
-        51 => "NSEC3PARAM",
-        52 => "TLSA",
-        55 => "HIP",
-        59 => "CDS",
-        60 => "CDNSKEY",
-        64 => "SVCB",
-        65 => "HTTPS",
-        99 => "SPF",
-        249 => "TKEY",
-        250 => "TSIG",
-        252 => "AXFR",
-        253 => "MAILB",
-        254 => "MAILA",
-        255 => "ANY",
-        256 => "URI",
-        n => {
-            out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-            return;
-        }
-    };
-    out.extend_from_slice(name.as_bytes());
-}

@@ -45,6 +45,11 @@ impl Protocol for FtpData {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
+        if self.file.is_none()
+            && let Some(complete) = cx.shared.claim(cx.env.dst, cx.env.dst_port)
+        {
+            self.announced = Some(complete);
+        }
         let Some(e) = &self.announced else { return Step::done() };
         if !is_file(&e.command) {
             return Step::done();

@@ -313,15 +313,20 @@ impl Command {
 
 /// `h1,h2,h3,h4,p1,p2`, anywhere in `text` (RFC 959 section 4.1.2).
 fn address_port(text: &[u8]) -> Option<(Ip, u16)> {
-    let start = text.iter().enumerate().position(|(i, b)| b.is_ascii_digit() && (i > 3 || !text[..3.min(text.len())].iter().all(u8::is_ascii_digit)))?;
+    let starts = (0..text.len()).filter(|i| text[*i].is_ascii_digit() && (*i == 0 || !text[i - 1].is_ascii_digit()));
+    starts.filter_map(|at| six_numbers(&text[at..])).map(|n| (Ip::v4([n[0], n[1], n[2], n[3]]), u16::from_be_bytes([n[4], n[5]]))).next()
+}
+
+fn six_numbers(text: &[u8]) -> Option<[u8; 6]> {
     let mut n = [0u8; 6];
-    let mut parts = text[start..].split(|b| *b == b',');
-    for slot in &mut n {
-        let part = parts.next()?.trim_ascii();
-        let digits = part.iter().take_while(|b| b.is_ascii_digit()).count();
-        *slot = std::str::from_utf8(&part[..digits]).ok()?.parse().ok()?;
+    let mut parts = text.split(|b| *b == b',');
+    for (i, slot) in n.iter_mut().enumerate() {
+        let part = parts.next()?;
+        // What follows the last number (a bracket, a full stop) is not its business.
+        let digits = if i < 5 { part.len() } else { part.iter().take_while(|b| b.is_ascii_digit()).count() };
+        *slot = std::str::from_utf8(&part[..digits]).ok()?.trim().parse().ok()?;
     }
-    Some((Ip::v4([n[0], n[1], n[2], n[3]]), u16::from_be_bytes([n[4], n[5]])))
+    Some(n)
 }
 
 /// `|family|address|port|` with any delimiter; EPSV leaves family and address empty (RFC 2428).

@@ -8,6 +8,8 @@ fn announced_ports_read() {
     assert_eq!((ip.to_string().as_str(), port), ("10.0.0.1", 1025));
     assert_eq!(extended(b"|||6446|").map(|(_, p)| p), Some(6446));
     assert_eq!(extended(b"|2|fe80::1|53000|").map(|(i, p)| (i.to_string(), p)), Some(("fe80::1".to_owned(), 53000)));
+    let (ip, port) = address_port(b"172,23,0,3,174,127").unwrap();
+    assert_eq!((ip.to_string().as_str(), port), ("172.23.0.3", 44671));
     assert_eq!(address_port(b"1,2,3"), None);
     assert_eq!(address_port(b"300,2,3,4,5,6"), None);
 }

@@ -1,0 +1,401 @@
+//! The fold from findings to alerts and cases.
+
+use crate::record::AlertEvent;
+use std::collections::BTreeMap;
+use vigie_base::hash::Stable;
+use vigie_base::time::SECOND;
+use vigie_base::{Budget, Time};
+use vigie_detect::registry::{GID, info, template};
+use vigie_detect::text::render;
+use vigie_detect::{Entity, Finding, Lang, Phase, Reason, Story};
+use vigie_event::{NO_TX, Out};
+
+/// An alert joins a case of its machine whose last sign is no longer ago: a person at work pauses, and eats.
+pub const WINDOW: u64 = 4 * 3600 * SECOND;
+/// Version of the detectors' words.
+const REV: u32 = 1;
+/// Alerts kept in one case; beyond, they are counted.
+const ALERTS_MAX: usize = 256;
+
+/// Cases kept.
+pub const CASES: Budget = Budget {
+    name: "case.cases",
+    entries_max: 10_000,
+    entry_bytes: 4096,
+    when_full: "a new case is counted as dropped",
+};
+/// Alerts kept, all cases together and those without a case.
+const ALERTS: Budget = Budget {
+    name: "case.alerts",
+    entries_max: 50_000,
+    entry_bytes: 4096,
+    when_full: "a new alert is counted as dropped",
+};
+
+/// How grave a case is: bands of its score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Below 25.
+    Low,
+    /// Below 50.
+    Medium,
+    /// Below 75.
+    High,
+    /// 75 and above.
+    Critical,
+}
+
+impl Severity {
+    /// The band of a score.
+    pub const fn of(score: u32) -> Self {
+        match score {
+            0..=24 => Severity::Low,
+            25..=49 => Severity::Medium,
+            50..=74 => Severity::High,
+            _ => Severity::Critical,
+        }
+    }
+
+    /// Lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    /// As `alert.severity` counts: 1 is the gravest.
+    const fn eve(self) -> u8 {
+        match self {
+            Severity::Low => 3,
+            Severity::Medium => 2,
+            Severity::High | Severity::Critical => 1,
+        }
+    }
+}
+
+/// A finding as it stands.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Sixteen hexadecimal digits.
+    pub id: String,
+    /// The last word of the detector on it.
+    pub finding: Finding,
+}
+
+/// Alerts that belong together.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Sixteen hexadecimal digits, from what it names.
+    pub id: String,
+    /// Its story.
+    pub story: Story,
+    /// Its alerts, in the order in which they joined.
+    pub alerts: Vec<Alert>,
+    /// Alerts beyond those kept.
+    pub more: u64,
+    /// First sign.
+    pub first: Time,
+    /// Last sign.
+    pub last: Time,
+}
+
+impl Case {
+    /// Its reasons with their alert's place: of each name the strongest, the earliest among equals; the gravest first.
+    pub fn reasons(&self) -> Vec<(Reason, usize)> {
+        let mut all: Vec<(Reason, usize)> = Vec::new();
+        for (i, a) in self.alerts.iter().enumerate() {
+            for r in &a.finding.reasons {
+                match all.iter_mut().find(|x| x.0.key == r.key) {
+                    Some(x) if r.points > x.0.points => *x = (*r, i),
+                    Some(_) => {}
+                    None => all.push((*r, i)),
+                }
+            }
+        }
+        all.sort_by_key(|x| std::cmp::Reverse(x.0.points));
+        all
+    }
+
+    /// The sum of its reasons' points.
+    pub fn score(&self) -> u32 {
+        self.reasons().iter().map(|r| r.0.points).sum()
+    }
+
+    /// Detectors in it, in the order of their first alert.
+    pub fn detectors(&self) -> Vec<&'static str> {
+        let mut all = Vec::new();
+        for a in &self.alerts {
+            if !all.contains(&a.finding.detector) {
+                all.push(a.finding.detector);
+            }
+        }
+        all
+    }
+
+    /// Who is in it: each machine once a role, in the order in which they came.
+    pub fn entities(&self) -> Vec<Entity> {
+        let mut all: Vec<Entity> = Vec::new();
+        for e in self.alerts.iter().flat_map(|a| &a.finding.entities) {
+            match all.iter_mut().find(|x| x.role == e.role && (x.same_machine(e) || (x.net.is_some() && x.net == e.net))) {
+                Some(x) => {
+                    x.ip = x.ip.or(e.ip);
+                    x.mac = x.mac.or(e.mac);
+                    if x.name.is_none() {
+                        x.name.clone_from(&e.name);
+                    }
+                }
+                None => all.push(e.clone()),
+            }
+        }
+        all
+    }
+
+    fn is_about(&self, finding: &Finding, story: Story) -> bool {
+        let Some(actor) = finding.entities.first() else { return false };
+        self.story == story
+            && finding.first.since(self.last) <= WINDOW
+            && self.alerts.iter().any(|a| a.finding.entities.first().is_some_and(|e| e.same_machine(actor)))
+    }
+}
+
+/// What each alert is filed under.
+type Thing = (&'static str, u64);
+
+/// Alerts and cases so far.
+#[derive(Debug, Default)]
+pub struct Cases {
+    cases: Vec<Case>,
+    /// Where each alert that has a case stands: place in `cases` and in its alerts.
+    filed: BTreeMap<Thing, (usize, usize)>,
+    /// Informational alerts that belong to no case yet.
+    loose: BTreeMap<Thing, Alert>,
+    /// Alerts that found no place in a full case or table.
+    pub dropped: u64,
+}
+
+impl Cases {
+    /// None.
+    pub fn new() -> Self {
+        Cases::default()
+    }
+
+    /// Its tables.
+    pub const fn budgets() -> [Budget; 2] {
+        [CASES, ALERTS]
+    }
+
+    /// The cases in the order in which they opened.
+    pub fn iter(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter()
+    }
+
+    /// Takes a finding; pushes an `alert` event where it opens or ends.
+    pub fn take<O: Out>(&mut self, finding: &Finding, out: &mut O) {
+        let Some(about) = info(finding.detector) else { return };
+        let thing = (finding.detector, finding.key);
+        let id = hex(Stable::default().bytes(finding.detector.as_bytes()).word(finding.key).finish());
+        let at = self.place(thing, &id, finding, about.story);
+        self.push_event(finding, &id, at.map(|at| self.cases[at].id.clone()), out);
+    }
+
+    /// Files the finding; the place of its case, if it has one.
+    fn place(&mut self, thing: Thing, id: &str, finding: &Finding, story: Story) -> Option<usize> {
+        if let Some(&(case, alert)) = self.filed.get(&thing) {
+            let c = &mut self.cases[case];
+            c.last = c.last.max(finding.last);
+            c.alerts[alert].finding = finding.clone();
+            return Some(case);
+        }
+        let alert = Alert { id: id.to_owned(), finding: finding.clone() };
+        let known = self.cases.iter().rposition(|c| c.is_about(finding, story));
+        let case = match known {
+            Some(at) => at,
+            None if finding.opens_case && (self.cases.len() as u64) < CASES.entries_max => {
+                self.loose.remove(&thing);
+                let actor = finding.entities.first();
+                let name = actor.map_or(String::new(), |e| format!("{:?} {:?} {:?}", e.ip, e.mac, e.net));
+                let id = Stable::default().bytes(story.name().as_bytes()).bytes(name.as_bytes()).word(finding.first.0).finish();
+                self.cases.push(Case { id: hex(id), story, alerts: Vec::new(), more: 0, first: finding.first, last: finding.last });
+                self.cases.len() - 1
+            }
+            None => {
+                if finding.opens_case || (self.loose.len() as u64 >= ALERTS.entries_max && !self.loose.contains_key(&thing)) {
+                    self.dropped += 1;
+                } else {
+                    self.loose.insert(thing, alert);
+                }
+                return None;
+            }
+        };
+        self.loose.remove(&thing);
+        self.join(case, thing, alert);
+        // What was context without a case has one now.
+        let waiting: Vec<Thing> = self.loose.iter().filter(|(_, a)| self.cases[case].is_about(&a.finding, story)).map(|(t, _)| *t).collect();
+        for t in waiting {
+            if let Some(a) = self.loose.remove(&t) {
+                self.join(case, t, a);
+            }
+        }
+        Some(case)
+    }
+
+    fn join(&mut self, case: usize, thing: Thing, alert: Alert) {
+        let c = &mut self.cases[case];
+        c.first = c.first.min(alert.finding.first);
+        c.last = c.last.max(alert.finding.last);
+        if c.alerts.len() >= ALERTS_MAX || self.filed.len() as u64 >= ALERTS.entries_max {
+            c.more += 1;
+            self.dropped += 1;
+            return;
+        }
+        c.alerts.push(alert);
+        self.filed.insert(thing, (case, c.alerts.len() - 1));
+    }
+
+    fn push_event<O: Out>(&self, finding: &Finding, id: &str, case: Option<String>, out: &mut O) {
+        let phase = match finding.phase {
+            Phase::Open => "open",
+            Phase::Close => "end",
+            Phase::Update => return,
+        };
+        let (Some(about), Some(words)) = (info(finding.detector), template(finding)) else { return };
+        let score = finding.score();
+        let mut env = finding.env;
+        env.tx_id = NO_TX;
+        if finding.phase == Phase::Close {
+            // The end comes with time, not with a frame.
+            env.frame = 0;
+            env.flow_id = finding.evidence.first().copied().unwrap_or(0);
+        }
+        out.push(
+            &env,
+            &AlertEvent {
+                action: "allowed",
+                gid: GID,
+                signature_id: about.sid,
+                rev: REV,
+                signature: about.signature,
+                category: about.category,
+                severity: Severity::of(score).eve(),
+                alert_id: id,
+                case_id: case.as_deref(),
+                detector: about.name,
+                phase,
+                count: finding.count,
+                score,
+                summary: &render(words.en.summary, &finding.params, Lang::En),
+                techniques: words.techniques,
+            },
+        );
+    }
+}
+
+fn hex(v: u64) -> String {
+    format!("{v:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Nobody;
+    use vigie_base::Ip;
+    use vigie_detect::{Role, Value};
+    use vigie_event::{Batch, Envelope, Record, eve};
+
+    #[derive(Default)]
+    struct Lines(Vec<String>);
+
+    impl Out for Lines {
+        fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
+            let mut batch = Batch::new(R::schema());
+            batch.push(env, record);
+            let mut out = Vec::new();
+            eve::write(batch.row(0), &mut out);
+            self.0.push(String::from_utf8(out).unwrap());
+        }
+    }
+
+    fn finding(attacker: &str, at: u64, points: u32) -> Finding {
+        let ip: Ip = attacker.parse().unwrap();
+        let params = [("attacker", ip), ("victim", Ip::v4([10, 0, 0, 2]))].map(|(k, v)| (k, Value::Ip(v)));
+        let mut params: Vec<_> = params.into();
+        params.extend([
+            ("protocol", Value::Text("FTP".into())),
+            ("port", Value::Port(21)),
+            ("tries", Value::Count(40)),
+            ("duration", Value::Duration(60 * SECOND)),
+        ]);
+        Finding {
+            detector: "brute_force",
+            key: at ^ u64::from(ip.0[15]),
+            phase: Phase::Open,
+            template: "pair",
+            params,
+            entities: vec![Entity::ip(Role::Attacker, ip), Entity::ip(Role::Victim, Ip::v4([10, 0, 0, 2]))],
+            reasons: vec![Reason { key: "brute_force.failures", points }],
+            count: 40,
+            evidence: vec![7, 8],
+            first: Time::from_secs(at),
+            last: Time::from_secs(at + 60),
+            opens_case: true,
+            env: Envelope::default(),
+        }
+    }
+
+    fn told(cases: &Cases, lang: Lang) -> Vec<serde_json::Value> {
+        let mut out = Vec::new();
+        cases.write(lang, &Nobody, &mut out);
+        String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn one_machine_one_case_and_the_score_is_the_sum_of_its_reasons() {
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        cases.take(&finding("10.0.0.9", 1000, 30), &mut out);
+        cases.take(&finding("10.0.0.9", 2000, 30), &mut out);
+        cases.take(&finding("10.0.0.8", 2000, 30), &mut out);
+        cases.take(&finding("10.0.0.9", 100_000, 30), &mut out);
+        let all = told(&cases, Lang::En);
+        assert_eq!(all.len(), 3, "two machines, and one of them again much later");
+        let c = &all[0];
+        assert_eq!((c["score"].as_u64(), c["severity"].as_str(), c["state"].as_str()), (Some(30), Some("medium"), Some("new")));
+        assert_eq!(c["alerts"].as_array().unwrap().len(), 2);
+        assert_eq!(c["alerts"][0]["evidence"], serde_json::json!([7, 8]));
+        assert_eq!(c["entities"], serde_json::json!([
+            {"role": "attacker", "ip": "10.0.0.9", "mac": null, "name": null},
+            {"role": "victim", "ip": "10.0.0.2", "mac": null, "name": null}
+        ]));
+        assert_eq!(c["title"], "Brute force on FTP: 10.0.0.9 against 10.0.0.2");
+        assert_eq!(told(&cases, Lang::Fr)[0]["title"], "Force brute sur FTP : 10.0.0.9 contre 10.0.0.2");
+        let keys: Vec<_> = ["id", "title", "state", "severity", "score", "reasons", "story", "innocent", "checks", "actions", "detectors", "techniques", "entities", "first_seen", "last_seen", "alerts"].into();
+        assert_eq!(c.as_object().unwrap().len(), keys.len());
+        assert!(keys.iter().all(|k| !c[k].is_null()));
+    }
+
+    #[test]
+    fn an_alert_is_told_when_it_opens_and_when_it_ends() {
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        let open = finding("10.0.0.9", 1000, 30);
+        cases.take(&open, &mut out);
+        cases.take(&Finding { phase: Phase::Update, count: 80, ..open.clone() }, &mut out);
+        cases.take(&Finding { phase: Phase::Close, count: 120, ..open }, &mut out);
+        let events: Vec<serde_json::Value> = out.0.iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(events.len(), 2);
+        assert!(events.iter().all(|e| e["alert"]["gid"] == 9000 && e["alert"]["severity"] == 2 && e["event_type"] == "alert"));
+        assert_eq!(events[0]["vigie"]["alert_id"], events[1]["vigie"]["alert_id"]);
+        assert_eq!((&events[0]["vigie"]["count"], &events[1]["vigie"]["count"]), (&40.into(), &120.into()));
+        assert_eq!(told(&cases, Lang::En)[0]["alerts"][0]["count"], 120);
+    }
+
+    #[test]
+    fn context_alone_opens_no_case_and_joins_one() {
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        cases.take(&Finding { opens_case: false, ..finding("10.0.0.9", 1000, 5) }, &mut out);
+        assert_eq!(cases.iter().count(), 0);
+        cases.take(&finding("10.0.0.9", 2000, 30), &mut out);
+        assert_eq!(cases.iter().map(|c| c.alerts.len()).collect::<Vec<_>>(), [2]);
+    }
+}

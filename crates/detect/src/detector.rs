@@ -1,0 +1,82 @@
+//! What a detector is, and what it works with.
+
+use crate::finding::{Finding, Phase, Story};
+use crate::text::Template;
+use vigie_base::{Budget, Ip, NetSet, Time};
+use vigie_event::{Envelope, Row};
+
+/// Settings of all detectors.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The networks that are watched over (HOME_NET).
+    pub home: NetSet,
+    /// Addresses of Tor relays, in order; empty where no list was given.
+    pub tor_relays: Vec<Ip>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let home = "[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fc00::/7]";
+        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new() }
+    }
+}
+
+/// What a detector says of itself: a line of [`crate::registry::DETECTORS`].
+pub struct Info {
+    /// Stable name.
+    pub name: &'static str,
+    /// `signature_id` of its `alert` events (gid 9000).
+    pub sid: u32,
+    /// `signature` of its `alert` events.
+    pub signature: &'static str,
+    /// `category` of its `alert` events.
+    pub category: &'static str,
+    /// Which case its findings belong to.
+    pub story: Story,
+    /// The kinds of events that it reads.
+    pub inputs: &'static [&'static str],
+    /// Its tables.
+    pub budgets: &'static [Budget],
+    /// Its words.
+    pub templates: &'static [Template],
+    /// Makes one.
+    pub make: fn(&Settings) -> Box<dyn Detector + Send>,
+}
+
+/// A fold over rows in total order (`ts`, `flow_id`, `seq`).
+pub trait Detector {
+    /// Takes one row of a kind that it declared.
+    fn row(&mut self, row: Row<'_>, cx: &mut Cx<'_>);
+    /// Event time has come to `cx.now`; called about once a second of it.
+    fn time(&mut self, cx: &mut Cx<'_>);
+    /// The input is over: closes what is open.
+    fn finish(&mut self, cx: &mut Cx<'_>);
+    /// How often a table was full.
+    fn full(&self) -> u64;
+}
+
+/// What a detector is given besides a row.
+pub struct Cx<'a> {
+    /// Event time.
+    pub now: Time,
+    /// Settings.
+    pub settings: &'a Settings,
+    /// Envelope of the row at hand, or of the last one.
+    pub env: Envelope,
+    /// Where findings go.
+    pub out: &'a mut Vec<Finding>,
+}
+
+impl Cx<'_> {
+    /// Whether an address is inside the watched networks.
+    pub fn is_home(&self, ip: Ip) -> bool {
+        self.settings.home.contains(ip)
+    }
+
+    /// Tells a finding in `phase`.
+    pub fn tell(&mut self, phase: Phase, mut finding: Finding) {
+        finding.phase = phase;
+        finding.env = self.env;
+        self.out.push(finding);
+    }
+}

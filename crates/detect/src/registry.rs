@@ -1,0 +1,134 @@
+//! The one list of detectors, and the engine that runs them.
+
+use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detectors::*;
+use crate::finding::Finding;
+use crate::text::Template;
+use vigie_base::{Budget, Time};
+use vigie_base::time::SECOND;
+use vigie_event::{Envelope, Row, Schema};
+
+/// `gid` of all `alert` events of detectors.
+pub const GID: u32 = 9000;
+
+/// Every detector. A line here and a file in [`crate::detectors`] is all that one costs.
+pub static DETECTORS: &[&Info] = &[&brute_force::INFO, &scan::INFO, &arp_spoofing::INFO, &cleartext_credentials::INFO, &tor::INFO, &dns_tunnel::INFO, &attacker_tool_host::INFO];
+
+/// A detector's line, by name.
+pub fn info(name: &str) -> Option<&'static Info> {
+    DETECTORS.iter().copied().find(|d| d.name == name)
+}
+
+/// The words of a finding.
+pub fn template(f: &Finding) -> Option<&'static Template> {
+    info(f.detector)?.templates.iter().find(|t| t.key == f.template)
+}
+
+/// All tables of all detectors.
+pub fn budgets() -> Vec<Budget> {
+    DETECTORS.iter().flat_map(|d| d.budgets.iter().copied()).collect()
+}
+
+/// All detectors, running.
+pub struct Engine {
+    settings: Settings,
+    detectors: Vec<Box<dyn Detector + Send>>,
+    /// For each kind met so far: who reads it, as bits.
+    readers: Vec<(&'static Schema, u32)>,
+    now: Time,
+    next: Time,
+    env: Envelope,
+}
+
+impl Engine {
+    /// With settings.
+    pub fn new(settings: Settings) -> Self {
+        let detectors = DETECTORS.iter().map(|d| (d.make)(&settings)).collect();
+        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), env: Envelope::default() }
+    }
+
+    /// Takes the next row in total order.
+    pub fn row(&mut self, row: Row<'_>, out: &mut Vec<Finding>) {
+        self.time(row.env().ts, out);
+        let mut who = self.readers_of(row.schema());
+        if who == 0 {
+            return;
+        }
+        self.env = *row.env();
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        while who != 0 {
+            self.detectors[who.trailing_zeros() as usize].row(row, &mut cx);
+            who &= who - 1;
+        }
+    }
+
+    fn readers_of(&mut self, schema: &'static Schema) -> u32 {
+        if let Some(r) = self.readers.iter().find(|r| std::ptr::eq(r.0, schema)) {
+            return r.1;
+        }
+        let reads = |d: &&Info| d.inputs.contains(&schema.kind);
+        let who = DETECTORS.iter().enumerate().filter(|(_, d)| reads(d)).fold(0, |who, (i, _)| who | 1 << i);
+        self.readers.push((schema, who));
+        who
+    }
+
+    /// Event time has come to `now` (rows do this by themselves; a live source also in silence).
+    pub fn time(&mut self, now: Time, out: &mut Vec<Finding>) {
+        self.now = self.now.max(now);
+        if self.now < self.next {
+            return;
+        }
+        self.next = self.now.plus(SECOND);
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        self.detectors.iter_mut().for_each(|d| d.time(&mut cx));
+    }
+
+    /// The input is over: closes every finding.
+    pub fn finish(&mut self, out: &mut Vec<Finding>) {
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        self.detectors.iter_mut().for_each(|d| d.finish(&mut cx));
+    }
+
+    /// How often each detector's tables were full, by name.
+    pub fn full(&self) -> Vec<(&'static str, u64)> {
+        DETECTORS.iter().zip(&self.detectors).map(|(i, d)| (i.name, d.full())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Lang;
+
+    #[test]
+    fn names_and_numbers_are_unique() {
+        for (i, a) in DETECTORS.iter().enumerate() {
+            assert!((9_000_001..9_001_000).contains(&a.sid), "{}", a.name);
+            assert!(DETECTORS[..i].iter().all(|b| a.sid != b.sid && a.name != b.name), "{}", a.name);
+            assert!(!a.inputs.is_empty() && !a.budgets.is_empty() && !a.templates.is_empty(), "{}", a.name);
+        }
+        assert!(DETECTORS.len() <= 32);
+    }
+
+    #[test]
+    fn words_are_whole_and_match_between_languages() {
+        let balanced = |t: &str| t.matches('{').count() == t.matches('}').count() && t.matches("[[").count() == t.matches("]]").count();
+        for (d, t) in DETECTORS.iter().flat_map(|d| d.templates.iter().map(move |t| (d, t))) {
+            let at = format!("{}/{}", d.name, t.key);
+            let keys = |l: Lang| t.words(l).reasons.iter().map(|r| r.0).collect::<Vec<_>>();
+            assert_eq!(keys(Lang::En), keys(Lang::Fr), "{at}");
+            assert!(!t.techniques.is_empty(), "{at}");
+            for l in Lang::ALL {
+                let w = t.words(l);
+                assert!(w.checks.len() >= 2 && w.actions.len() >= 2 && !w.innocent.is_empty() && !w.reasons.is_empty(), "{at}");
+                let all = [w.title, w.story, w.innocent, w.summary].into_iter().chain(w.checks.iter().copied());
+                for text in all.chain(w.actions.iter().copied()).chain(w.reasons.iter().map(|r| r.1)) {
+                    assert!(balanced(text), "{at}: {text}");
+                }
+            }
+            for (r, _) in t.en.reasons {
+                assert!(r.starts_with(d.name) && r[d.name.len()..].starts_with('.'), "{at}: {r}");
+            }
+        }
+    }
+}

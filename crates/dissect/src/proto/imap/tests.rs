@@ -1,0 +1,125 @@
+use crate::testing::{Bench, ToClient, ToServer, get, same_wherever_cut, stream};
+use crate::{Match, Probe, Protocol, Transport};
+use proptest::prelude::*;
+use vigie_base::Direction;
+
+const SESSION: &[(Direction, &[u8])] = &[
+    (ToClient, b"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID] Dovecot (Debian) ready.\r\n"),
+    (ToServer, b"1 ID (\"name\" \"Thunderbird\" \"version\" \"128.4\")\r\n"),
+    (ToClient, b"* ID (\"name\" \"Dovecot\")\r\n1 OK ID completed.\r\n"),
+    (ToServer, b"a LOGIN ada \"Canari-7f3a\"\r\n"),
+    (ToClient, b"a NO [AUTHENTICATIONFAILED] Canari-7f3a failed.\r\n"),
+    (ToServer, b"b login {3}\r\n"),
+    (ToClient, b"+ OK\r\n"),
+    (ToServer, b"ada {11+}\r\nCanari\r\n7f3\r\n"),
+    (ToClient, b"b NO no\r\n"),
+    (ToServer, b"c AUTHENTICATE PLAIN\r\n"),
+    (ToClient, b"+ \r\n"),
+    (ToServer, b"AGFkYQBDYW5hcmktN2YzYQ==\r\n"),
+    (ToClient, b"* CAPABILITY IMAP4rev1\r\nc OK Logged in\r\n"),
+    (ToServer, b"d SELECT INBOX\r\ne UID FETCH 1 (BODY[])\r\nf SEARCH TEXT \"Canari-7f3a\"\r\n"),
+    (ToClient, b"* 1 EXISTS\r\nd OK done\r\n* 1 FETCH (BODY[] {21}\r\na OK not\r\nSubject: x\r\n)\r\ne OK Fetch\r\nf OK Search\r\n"),
+    (ToServer, b"g APPEND INBOX {9+}\r\nh LOGIN x\r\n\r\nAGFkYQBDYW5hcmktN2YzYQ== Canari-7f3a\r\n"),
+    (ToClient, b"g OK\r\nAGFkYQBDYW5hcmktN2YzYQ== BAD Unknown AGFkYQBDYW5hcmktN2YzYQ==\r\n"),
+    (ToServer, b"z LOGOUT\r\n"),
+    (ToClient, b"* BYE\r\nz OK Logout\r\n"),
+];
+
+fn of<'a>(lines: &'a [String], kind: &str) -> Vec<&'a String> {
+    lines.iter().filter(|l| get(l, "event_type") == format!("\"{kind}\"")).collect()
+}
+
+#[test]
+fn a_session_is_told_command_by_command() {
+    let lines = stream(143, SESSION);
+    let imap = of(&lines, "imap");
+    let told: Vec<_> = imap
+        .iter()
+        .map(|l| ["request.tag", "request.command", "request.argument", "response.status"].map(|k| get(l, &format!("imap.{k}")).replace('"', "")).join("|"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "1|ID|(\\name\\ \\Thunderbird\\ \\version\\ \\128.4\\)|OK",
+            "a|LOGIN|ada <redacted:11>|NO",
+            "b|LOGIN|ada <redacted:11>|NO",
+            "c|AUTHENTICATE|PLAIN|OK",
+            "d|SELECT|INBOX|OK",
+            "e|UID|FETCH|OK",
+            "f|SEARCH||OK",
+            "g|APPEND||OK",
+            "<redacted:24>|<redacted:11>||BAD",
+            "z|LOGOUT||OK",
+        ]
+    );
+    assert_eq!(get(imap[1], "imap.response.text"), "\"[AUTHENTICATIONFAILED] <redacted:11> failed.\"");
+    let logins: Vec<_> = of(&lines, "login").iter().map(|l| [get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome")].join(" ")).collect();
+    assert_eq!(logins, [r#""ada" "password" "failure""#, r#""ada" "password" "failure""#, r#""ada" "plain" "success""#]);
+    let facts: Vec<_> = of(&lines, "fact").iter().map(|l| get(l, "fact.value")).collect();
+    assert_eq!(facts, ["\"Dovecot (Debian) ready.\"", "\"Dovecot\"", "\"Thunderbird 128.4\""]);
+    let all = lines.concat();
+    for canary in ["Canari", "AGFkYQ"] {
+        assert!(!all.contains(canary), "{canary} is in the output");
+    }
+}
+
+#[test]
+fn the_same_wherever_it_is_cut() {
+    same_wherever_cut(143, SESSION);
+}
+
+#[test]
+fn after_starttls_it_is_anything() {
+    let mut b = Bench::new(Transport::Tcp, 2600);
+    b.data(ToClient, b"* OK hello\r\n");
+    b.data(ToServer, b"a STARTTLS\r\n");
+    b.data(ToClient, b"a OK begin\r\n");
+    assert_eq!(b.dissection.app_proto(), "");
+    assert_eq!(of(&b.finish(), "imap").len(), 1);
+}
+
+#[test]
+fn a_long_session_is_left() {
+    let mut b = Bench::new(Transport::Tcp, 143);
+    b.data(ToClient, b"* OK hello\r\n");
+    for i in 0..2000 {
+        b.data(ToServer, format!("a{i} NOOP\r\n").as_bytes());
+        b.data(ToClient, format!("a{i} OK\r\n").as_bytes());
+    }
+    assert_eq!(b.dissection.transactions(), super::COMMANDS_MAX);
+    assert_eq!(of(&b.finish(), "imap").len(), super::COMMANDS_MAX as usize);
+}
+
+#[test]
+fn told_from_its_neighbours() {
+    let told = |dir, bytes: &[u8], other: &[u8], port| super::Imap::probe(&Probe { dir, bytes, other, client_port: 40_000, server_port: port, transport: Transport::Tcp });
+    assert_eq!(told(ToClient, b"* OK ready\r\n", b"", 2600), Match::Yes);
+    assert_eq!(told(ToClient, b"* ", b"", 2600), Match::Maybe);
+    assert_eq!(told(ToClient, b"*3\r\n$5\r\n", b"", 6379), Match::No);
+    assert_eq!(told(ToServer, b"a1 CAPABILITY\r\n", b"* OK x\r\n", 2600), Match::Yes);
+    assert_eq!(told(ToServer, b"GET / HTTP/1.1\r\n", b"", 80), Match::No);
+}
+
+proptest! {
+    #[test]
+    fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
+        "a LOGIN b c\r\n", "a LOGIN {1}\r\n", "b LOGIN \"x\\\" y\" {2+}\r\n", "a OK\r\n", "b NO x\r\n", "c BAD\r\n", "+ \r\n", "* 1 FETCH {5}\r\n", "zz\r\n", "c AUTHENTICATE LOGIN\r\n", "YQ==\r\n", "DONE\r\n", "a ID (\"name\"", " NIL)\r\n", "\r\n", "a STARTTLS\r\n", "{9}\r\n",
+    ])), 0..60)) {
+        let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"* OK\r\n")];
+        pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
+        let whole = stream(143, &pieces);
+        let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();
+        prop_assert_eq!(stream(143, &bytes), whole);
+    }
+
+    #[test]
+    fn any_bytes(pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..200)), 0..20)) {
+        let mut b = Bench::new(Transport::Tcp, 143);
+        b.data(ToClient, b"* OK\r\n");
+        for (to_server, bytes) in &pieces {
+            b.data(if *to_server { ToServer } else { ToClient }, bytes);
+        }
+        b.gap(ToServer, 7);
+        b.finish();
+    }
+}

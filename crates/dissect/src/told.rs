@@ -1,0 +1,48 @@
+//! Facts that a flow has told already, so that announcements repeated for hours are told once.
+
+use crate::Cx;
+use crate::record::Fact;
+use vigie_base::hash::Stable;
+use vigie_base::{Ip, Mac};
+use vigie_event::{Flag, NO_TX, Out};
+
+/// Facts of one flow that are remembered; beyond, the oldest is forgotten and may be told again.
+const TOLD_MAX: usize = 64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Vec<u64>);
+
+/// Whom a fact is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) ip: Option<Ip>,
+    pub(crate) mac: Option<Mac>,
+}
+
+impl About {
+    /// Known by these; unspecified addresses are none.
+    pub(crate) fn new(ip: Option<Ip>, mac: Option<Mac>) -> Self {
+        About { ip: ip.filter(|a| !a.is_unspecified() && !a.is_multicast_or_broadcast()), mac: mac.filter(|m| *m != Mac::ZERO && !m.is_group()) }
+    }
+}
+
+impl Told {
+    /// Tells a fact once. Empty values and facts about nobody are none.
+    pub(crate) fn fact<O: Out>(&mut self, cx: &mut Cx<'_, O>, about: About, key: &str, value: &[u8], source: &str, confidence: u8) {
+        if value.is_empty() || (about.ip.is_none() && about.mac.is_none()) {
+            return;
+        }
+        let ip = about.ip.unwrap_or_default();
+        let mac = about.mac.unwrap_or_default();
+        let hash = Stable::default().bytes(key.as_bytes()).bytes(&[0]).bytes(value).bytes(&ip.0).bytes(&mac.0).finish();
+        if self.0.contains(&hash) {
+            return;
+        }
+        if self.0.len() >= TOLD_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(hash);
+        cx.push(NO_TX, &Fact { ip: about.ip, mac: about.mac, key, value, source, confidence, hearsay: Flag(false) });
+    }
+}

@@ -1,0 +1,163 @@
+//! What evidence says of a device: the table `content/hints.tsv`, and how its lines are matched and weighed.
+
+use std::sync::LazyLock;
+
+static TEXT: &str = include_str!("../../../content/hints.tsv");
+
+static HINTS: LazyLock<Hints> = LazyLock::new(|| Hints::parse(TEXT).unwrap_or_default());
+
+/// What kinds of device there are; ties go to the one that stands first.
+pub const CLASSES: [&str; 12] = [
+    "biomedical", "industrial", "printer", "camera", "phone", "iot", "mobile", "network", "server", "workstation", "virtual", "unknown",
+];
+
+/// What a line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Says {
+    /// One of [`CLASSES`].
+    Class(&'static str),
+    /// An operating system.
+    Os(&'static str),
+    /// What it does for others.
+    Role(&'static str),
+}
+
+/// A line of the table.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    /// What kind of evidence: a fact's key, or `port`, `uses`, `vendor`, `tcp_stack`.
+    on: &'static str,
+    pattern: &'static str,
+    pub(crate) says: Vec<Says>,
+    /// 1 to 100.
+    pub(crate) weight: u8,
+    /// One clause for the reader.
+    pub(crate) why: &'static str,
+}
+
+impl Hint {
+    /// Whether a line on ports names this one.
+    pub(crate) fn asks_for(&self, port: &[u8]) -> bool {
+        self.pattern.split('+').any(|p| p.as_bytes() == port)
+    }
+}
+
+#[derive(Default)]
+struct Hints {
+    /// In order of `on`, then as in the file.
+    lines: Vec<Hint>,
+}
+
+impl Hints {
+    /// Columns, by tabs: evidence, pattern, what it says (`class:`, `os:`, `role:`, several by `;`), weight, why.
+    fn parse(text: &'static str) -> Result<Self, String> {
+        let mut lines = Vec::new();
+        for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
+            let bad = |what: &str| format!("hints.tsv:{}: {what}", n + 1);
+            let mut columns = line.split('\t');
+            let mut next = || columns.next().map(str::trim).filter(|c| !c.is_empty()).ok_or_else(|| bad("five columns, please"));
+            let (on, pattern, says, weight, why) = (next()?, next()?, next()?, next()?, next()?);
+            let says = says
+                .split(';')
+                .map(|s| match s.trim().split_once(':') {
+                    Some(("class", c)) if CLASSES.contains(&c) => Ok(Says::Class(c)),
+                    Some(("os", os)) => Ok(Says::Os(os)),
+                    Some(("role", role)) => Ok(Says::Role(role)),
+                    _ => Err(bad("says class:, os: or role:")),
+                })
+                .collect::<Result<_, _>>()?;
+            let weight = weight.parse().ok().filter(|w| (1..=100).contains(w)).ok_or_else(|| bad("a weight goes from 1 to 100"))?;
+            if pattern.bytes().any(|b| b.is_ascii_uppercase()) {
+                return Err(bad("patterns are lower case"));
+            }
+            lines.push(Hint { on, pattern, says, weight, why });
+        }
+        lines.sort_by_key(|l| l.on);
+        Ok(Hints { lines })
+    }
+
+    fn on(&self, on: &str) -> &[Hint] {
+        let start = self.lines.partition_point(|l| l.on < on);
+        let len = self.lines[start..].partition_point(|l| l.on == on);
+        &self.lines[start..start + len]
+    }
+}
+
+/// The lines that match evidence of one kind; `value` in lower case.
+pub(crate) fn matching<'v>(on: &str, value: &'v [u8]) -> impl Iterator<Item = &'static Hint> + use<'v> {
+    HINTS.on(on).iter().filter(move |h| glob(h.pattern.as_bytes(), value))
+}
+
+/// The lines on a set of ports, offered or used, each written `tcp/443` or `app/tls`; a line may ask for several by `+`.
+pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Vec<u8>]) -> impl Iterator<Item = &'static Hint> + use<'v> {
+    HINTS.on(on).iter().filter(move |h| h.pattern.split('+').all(|p| ports.iter().any(|have| have == p.as_bytes())))
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any bytes.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when what followed the last `*` did not match.
+    let mut back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                back = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match &mut back {
+                Some((after, from)) => {
+                    *from += 1;
+                    (p, t) = (*after, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_well_formed() {
+        let hints = Hints::parse(TEXT).unwrap();
+        assert!(hints.lines.len() > 100);
+        let kinds = [
+            "app", "certificate_name", "client_software", "device_class", "dhcp_fingerprint", "dhcp_vendor_class", "domain", "fqdn", "hostname", "mdns_service",
+            "model", "os", "port", "service", "software", "tcp_stack", "user_agent", "uses", "vendor",
+        ];
+        for l in &hints.lines {
+            assert!(kinds.contains(&l.on), "{l:?}");
+        }
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (line, want) in [("a\tb\n", "five columns"), ("port\ttcp/1\tclass:toaster\t5\tx", "class:"), ("port\ttcp/1\tos:X\t500\tx", "weight")] {
+            let e = Hints::parse(line).err().unwrap();
+            assert!(e.contains("hints.tsv:1") && e.contains(want), "{e}");
+        }
+    }
+
+    #[test]
+    fn globs() {
+        for (p, t, want) in [
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+            ("*windows nt 10*", "mozilla/5.0 (windows nt 10.0; win64)", true),
+            ("msft*", "msft 5.0", true),
+            ("*a*b", "xaxbxb", true),
+            ("*a*b", "xaxbx", false),
+            ("", "", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(glob(p.as_bytes(), t.as_bytes()), want, "{p} {t}");
+        }
+    }
+}

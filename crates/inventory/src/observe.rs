@@ -1,0 +1,710 @@
+//! Rows in, holders and stations kept.
+
+use crate::facts::{Entry, Facts, Kept, Words, clean};
+use crate::sketch::Sketch;
+use crate::station::{ADDRESSES_MAX, Holder, SERVICES_MAX, Service, Station, USES_MAX, Use, is_shared};
+use vigie_base::hash::{FastMap, Stable, TableState, hash_one, table_state};
+use vigie_base::{Budget, Ip, Mac, NetSet, Time};
+use vigie_dissect::proto::arp::ArpRow;
+use vigie_dissect::proto::dns::DnsMessageRow;
+use vigie_dissect::proto::http::HttpExchangeRow;
+use vigie_dissect::proto::tls::TlsEventRow;
+use vigie_dissect::record::FactRow;
+use vigie_event::{Envelope, Row};
+use vigie_flow::record::{FlowEndRow, FlowStartRow, FlowUpdateRow};
+
+/// How the inventory is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which addresses are the user's own. Others are no assets.
+    pub home: NetSet,
+    /// Organisation; part of every asset's id.
+    pub tenant: String,
+    /// Place; part of every asset's id.
+    pub site: String,
+    /// Addresses kept at most, one for each Ethernet address that holds it. Further ones are counted and not kept.
+    pub holders_max: u32,
+    /// Facts kept at most, over all.
+    pub facts_max: u32,
+    /// Services, and ports used of others, kept at most, over all.
+    pub services_max: u32,
+    /// Seed of the hash tables: 0 in replay.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// The defaults for a home network.
+    pub fn new(home: NetSet) -> Self {
+        Settings {
+            home,
+            tenant: "default".to_owned(),
+            site: "default".to_owned(),
+            holders_max: 100_000,
+            facts_max: 400_000,
+            services_max: 200_000,
+            seed: 0,
+        }
+    }
+
+    /// What the inventory holds at most.
+    pub fn budgets(&self) -> [Budget; 4] {
+        // What a hash table adds for an entry: its share of empty places, and the tag.
+        let table = |entry: usize| entry as u64 * 2 + 2;
+        let (holders, facts) = (u64::from(self.holders_max), u64::from(self.facts_max));
+        [
+            Budget {
+                name: "inventory.holders",
+                entries_max: holders,
+                entry_bytes: 2 * (size_of::<Holder>() + Sketch::HEAP_MAX) as u64 + table(20) + table(28),
+                when_full: "new addresses are not kept",
+            },
+            Budget {
+                name: "inventory.stations",
+                entries_max: holders,
+                entry_bytes: 2 * size_of::<Station>() as u64 + table(12),
+                when_full: "new Ethernet addresses are not kept",
+            },
+            Budget {
+                name: "inventory.facts",
+                entries_max: facts,
+                entry_bytes: (2 * size_of::<Entry>() + crate::facts::VALUE_BYTES_MAX) as u64,
+                when_full: "new facts are not kept",
+            },
+            Budget {
+                name: "inventory.services",
+                entries_max: u64::from(self.services_max),
+                entry_bytes: (2 * size_of::<Service>() + Sketch::HEAP_MAX + crate::facts::VALUE_BYTES_MAX) as u64,
+                when_full: "new services are not kept",
+            },
+        ]
+    }
+}
+
+/// How often a cap was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Addresses not kept: `holders_max`.
+    pub holders_full: u64,
+    /// Ethernet addresses not kept: `holders_max`.
+    pub stations_full: u64,
+    /// Facts not kept, or that took the place of another: the caps of a device, of a key, `facts_max`.
+    pub facts_full: u64,
+    /// Services or uses not kept: the caps of an address, `services_max`.
+    pub services_full: u64,
+    /// Addresses that stand alone since their station has [`ADDRESSES_MAX`] others.
+    pub addresses_full: u64,
+}
+
+impl Counters {
+    /// Names and values, for `stats`.
+    pub fn list(&self) -> [(&'static str, u64); 5] {
+        [
+            ("inventory.holders", self.holders_full),
+            ("inventory.stations", self.stations_full),
+            ("inventory.facts", self.facts_full),
+            ("inventory.services", self.services_full),
+            ("inventory.addresses", self.addresses_full),
+        ]
+    }
+}
+
+/// What is known of the network.
+#[derive(Debug)]
+pub struct Inventory {
+    pub(crate) settings: Settings,
+    pub(crate) holders: Vec<Holder>,
+    pub(crate) stations: Vec<Station>,
+    /// The holder that an address has now.
+    pub(crate) current: FastMap<Ip, u32>,
+    /// Every holder; looked at only where an address is seen with another Ethernet address than it has now.
+    pairs: FastMap<(Ip, Mac), u32>,
+    pub(crate) station_of: FastMap<Mac, u32>,
+    pub(crate) words: Words,
+    pub(crate) counters: Counters,
+    facts: u32,
+    services: u32,
+    hasher: TableState,
+    /// The router last met: most flows that leave take the same.
+    last_router: Mac,
+    now: Time,
+}
+
+/// Who says that an address is at an Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// A frame's source: it may have been forwarded.
+    Frame,
+    /// The station itself.
+    Itself,
+}
+
+impl Inventory {
+    /// An empty inventory.
+    pub fn new(settings: Settings) -> Self {
+        let state = table_state(settings.seed);
+        Inventory {
+            holders: Vec::new(),
+            stations: Vec::new(),
+            current: FastMap::with_hasher(state.clone()),
+            pairs: FastMap::with_hasher(state.clone()),
+            station_of: FastMap::with_hasher(state.clone()),
+            words: Words::default(),
+            counters: Counters::default(),
+            facts: 0,
+            services: 0,
+            hasher: state,
+            last_router: Mac::ZERO,
+            now: Time(0),
+            settings,
+        }
+    }
+
+    /// How often caps were reached.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// All events before `now` have been given.
+    pub fn upto(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Takes one event. Rows come in the order of events.
+    #[inline]
+    pub fn row(&mut self, row: Row<'_>) {
+        let env = row.env();
+        if let Some(r) = FlowStartRow::of(row) {
+            self.flow_start(env, &r);
+        } else if let Some(r) = FlowEndRow::of(row) {
+            self.flow_end(env, &r);
+        } else if let Some(r) = FlowUpdateRow::of(row) {
+            self.flow_update(env, &r);
+        } else if let Some(r) = DnsMessageRow::of(row) {
+            self.dns(env, &r);
+        } else if let Some(r) = FactRow::of(row) {
+            self.fact(env, &r);
+        } else if let Some(r) = ArpRow::of(row) {
+            self.arp(env, &r);
+        } else if let Some(r) = HttpExchangeRow::of(row) {
+            self.http(env, &r);
+        } else if let Some(r) = TlsEventRow::of(row) {
+            self.tls(env, &r);
+        }
+    }
+
+    #[inline]
+    fn is_home(&self, ip: Ip) -> bool {
+        self.settings.home.contains(ip) && !ip.is_unspecified() && !ip.is_multicast_or_broadcast()
+    }
+
+    fn flow_start(&mut self, env: &Envelope, r: &FlowStartRow<'_>) {
+        let at = env.ts;
+        if self.is_home(env.src) {
+            if let Some(i) = self.bind(env.src, r.client_mac(), at, Says::Frame) {
+                let h = &mut self.holders[i as usize];
+                h.seen = true;
+                h.peers.add(env.dst);
+                let options = r.tcp_options();
+                if !options.is_empty() && r.tcp_flags() & 0x12 == 0x02 {
+                    let hash = hash_one(&self.hasher, &(r.ttl(), r.window(), options));
+                    if std::mem::replace(&mut h.syn, hash) != hash {
+                        self.stack(i, at, r.ttl(), r.window(), options);
+                    }
+                }
+                // DHCP servers answer to broadcast, which is a flow of its own.
+                if env.proto == 17 && env.src_port == 67 && env.dst_port == 68 {
+                    self.service(i, 17, 67, at, env.dst);
+                }
+            }
+        }
+        let hop = r.server_mac();
+        if hop.is_group() || hop == Mac::ZERO {
+            return;
+        }
+        if self.is_home(env.dst) {
+            // The first packet says where the server is, which a reply does not repeat; it may be a router's address.
+            if let Some(&i) = self.current.get(&env.dst)
+                && self.holders[i as usize].mac == Mac::ZERO
+            {
+                self.adopt(i, hop, at);
+            }
+        } else if hop != self.last_router
+            && !env.dst.is_multicast_or_broadcast()
+            && !is_local_scope(env.dst)
+            && !env.dst.is_unspecified()
+            && let Some(s) = self.station(hop, at)
+        {
+            let s = &mut self.stations[s as usize];
+            s.is_next_hop_to(env.dst);
+            if s.is_router() {
+                self.last_router = hop;
+            }
+        }
+    }
+
+    fn flow_update(&mut self, env: &Envelope, r: &FlowUpdateRow<'_>) {
+        let state = r.state();
+        if state != "established" && !r.refused() {
+            return;
+        }
+        let at = env.ts;
+        let server = if self.is_home(env.dst) { self.bind(env.dst, Mac::ZERO, at, Says::Frame) } else { None };
+        let client = if self.is_home(env.src) { self.current.get(&env.src).copied() } else { None };
+        for i in [server, client].into_iter().flatten() {
+            let h = &mut self.holders[i as usize];
+            h.seen = true;
+            h.answered = true;
+        }
+        if let Some(i) = server {
+            self.holders[i as usize].peers.add(env.src);
+        }
+        if r.refused() || !matches!(env.proto, 6 | 17 | 132) {
+            return;
+        }
+        if env.proto == 17 && env.src_port < 1024 && env.dst_port >= 1024 {
+            // A reply whose question was not seen, or a service that calls: the low port is the one that serves.
+            if let Some(i) = client {
+                self.service(i, env.proto, env.src_port, at, env.dst);
+            }
+            return;
+        }
+        if let Some(i) = server
+            && (env.proto != 17 || env.dst_port < EPHEMERAL)
+        {
+            self.service(i, env.proto, env.dst_port, at, env.src);
+        }
+        if let Some(i) = client
+            && env.dst_port < EPHEMERAL
+        {
+            self.uses(i, env.proto, env.dst_port, at);
+        }
+    }
+
+    fn flow_end(&mut self, env: &Envelope, r: &FlowEndRow<'_>) {
+        let both = r.pkts_toclient() > 0 && r.pkts_toserver() > 0;
+        let (src_home, dst_home) = (self.is_home(env.src), self.is_home(env.dst));
+        let last = r.end();
+        if src_home && let Some(&i) = self.current.get(&env.src) {
+            let h = &mut self.holders[i as usize];
+            h.last = h.last.max(last);
+            h.answered |= both;
+            if both && let Some(u) = h.uses.iter_mut().find(|u| (u.proto, u.port) == (env.proto, env.dst_port)) {
+                u.last = u.last.max(last);
+                name_app(&mut u.app, env.app_proto);
+            }
+        }
+        if !both {
+            return;
+        }
+        if !dst_home {
+            return;
+        }
+        if let Some(i) = self.bind(env.dst, Mac::ZERO, last, Says::Frame) {
+            let h = &mut self.holders[i as usize];
+            (h.seen, h.answered) = (true, true);
+            if h.mac == Mac::ZERO
+                && let Some(mac) = r.server_mac().filter(|m| !m.is_group())
+            {
+                self.adopt(i, mac, last);
+            }
+            self.served(i, env, r, last);
+        }
+        if !src_home
+            && !is_local_scope(env.src)
+            && let Some(mac) = r.client_mac().filter(|m| !m.is_group())
+            && mac != self.last_router
+            && let Some(s) = self.station(mac, last)
+        {
+            self.stations[s as usize].brings_from(env.src);
+        }
+    }
+
+    /// A flow to holder `i` is over: what its port speaks is known now.
+    fn served(&mut self, i: u32, env: &Envelope, r: &FlowEndRow<'_>, last: Time) {
+        let key = (env.proto, env.dst_port);
+        let at = self.holders[i as usize].services.binary_search_by_key(&key, |s| (s.proto, s.port));
+        match at {
+            Ok(at) => {
+                let list = &mut self.holders[i as usize].services;
+                if env.app_proto == "ftp-data" {
+                    // A port opened for one transfer is no service.
+                    list.remove(at);
+                    self.services -= 1;
+                    return;
+                }
+                list[at].last = list[at].last.max(last);
+                name_app(&mut list[at].app, env.app_proto);
+            }
+            // Picked up in the middle, or a high UDP port: a service only where its protocol is known.
+            Err(_) if matches!(env.proto, 6 | 17 | 132) && !matches!(env.app_proto, "" | "failed" | "ftp-data") => {
+                if env.dst_port < env.src_port || !r.midstream() {
+                    self.service(i, env.proto, env.dst_port, last, env.src);
+                    if let Ok(at) = self.holders[i as usize].services.binary_search_by_key(&key, |s| (s.proto, s.port)) {
+                        self.holders[i as usize].services[at].app = env.app_proto;
+                    }
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn arp(&mut self, env: &Envelope, r: &ArpRow<'_>) {
+        // A probe (RFC 5227) has no sender yet.
+        let (ip, mac) = (r.src_ip(), r.src_mac());
+        if !self.is_home(ip) || mac.is_group() || mac == Mac::ZERO {
+            return;
+        }
+        if let Some(i) = self.bind(ip, mac, env.ts, Says::Itself) {
+            let h = &mut self.holders[i as usize];
+            h.seen = true;
+            h.virtual_router |= is_shared(mac);
+        }
+    }
+
+    fn dns(&mut self, env: &Envelope, r: &DnsMessageRow<'_>) {
+        if r.kind() != "response" {
+            return;
+        }
+        for answer in r.answers() {
+            let (ip, name) = match answer.rrtype() {
+                b"A" | b"AAAA" => (answer.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()), Some(answer.rrname())),
+                b"PTR" => (reverse(answer.rrname()), answer.rdata()),
+                _ => continue,
+            };
+            if let (Some(ip), Some(name)) = (ip, name)
+                && self.is_home(ip)
+                && let Some(i) = self.bind(ip, Mac::ZERO, env.ts, Says::Frame)
+            {
+                self.add(About::Holder(i), env.ts, "fqdn", name, "dns", 50, true);
+            }
+        }
+    }
+
+    /// A server answers to the name that it was asked by. A proxy does for every name.
+    fn http(&mut self, env: &Envelope, r: &HttpExchangeRow<'_>) {
+        let Some(name) = r.hostname().filter(|n| n.iter().any(u8::is_ascii_alphabetic) && !n.contains(&b':')) else { return };
+        let proxied = r.http_method() == Some(b"CONNECT") || r.url().is_some_and(|u| u.starts_with(b"http"));
+        // A refusal (4xx, 5xx) may mean that the name is not the server's.
+        if !proxied && r.status().is_some_and(|s| s < 400) {
+            self.called(env, name, "http", 30);
+        }
+    }
+
+    fn tls(&mut self, env: &Envelope, r: &TlsEventRow<'_>) {
+        if let Some(name) = r.sni()
+            && r.version() != "UNDETERMINED"
+            && r.alert().is_none()
+            && r.from_proto() != Some("http")
+        {
+            self.called(env, name, "tls", 40);
+        }
+    }
+
+    /// The server of this flow was called by `name` and did not object.
+    fn called(&mut self, env: &Envelope, name: &[u8], source: &str, confidence: u8) {
+        if self.is_home(env.dst)
+            && let Some(i) = self.bind(env.dst, Mac::ZERO, env.ts, Says::Frame)
+        {
+            self.add(About::Holder(i), env.ts, "fqdn", name, source, confidence, true);
+        }
+    }
+
+    fn fact(&mut self, env: &Envelope, r: &FactRow<'_>) {
+        let at = env.ts;
+        let mac = r.mac().filter(|m| !m.is_group() && *m != Mac::ZERO && !is_shared(*m));
+        let ip = r.ip().filter(|ip| self.is_home(*ip));
+        let about = match (ip, mac) {
+            (Some(ip), mac) => self.bind(ip, mac.unwrap_or(Mac::ZERO), at, if mac.is_some() { Says::Itself } else { Says::Frame }).map(About::Holder),
+            (None, Some(mac)) => self.station(mac, at).map(About::Station),
+            (None, None) => None,
+        };
+        let Some(about) = about else { return };
+        let (key, value, hearsay) = (r.key(), r.value(), r.hearsay());
+        if key == "lease" {
+            // The address that a DHCP server gave: the station's own from now on.
+            let leased = std::str::from_utf8(value).ok().and_then(|t| t.parse::<Ip>().ok()).filter(|ip| self.is_home(*ip));
+            if let (Some(ip), Some(mac)) = (leased, mac) {
+                self.bind(ip, mac, at, Says::Itself);
+            }
+        }
+        if let About::Holder(i) = about
+            && !hearsay
+        {
+            self.holders[i as usize].seen = true;
+            if key == "software" {
+                let port = if Some(env.dst) == ip { env.dst_port } else { env.src_port };
+                self.software(i, env.proto, port, value);
+            }
+        }
+        self.add(about, at, key, value, r.source(), r.confidence(), hearsay);
+    }
+
+    fn software(&mut self, i: u32, proto: u8, port: u16, value: &[u8]) {
+        let services = &mut self.holders[i as usize].services;
+        if let Ok(at) = services.binary_search_by_key(&(proto, port), |s| (s.proto, s.port))
+            && services[at].software.as_deref().map(str::as_bytes) != Some(value)
+        {
+            services[at].software = clean(value);
+        }
+    }
+
+    /// The holder of `ip`, which was seen with `mac` (zero where that is not known).
+    #[inline]
+    fn bind(&mut self, ip: Ip, mac: Mac, at: Time, says: Says) -> Option<u32> {
+        if let Some(&i) = self.current.get(&ip) {
+            let h = &mut self.holders[i as usize];
+            if (h.mac == mac || mac == Mac::ZERO) && (h.own || says == Says::Frame) {
+                h.last = h.last.max(at);
+                return Some(i);
+            }
+        }
+        self.rebind(ip, mac, at, says)
+    }
+
+    fn rebind(&mut self, ip: Ip, mac: Mac, at: Time, says: Says) -> Option<u32> {
+        let mac = if is_shared(mac) || mac.is_group() { Mac::ZERO } else { mac };
+        let now = self.current.get(&ip).copied();
+        if let Some(i) = now {
+            let h = &mut self.holders[i as usize];
+            h.last = h.last.max(at);
+            if mac == Mac::ZERO {
+                return Some(i);
+            }
+            if h.mac == Mac::ZERO {
+                self.adopt(i, mac, at);
+            }
+            let known = self.holders[i as usize].mac;
+            if known == mac {
+                if says == Says::Itself {
+                    self.own(i);
+                }
+                return Some(i);
+            }
+            // Seen again behind a router, on the other side of the mirror: it is still where it was.
+            if says == Says::Frame && self.station_of.get(&mac).is_some_and(|s| self.stations[*s as usize].is_router()) {
+                return Some(i);
+            }
+        }
+        let i = match self.pairs.get(&(ip, mac)) {
+            Some(&i) => i,
+            None => {
+                if self.holders.len() >= self.settings.holders_max as usize {
+                    self.counters.holders_full += 1;
+                    return None;
+                }
+                let i = self.holders.len() as u32;
+                let mut h = Holder::new(ip, Mac::ZERO, at);
+                h.before = now;
+                self.holders.push(h);
+                self.adopt(i, mac, at);
+                i
+            }
+        };
+        let h = &mut self.holders[i as usize];
+        h.last = h.last.max(at);
+        self.current.insert(ip, i);
+        if says == Says::Itself {
+            self.own(i);
+        }
+        Some(i)
+    }
+
+    /// Holder `i`, of which no Ethernet address is known, is at `mac`.
+    fn adopt(&mut self, i: u32, mac: Mac, at: Time) {
+        let mac = if is_shared(mac) || mac.is_group() { Mac::ZERO } else { mac };
+        let ip = self.holders[i as usize].ip;
+        if mac == Mac::ZERO {
+            return;
+        }
+        // Where that pair is known already, the earlier holder stays the pair's.
+        if self.pairs.contains_key(&(ip, mac)) {
+            return;
+        }
+        let Some(s) = self.station(mac, at) else { return };
+        self.holders[i as usize].mac = mac;
+        self.pairs.insert((ip, mac), i);
+        let local = is_local_scope(ip);
+        let s = &mut self.stations[s as usize];
+        if local {
+            self.holders[i as usize].own = true;
+        } else {
+            s.sends_for(ip);
+        }
+        if s.holders.len() < ADDRESSES_MAX {
+            s.holders.push(i);
+        } else {
+            self.counters.addresses_full += 1;
+        }
+    }
+
+    /// The station of holder `i` says itself that the address is its own.
+    fn own(&mut self, i: u32) {
+        let h = &mut self.holders[i as usize];
+        if !std::mem::replace(&mut h.own, true)
+            && let Some(s) = self.station_of.get(&h.mac)
+        {
+            self.stations[*s as usize].owns();
+        }
+    }
+
+    fn station(&mut self, mac: Mac, at: Time) -> Option<u32> {
+        if let Some(&s) = self.station_of.get(&mac) {
+            let station = &mut self.stations[s as usize];
+            station.last = station.last.max(at);
+            return Some(s);
+        }
+        if is_shared(mac) {
+            return None;
+        }
+        if self.stations.len() >= self.settings.holders_max as usize {
+            self.counters.stations_full += 1;
+            return None;
+        }
+        let s = self.stations.len() as u32;
+        self.stations.push(Station::new(mac, at));
+        self.station_of.insert(mac, s);
+        Some(s)
+    }
+
+    fn service(&mut self, i: u32, proto: u8, port: u16, at: Time, client: Ip) {
+        let list = &mut self.holders[i as usize].services;
+        let place = match list.binary_search_by_key(&(proto, port), |s| (s.proto, s.port)) {
+            Ok(place) => place,
+            Err(place) => {
+                if list.len() >= SERVICES_MAX || self.services >= self.settings.services_max {
+                    self.counters.services_full += 1;
+                    return;
+                }
+                self.services += 1;
+                list.insert(
+                    place,
+                    Service { proto, port, app: "", software: None, flows: 0, first: at, last: at, clients: Sketch::default() },
+                );
+                place
+            }
+        };
+        let s = &mut list[place];
+        s.flows = s.flows.saturating_add(1);
+        s.last = s.last.max(at);
+        s.clients.add(client);
+    }
+
+    fn uses(&mut self, i: u32, proto: u8, port: u16, at: Time) {
+        let list = &mut self.holders[i as usize].uses;
+        if let Some(u) = list.iter_mut().find(|u| (u.proto, u.port) == (proto, port)) {
+            u.flows = u.flows.saturating_add(1);
+            u.last = u.last.max(at);
+            return;
+        }
+        if list.len() >= USES_MAX || self.services >= self.settings.services_max {
+            self.counters.services_full += 1;
+            return;
+        }
+        self.services += 1;
+        list.push(Use { proto, port, app: "", flows: 1, first: at, last: at });
+    }
+
+    /// What a SYN shows: the initial TTL it began with, its window, the layout of its options.
+    fn stack(&mut self, i: u32, at: Time, ttl: u8, window: u16, options: &[u8]) {
+        let initial = match ttl {
+            0..=32 => 32,
+            33..=64 => 64,
+            65..=128 => 128,
+            _ => 255,
+        };
+        let mut text = format!("{initial}:{window}:").into_bytes();
+        for (n, option) in options.split(|b| *b == b',').enumerate() {
+            if n > 0 {
+                text.push(b',');
+            }
+            // The values of MSS and window scale tell of the path and the memory, not of the system.
+            let named = [&b"mss"[..], b"ws"].into_iter().find(|name| option.starts_with(name)).unwrap_or(option);
+            text.extend_from_slice(named);
+        }
+        self.add(About::Holder(i), at, "tcp_stack", &text, "tcp", 60, false);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn add(&mut self, about: About, at: Time, key: &str, value: &[u8], source: &str, confidence: u8, hearsay: bool) {
+        let Some(mut value) = clean(value) else { return };
+        if matches!(key, "hostname" | "fqdn" | "domain" | "certificate_name") {
+            value = value.trim_end_matches('.').into();
+            if value.is_empty() {
+                return;
+            }
+        }
+        let e = Entry {
+            value,
+            first: at,
+            last: at,
+            key: self.words.id(key),
+            source: self.words.id(source),
+            confidence: confidence.min(100),
+            hearsay,
+        };
+        let room = self.facts < self.settings.facts_max;
+        let facts: &mut Facts = match about {
+            About::Holder(i) => &mut self.holders[i as usize].facts,
+            About::Station(s) => &mut self.stations[s as usize].facts,
+        };
+        match facts.add(e, room) {
+            Kept::Known => {}
+            Kept::New => self.facts += 1,
+            Kept::Replaced | Kept::Dropped => self.counters.facts_full += 1,
+        }
+    }
+}
+
+/// The first port that systems give to clients (RFC 6335 says 49152; Linux begins here).
+const EPHEMERAL: u16 = 32_768;
+
+#[derive(Clone, Copy)]
+enum About {
+    Holder(u32),
+    Station(u32),
+}
+
+/// An application is named once; what is known stays.
+fn name_app(app: &mut &'static str, now: &'static str) {
+    if app.is_empty() && !matches!(now, "" | "failed") {
+        *app = now;
+    }
+}
+
+/// fe80::/10 and 169.254.0.0/16: never forwarded.
+fn is_local_scope(ip: Ip) -> bool {
+    match ip.to_v4() {
+        Some(b) => b[..2] == [169, 254],
+        None => ip.0[0] == 0xfe && ip.0[1] & 0xc0 == 0x80,
+    }
+}
+
+/// The address of `4.3.2.1.in-addr.arpa` or of thirty-two nibbles under `ip6.arpa`.
+fn reverse(name: &[u8]) -> Option<Ip> {
+    let name = std::str::from_utf8(name).ok()?.trim_end_matches('.');
+    let cut = |suffix: &str| {
+        let at = name.len().checked_sub(suffix.len())?;
+        name.get(at..)?.eq_ignore_ascii_case(suffix).then(|| &name[..at])
+    };
+    if let Some(v4) = cut(".in-addr.arpa") {
+        let mut b = [0; 4];
+        let mut parts = v4.split('.');
+        for slot in b.iter_mut().rev() {
+            *slot = parts.next()?.parse().ok()?;
+        }
+        return parts.next().is_none().then_some(Ip::v4(b));
+    }
+    let v6 = cut(".ip6.arpa")?;
+    let mut v = 0u128;
+    let mut parts = v6.split('.').rev();
+    for _ in 0..32 {
+        let nibble = parts.next().filter(|p| p.len() == 1)?;
+        v = v << 4 | u128::from(u8::from_str_radix(nibble, 16).ok()?);
+    }
+    parts.next().is_none().then_some(Ip::v6(v.to_be_bytes()))
+}
+
+/// The id of what `name` names, in a tenant and site; below 2^53.
+pub(crate) fn asset_id(settings: &Settings, name: &[u8]) -> u64 {
+    Stable::default().bytes(settings.tenant.as_bytes()).bytes(&[0]).bytes(settings.site.as_bytes()).bytes(&[0]).bytes(name).finish53()
+}
