@@ -66,7 +66,7 @@ texts! {
     Links: "Link", "Liaison";
     Seen: "Seen", "Vu";
     SeenLine: "{0}, {1}, {2}", "{0}, {1}, {2}";
-    Told: "Told", "Relevé";
+    Told: "Events", "Relevé";
     Networks: "Networks", "Réseaux";
     HomeMark: "in HOME_NET", "dans HOME_NET";
     FewHome: "Only {0} of {1} touch HOME_NET, {2}: Vigie does not know what is yours here. Machines and cases will be missing.",
@@ -85,7 +85,7 @@ texts! {
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
     Because: "because", "parce que";
-    Innocent: "or harmless", "ou sans gravité";
+    Innocent: "or harmless", "ou bénin";
     Check: "check", "à vérifier";
     Critical: "CRITICAL", "CRITIQUE";
     High: "HIGH", "HAUTE";
@@ -137,12 +137,35 @@ const FRENCH: &[(&str, &str)] = &[
     ("server", "serveur"),
     ("workstation", "poste de travail"),
     ("virtual", "machine virtuelle"),
-    ("router", "routeur"),
-    ("mail_server", "serveur de courrier"),
-    ("web_server", "serveur web"),
-    ("file_server", "serveur de fichiers"),
-    ("dns_server", "serveur de noms"),
+    ("call_manager", "serveur d'appels"),
+    ("controller", "automate"),
+    ("database_server", "serveur de bases de données"),
     ("dhcp_server", "serveur DHCP"),
+    ("dicom_server", "serveur DICOM"),
+    ("directory_server", "serveur d'annuaire"),
+    ("dns_server", "serveur de noms"),
+    ("domain_controller", "contrôleur de domaine"),
+    ("file_server", "serveur de fichiers"),
+    ("ftp_server", "serveur FTP"),
+    ("hl7_server", "serveur HL7"),
+    ("hypervisor", "hyperviseur"),
+    ("kerberos_server", "serveur Kerberos"),
+    ("log_server", "serveur de journaux"),
+    ("mail_server", "serveur de courrier"),
+    ("media_server", "serveur multimédia"),
+    ("mqtt_broker", "courtier MQTT"),
+    ("ntp_server", "serveur de temps"),
+    ("print_server", "serveur d'impression"),
+    ("proxy", "mandataire"),
+    ("radius_server", "serveur RADIUS"),
+    ("remote_desktop_server", "bureau à distance"),
+    ("router", "routeur"),
+    ("sip_endpoint", "poste SIP"),
+    ("ssh_server", "serveur SSH"),
+    ("stream_server", "serveur de flux"),
+    ("telnet_server", "serveur Telnet"),
+    ("tftp_server", "serveur TFTP"),
+    ("web_server", "serveur web"),
 ];
 
 /// A class or role for a reader.

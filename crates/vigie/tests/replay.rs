@@ -398,10 +398,10 @@ fn names_that_are_no_text() {
     let f = Folder::new("names");
     let name = OsStr::from_bytes(b"caf\xe9\x1b[31m.pcap");
     let path = f.0.join(name);
-    replay([&path]).exits(2).tells("caf\\xe9\\x1b[31m.pcap");
+    replay([&path]).exits(2).tells("caf\\xe9\\u{1b}[31m.pcap");
     std::fs::write(&path, pcap(&questions(1, 2))).unwrap();
     let done = replay([&path]).exits(0);
-    assert!(done.out.replace("\n          ", "").contains("caf\\xe9\\x1b[31m.pcap"), "{}", done.out);
+    assert!(done.out.replace("\n          ", "").contains("caf\\xe9\\u{1b}[31m.pcap"), "{}", done.out);
     replay([os("--each"), os("-l"), f.path("o").as_os_str(), path.as_os_str()]).exits(0);
     assert_eq!(frames(&f.path("o").join(name).join("eve.json")), 2);
     // Text with a control character is escaped, too.

@@ -29,12 +29,17 @@ impl Default for Style {
 
 /// Where the text of a labelled line begins.
 const INDENT: usize = 10;
-/// Lines of a list that are told without [`Style::verbose`].
-const LISTED: usize = 7;
-/// Cases told in full without [`Style::verbose`].
-const CASES_LISTED: usize = 5;
-/// Lines of a case's story without [`Style::verbose`].
-const STORY_LINES: usize = 3;
+// What is told without `Style::verbose`, so that all of it fits a page of some 60 lines.
+const CASES: usize = 5;
+/// With more cases than these, each is told in short.
+const CASES_IN_FULL: usize = 2;
+/// Lines of each paragraph of a case.
+const CASE_LINES: usize = 2;
+const REASONS: usize = 4;
+const MACHINES: usize = 6;
+const NETWORKS: usize = 4;
+const PROTOCOLS: usize = 6;
+const ADDRESSES: usize = 3;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -107,9 +112,10 @@ impl Page {
         }
         for (i, line) in lines.iter().enumerate() {
             let label = if i == 0 { label } else { "" };
-            let used = label.chars().count();
-            self.paint(colour, label);
-            self.out.push_str(&" ".repeat(indent.saturating_sub(used)));
+            // A label as wide as its place leaves a space before the words.
+            let label = cut(label, indent.saturating_sub(1));
+            self.paint(colour, &label);
+            self.out.push_str(&" ".repeat(indent - label.chars().count()));
             self.out.push_str(line);
             self.out.push('\n');
         }
@@ -213,9 +219,9 @@ impl Page {
             let words = self.say(Text::NoCase, &[]);
             self.block("", "", 2, &words, usize::MAX);
         }
-        let told = self.listed(cases.len(), CASES_LISTED);
+        let told = self.listed(cases.len(), CASES);
         // With many cases each is told shorter, so that the page stays one.
-        let full = self.style.verbose || told <= 3;
+        let full = self.style.verbose || cases.len() <= CASES_IN_FULL;
         for case in &cases[..told] {
             self.case(case, full);
         }
@@ -235,36 +241,33 @@ impl Page {
         };
         let label = format!("{} {}", self.say(name, &[]), case.score);
         let indent = 14.min(self.style.width / 3);
-        let lines = if self.style.verbose { usize::MAX } else { STORY_LINES };
-        self.block(&label, colour, indent, &case.told.title, lines);
-        if full && !case.told.story.is_empty() {
-            self.block("", "", indent, &case.told.story, lines);
+        let (lines, reason_lines) = if self.style.verbose { (usize::MAX, usize::MAX) } else { (CASE_LINES, 1) };
+        let told = &case.told;
+        self.block(&label, colour, indent, &told.title, lines);
+        if full && !told.story.is_empty() {
+            self.block("", "", indent, &told.story, lines);
         }
-        if !case.told.reasons.is_empty() {
-            let reasons: Vec<String> = case.told.reasons.iter().map(|r| format!("+{} {}", r.points, r.text)).collect();
-            let label = format!("  {}", self.say(Text::Because, &[]));
-            self.block(&label, DIM, indent, &reasons.join("; "), lines);
+        let label = format!("  {}", self.say(Text::Because, &[]));
+        let most = self.listed(told.reasons.len(), REASONS);
+        for (i, r) in told.reasons[..most].iter().enumerate() {
+            self.block(if i == 0 { &label } else { "" }, DIM, indent, &format!("+{} {}", r.points, r.text), reason_lines);
+        }
+        if told.reasons.len() > most {
+            let n = number(self.lang(), (told.reasons.len() - most) as u64);
+            let words = self.say(Text::Others, &[&n]);
+            self.block("", "", indent, &words, 1);
         }
         if !full {
             return;
         }
-        if !case.told.innocent.is_empty() {
+        if !told.innocent.is_empty() {
             let label = format!("  {}", self.say(Text::Innocent, &[]));
-            self.long_label(&label, indent, &case.told.innocent, lines);
+            self.block(&label, DIM, indent, &told.innocent, lines);
         }
-        let checks = self.listed(case.told.checks.len(), 1);
-        for check in &case.told.checks[..checks] {
+        let most = self.listed(told.checks.len(), 1);
+        for check in &told.checks[..most] {
             let label = format!("  {}", self.say(Text::Check, &[]));
             self.block(&label, DIM, indent, check, lines);
-        }
-    }
-
-    /// A label that may be wider than its place: then it stands in the text.
-    fn long_label(&mut self, label: &str, indent: usize, words: &str, lines_max: usize) {
-        if label.chars().count() < indent {
-            self.block(label, DIM, indent, words, lines_max);
-        } else {
-            self.block("", DIM, indent, &format!("({}) {words}", label.trim()), lines_max);
         }
     }
 
@@ -273,7 +276,7 @@ impl Page {
             return;
         }
         self.heading(Text::Machines);
-        let told = self.listed(machines.len(), LISTED);
+        let told = self.listed(machines.len(), MACHINES);
         let name_room = (self.style.width / 4).min(24);
         for m in &machines[..told] {
             let name = if m.name.is_empty() { &m.ip } else { &m.name };
@@ -291,7 +294,7 @@ impl Page {
             return;
         }
         self.heading(Text::Networks);
-        let told = self.listed(nets.len(), LISTED);
+        let told = self.listed(nets.len(), NETWORKS);
         for (net, n, sum, home) in &nets[..told] {
             let mark = if *home { self.say(Text::HomeMark, &[]) } else { String::new() };
             let columns = [mark, self.count(*n, Noun::Address), self.count(sum.flows, Noun::Flow)];
@@ -307,7 +310,7 @@ impl Page {
         }
         list.sort_by_key(|(c, sum)| (std::cmp::Reverse(sum.flows), *c));
         self.heading(Text::Traffic);
-        let told = self.listed(list.len(), LISTED + 1);
+        let told = self.listed(list.len(), PROTOCOLS);
         for (carried, sum) in &list[..told] {
             let name = match carried {
                 Carried::Told(name) => (*name).to_owned(),
@@ -327,7 +330,7 @@ impl Page {
         }
         list.sort_by_key(|(ip, seen)| (std::cmp::Reverse(seen.all.bytes), **ip));
         self.heading(Text::Busiest);
-        let told = self.listed(list.len(), 5).min(50);
+        let told = self.listed(list.len(), ADDRESSES).min(50);
         for (ip, seen) in &list[..told] {
             let columns = [self.count(seen.all.flows, Noun::Flow), bytes(self.lang(), seen.all.bytes)];
             self.columns(&ip.to_string(), &columns);
