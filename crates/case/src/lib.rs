@@ -14,4 +14,4 @@ mod record;
 
 pub use cases::{Alert, CASES, Case, Cases, Severity, WINDOW};
 pub use json::{Directory, Nobody, TellCase, Told, write};
-pub use record::AlertEvent;
+pub use record::{AlertEvent, AlertEventRow};

@@ -19,15 +19,22 @@ pub enum Lang {
 impl Lang {
     /// Every language.
     pub const ALL: [Lang; 2] = [Lang::En, Lang::Fr];
-}
 
-impl std::str::FromStr for Lang {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        match s.get(..2).unwrap_or(s).to_ascii_lowercase().as_str() {
-            "en" => Ok(Lang::En),
-            "fr" => Ok(Lang::Fr),
-            _ => Err(format!("\"{s}\" is not a language here; known: en, fr")),
+    /// From an option or a locale: `fr`, `fr_FR.UTF-8`, `en`, `C`.
+    pub fn of(name: &str) -> Option<Lang> {
+        let word = name.split(['_', '-', '.', '@']).next().unwrap_or("");
+        match word.to_ascii_lowercase().as_str() {
+            "fr" => Some(Lang::Fr),
+            "en" | "c" | "posix" => Some(Lang::En),
+            _ => None,
+        }
+    }
+
+    /// Whether `n` takes the form for one: English only 1, French 0 and 1.
+    pub const fn is_one(self, n: u64) -> bool {
+        match self {
+            Lang::En => n == 1,
+            Lang::Fr => n < 2,
         }
     }
 }

@@ -162,7 +162,8 @@ pub struct Fact<'a> {
     /// Whom it is about, by Ethernet address.
     pub mac: Option<Mac>,
     /// What: `hostname`, `fqdn`, `domain`, `os`, `vendor`, `model`, `user_agent`, `software` (a server's banner), `client_software`,
-    /// `dhcp_fingerprint`, `dhcp_vendor_class`, `service`, `lease`, `workgroup`, `device_class`.
+    /// `dhcp_fingerprint`, `dhcp_vendor_class`, `service`, `lease`, `neighbour` (a hardware address claims the address), `workgroup`,
+    /// `device_class`, `certificate_name`.
     pub key: &'a str,
     /// The value as seen.
     pub value: &'a [u8],

@@ -123,9 +123,15 @@ macro_rules! protocols {
 }
 
 protocols! {
+    Nbns: nbns::Nbns [nbns::NbnsMessage];
+    Nbdgm: nbns::datagram::Nbdgm [];
     Dns: dns::Dns [dns::DnsMessage];
     Mdns: mdns::Mdns [mdns::MdnsMessage];
     Llmnr: llmnr::Llmnr [llmnr::LlmnrMessage];
+    Dhcp: dhcp::Dhcp [dhcp::DhcpMessage];
+    Dhcpv6: dhcpv6::Dhcpv6 [dhcpv6::Dhcpv6Message];
+    Ntp: ntp::Ntp [ntp::NtpMessage];
+    Icmp: icmp::Icmp [icmp::IcmpMessage];
     Ftp: ftp::Ftp [ftp::FtpCommand];
     FtpData: ftp::data::FtpData [ftp::data::FtpDataEvent];
     Http: http::Http [http::HttpExchange];

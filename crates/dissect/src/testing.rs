@@ -51,6 +51,11 @@ impl Bench {
         Bench { lines: Lines::default(), shared: Shared::new(Settings::default()), dissection: Dissection::new(transport), env, seq: 0 }
     }
 
+    /// The flow's envelope, to change.
+    pub(crate) fn env_mut(&mut self) -> &mut Envelope {
+        &mut self.env
+    }
+
     fn with(&mut self, f: impl FnOnce(&mut Dissection, &mut Cx<'_, Lines>)) {
         let mut env = self.env;
         env.app_proto = self.dissection.app_proto();

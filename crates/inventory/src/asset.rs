@@ -2,9 +2,10 @@
 
 use crate::conclude::conclude;
 use crate::facts::{Entry, Facts};
-use crate::observe::{Inventory, asset_id};
+use crate::hints::names_port;
+use crate::observe::{Inventory, asset_id, is_local_scope};
 use crate::sketch::Sketch;
-use crate::station::{Holder, Service, Station, Use};
+use crate::station::{Holder, Service, Station, Use, net};
 use crate::vendor::vendor;
 use std::collections::BTreeMap;
 use vigie_base::{Ip, Mac, Time};
@@ -175,9 +176,12 @@ impl Inventory {
             next = h.before;
             let station = self.station_of.get(&h.mac).map(|s| &self.stations[*s as usize]).filter(|s| !s.is_router());
             let lists = [Some(&h.facts), station.map(|s| &s.facts)];
-            let best = lists.into_iter().flatten().flat_map(Facts::iter).filter(|e| is_name(self.words.text(e.key), &e.value)).max_by(|a, b| {
-                (!a.hearsay, a.confidence, a.last, &a.value).cmp(&(!b.hearsay, b.confidence, b.last, &b.value))
-            });
+            let best = lists
+                .into_iter()
+                .flatten()
+                .flat_map(Facts::iter)
+                .filter(|e| is_name(self.words.text(e.key), &e.value))
+                .max_by(|a, b| (!a.hearsay, a.confidence, a.last, &a.value).cmp(&(!b.hearsay, b.confidence, b.last, &b.value)));
             if let Some(best) = best {
                 if (h.first..=h.last).contains(&at) {
                     return Some(&best.value);
@@ -199,8 +203,8 @@ impl Inventory {
     fn name(&self, h: &Holder) -> Name {
         let own = |h: &Holder| -> Option<Mac> {
             let s = &self.stations[*self.station_of.get(&h.mac)? as usize];
-            let forwarded = s.is_router() && !h.own;
-            (!forwarded && !(s.answers_for_others() && s.is_router())).then_some(h.mac)
+            let own = !s.is_router() || h.own && !s.answers_for_others() || self.own_by_neighbours(s) == Some(h.ip);
+            own.then_some(h.mac)
         };
         if let Some(mac) = own(h) {
             return Name::Mac(mac);
@@ -215,6 +219,18 @@ impl Inventory {
             other = o.before;
         }
         Name::Ip(h.ip)
+    }
+
+    /// The address of a router that has said of none that it is its own: the only one that lies in a network where others have
+    /// theirs. What it forwards comes from other networks.
+    fn own_by_neighbours(&self, s: &Station) -> Option<Ip> {
+        let mut held = s.holders.iter().map(|i| &self.holders[*i as usize]);
+        if held.clone().any(|h| h.own && !is_local_scope(h.ip)) {
+            return None;
+        }
+        let near = |h: &&Holder| !is_local_scope(h.ip) && self.neighbours.get(&net(h.ip)).is_some_and(|(_, other)| *other);
+        let one = held.find(near)?;
+        held.find(near).is_none().then_some(one.ip)
     }
 
     /// Leaves out what was most likely made up by one sender.
@@ -239,7 +255,9 @@ impl Inventory {
         };
         let leases = groups.iter().filter(|(name, list)| !list.is_empty() && leased(name, list)).count();
         groups.retain(|name, list| match (name, list.first()) {
-            (Name::Ip(_), Some(i)) => per_mac.get(&self.holders[*i as usize].mac).is_none_or(|n| *n <= UNCONFIRMED_MAX) || !unconfirmed(list),
+            (Name::Ip(_), Some(i)) => {
+                per_mac.get(&self.holders[*i as usize].mac).is_none_or(|n| *n <= UNCONFIRMED_MAX) || !unconfirmed(list)
+            }
             (Name::Mac(_), Some(_)) => leases <= LEASES_MAX || !leased(name, list),
             _ => true,
         });
@@ -270,7 +288,9 @@ impl Inventory {
         let concluded = conclude(&facts, &services, &uses, vendor, router, (first_seen, last_seen));
         let names = names(&facts);
         facts.extend(concluded.facts);
-        facts.sort_by(|a, b| (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason)));
+        facts.sort_by(|a, b| {
+            (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason))
+        });
         Asset {
             id: self.id(name),
             mac,
@@ -336,6 +356,7 @@ fn services(holders: &[&Holder]) -> Vec<ServiceView> {
             .or_insert_with(|| s.clone());
     }
     by.into_values()
+        .filter(|s| lasts(s.proto, s.port, s.app) || s.clients.count() > 1)
         .map(|s| ServiceView {
             proto: transport(s.proto),
             port: s.port,
@@ -363,6 +384,7 @@ fn uses(holders: &[&Holder]) -> Vec<UseView> {
             .or_insert_with(|| u.clone());
     }
     by.into_values()
+        .filter(|u| lasts(u.proto, u.port, u.app))
         .map(|u| UseView {
             proto: transport(u.proto),
             port: u.port,
@@ -372,6 +394,11 @@ fn uses(holders: &[&Holder]) -> Vec<UseView> {
             last_seen: u.last,
         })
         .collect()
+}
+
+/// Whether a port is one that a service keeps, and not one chosen for a conversation (media, games, tunnels over UDP).
+fn lasts(proto: u8, port: u16, app: &str) -> bool {
+    proto != 17 || port < 1024 || !app.is_empty() || names_port(&format!("udp/{port}"))
 }
 
 fn transport(proto: u8) -> &'static str {

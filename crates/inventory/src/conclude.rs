@@ -12,7 +12,7 @@ const ROLE_WEIGHT: u32 = 25;
 /// Clients that make a service of what many machines offer by default (SMB).
 const ROLE_CLIENTS: u64 = 3;
 /// A class or system is told from this weight on.
-const TOLD_WEIGHT: u32 = 8;
+const TOLD_WEIGHT: u32 = 9;
 
 /// What is concluded.
 pub(crate) struct Conclusion {
@@ -88,9 +88,14 @@ pub(crate) fn conclude(
     told_roles.sort_unstable();
     told_roles.dedup();
     let os = system(&os);
-    // A lean where nothing else says more: a desktop system, or a machine that only serves.
-    if class.is_empty() && os.is_some_and(|o| o.starts_with("Windows") && !o.contains("Server") || o == "macOS") {
-        class.entry(rank_of("workstation")).or_insert(Doubt(Doubt::ALL)).lessen(10);
+    // Systems made for desks are a lean too; most of all those that no server ever ran.
+    let desk = match os {
+        Some(o) if o.starts_with("Windows ") && !o.contains("Server") => 25,
+        Some("Windows" | "macOS" | "ChromeOS") => 10,
+        _ => 0,
+    };
+    if desk > 0 {
+        class.entry(rank_of("workstation")).or_insert(Doubt(Doubt::ALL)).lessen(desk);
     }
     let best = class.iter().min_by_key(|(rank, d)| (d.0, **rank)).filter(|(_, d)| d.confidence() >= TOLD_WEIGHT);
     let class = best.map_or("unknown", |(rank, _)| CLASSES[*rank]);
@@ -131,7 +136,10 @@ fn reason(key: &str, value: &str, source: &str, weight: u8, why: &'static str, f
 /// All hints that match, each once.
 fn gather(facts: &[FactView], services: &[ServiceView], uses: &[UseView], vendor: Option<&str>, seen: (Time, Time)) -> Vec<Match> {
     let mut out: Vec<Match> = Vec::new();
-    let mut add = |hint: &'static Hint, source: &str, first: Time, last: Time, clients: u64| match out.iter_mut().find(|m| std::ptr::eq(m.hint, hint)) {
+    let mut add = |hint: &'static Hint, source: &str, first: Time, last: Time, clients: u64| match out
+        .iter_mut()
+        .find(|m| std::ptr::eq(m.hint, hint))
+    {
         Some(m) => (m.first, m.last, m.clients) = (m.first.min(first), m.last.max(last), m.clients.max(clients)),
         None => out.push(Match { hint, source: source.to_owned(), first, last, clients }),
     };

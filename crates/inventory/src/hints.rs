@@ -7,9 +7,8 @@ static TEXT: &str = include_str!("../../../content/hints.tsv");
 static HINTS: LazyLock<Hints> = LazyLock::new(|| Hints::parse(TEXT).unwrap_or_default());
 
 /// What kinds of device there are; ties go to the one that stands first.
-pub const CLASSES: [&str; 12] = [
-    "biomedical", "industrial", "printer", "camera", "phone", "iot", "mobile", "network", "server", "workstation", "virtual", "unknown",
-];
+pub const CLASSES: [&str; 12] =
+    ["biomedical", "industrial", "printer", "camera", "phone", "iot", "mobile", "network", "server", "workstation", "virtual", "unknown"];
 
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +92,11 @@ pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Vec<u8>]) -> impl Iterato
     HINTS.on(on).iter().filter(move |h| h.pattern.split('+').all(|p| ports.iter().any(|have| have == p.as_bytes())))
 }
 
+/// Whether any line names a port, written `udp/53`.
+pub(crate) fn names_port(port: &str) -> bool {
+    ["port", "uses"].into_iter().flat_map(|on| HINTS.on(on)).any(|h| h.asks_for(port.as_bytes()))
+}
+
 /// Whether `text` matches `pattern`, in which `*` stands for any bytes.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
@@ -129,8 +133,25 @@ mod tests {
         let hints = Hints::parse(TEXT).unwrap();
         assert!(hints.lines.len() > 100);
         let kinds = [
-            "app", "certificate_name", "client_software", "device_class", "dhcp_fingerprint", "dhcp_vendor_class", "domain", "fqdn", "hostname", "mdns_service",
-            "model", "os", "port", "service", "software", "tcp_stack", "user_agent", "uses", "vendor",
+            "app",
+            "certificate_name",
+            "client_software",
+            "device_class",
+            "dhcp_fingerprint",
+            "dhcp_vendor_class",
+            "domain",
+            "fqdn",
+            "hostname",
+            "mdns_service",
+            "model",
+            "os",
+            "port",
+            "service",
+            "software",
+            "tcp_stack",
+            "user_agent",
+            "uses",
+            "vendor",
         ];
         for l in &hints.lines {
             assert!(kinds.contains(&l.on), "{l:?}");
@@ -139,7 +160,9 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named() {
-        for (line, want) in [("a\tb\n", "five columns"), ("port\ttcp/1\tclass:toaster\t5\tx", "class:"), ("port\ttcp/1\tos:X\t500\tx", "weight")] {
+        for (line, want) in
+            [("a\tb\n", "five columns"), ("port\ttcp/1\tclass:toaster\t5\tx", "class:"), ("port\ttcp/1\tos:X\t500\tx", "weight")]
+        {
             let e = Hints::parse(line).err().unwrap();
             assert!(e.contains("hints.tsv:1") && e.contains(want), "{e}");
         }

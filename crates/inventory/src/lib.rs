@@ -20,9 +20,9 @@ mod hints;
 mod observe;
 mod sketch;
 mod station;
-mod vendor;
 #[cfg(test)]
 mod tests;
+mod vendor;
 
 pub use asset::{Address, Asset, FactView, ServiceView, UseView, write_asset_json};
 pub use hints::CLASSES;

@@ -2,7 +2,7 @@
 
 use crate::facts::{Entry, Facts, Kept, Words, clean};
 use crate::sketch::Sketch;
-use crate::station::{ADDRESSES_MAX, Holder, SERVICES_MAX, Service, Station, USES_MAX, Use, is_shared};
+use crate::station::{ADDRESSES_MAX, Holder, SERVICES_MAX, Service, Station, USES_MAX, Use, is_shared, is_virtual_router, net};
 use vigie_base::hash::{FastMap, Stable, TableState, hash_one, table_state};
 use vigie_base::{Budget, Ip, Mac, NetSet, Time};
 use vigie_dissect::proto::arp::ArpRow;
@@ -55,7 +55,7 @@ impl Settings {
             Budget {
                 name: "inventory.holders",
                 entries_max: holders,
-                entry_bytes: 2 * (size_of::<Holder>() + Sketch::HEAP_MAX) as u64 + table(20) + table(28),
+                entry_bytes: 2 * (size_of::<Holder>() + Sketch::HEAP_MAX) as u64 + table(20) + table(28) + table(20),
                 when_full: "new addresses are not kept",
             },
             Budget {
@@ -119,6 +119,8 @@ pub struct Inventory {
     /// Every holder; looked at only where an address is seen with another Ethernet address than it has now.
     pairs: FastMap<(Ip, Mac), u32>,
     pub(crate) station_of: FastMap<Mac, u32>,
+    /// For each home network, a station with an address in it, and whether there is another.
+    pub(crate) neighbours: FastMap<u64, (Mac, bool)>,
     pub(crate) words: Words,
     pub(crate) counters: Counters,
     facts: u32,
@@ -148,6 +150,7 @@ impl Inventory {
             current: FastMap::with_hasher(state.clone()),
             pairs: FastMap::with_hasher(state.clone()),
             station_of: FastMap::with_hasher(state.clone()),
+            neighbours: FastMap::with_hasher(state.clone()),
             words: Words::default(),
             counters: Counters::default(),
             facts: 0,
@@ -199,22 +202,22 @@ impl Inventory {
 
     fn flow_start(&mut self, env: &Envelope, r: &FlowStartRow<'_>) {
         let at = env.ts;
-        if self.is_home(env.src) {
-            if let Some(i) = self.bind(env.src, r.client_mac(), at, Says::Frame) {
-                let h = &mut self.holders[i as usize];
-                h.seen = true;
-                h.peers.add(env.dst);
-                let options = r.tcp_options();
-                if !options.is_empty() && r.tcp_flags() & 0x12 == 0x02 {
-                    let hash = hash_one(&self.hasher, &(r.ttl(), r.window(), options));
-                    if std::mem::replace(&mut h.syn, hash) != hash {
-                        self.stack(i, at, r.ttl(), r.window(), options);
-                    }
+        if self.is_home(env.src)
+            && let Some(i) = self.bind(env.src, r.client_mac(), at, Says::Frame)
+        {
+            let h = &mut self.holders[i as usize];
+            h.seen = true;
+            h.peers.add(env.dst);
+            let options = r.tcp_options();
+            if !options.is_empty() && r.tcp_flags() & 0x12 == 0x02 {
+                let hash = hash_one(&self.hasher, &(r.ttl(), r.window(), options));
+                if std::mem::replace(&mut h.syn, hash) != hash {
+                    self.stack(i, at, r.ttl(), r.window(), options);
                 }
-                // DHCP servers answer to broadcast, which is a flow of its own.
-                if env.proto == 17 && env.src_port == 67 && env.dst_port == 68 {
-                    self.service(i, 17, 67, at, env.dst);
-                }
+            }
+            // DHCP servers answer to broadcast, which is a flow of its own.
+            if env.proto == 17 && env.src_port == 67 && env.dst_port == 68 {
+                self.service(i, 17, 67, at, env.dst);
             }
         }
         let hop = r.server_mac();
@@ -357,7 +360,7 @@ impl Inventory {
         if let Some(i) = self.bind(ip, mac, env.ts, Says::Itself) {
             let h = &mut self.holders[i as usize];
             h.seen = true;
-            h.virtual_router |= is_shared(mac);
+            h.virtual_router |= is_virtual_router(mac);
         }
     }
 
@@ -367,7 +370,9 @@ impl Inventory {
         }
         for answer in r.answers() {
             let (ip, name) = match answer.rrtype() {
-                b"A" | b"AAAA" => (answer.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()), Some(answer.rrname())),
+                b"A" | b"AAAA" => {
+                    (answer.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()), Some(answer.rrname()))
+                }
                 b"PTR" => (reverse(answer.rrname()), answer.rdata()),
                 _ => continue,
             };
@@ -414,7 +419,9 @@ impl Inventory {
         let mac = r.mac().filter(|m| !m.is_group() && *m != Mac::ZERO && !is_shared(*m));
         let ip = r.ip().filter(|ip| self.is_home(*ip));
         let about = match (ip, mac) {
-            (Some(ip), mac) => self.bind(ip, mac.unwrap_or(Mac::ZERO), at, if mac.is_some() { Says::Itself } else { Says::Frame }).map(About::Holder),
+            (Some(ip), mac) => {
+                self.bind(ip, mac.unwrap_or(Mac::ZERO), at, if mac.is_some() { Says::Itself } else { Says::Frame }).map(About::Holder)
+            }
             (None, Some(mac)) => self.station(mac, at).map(About::Station),
             (None, None) => None,
         };
@@ -429,6 +436,7 @@ impl Inventory {
         }
         if let About::Holder(i) = about
             && !hearsay
+            && key != "lease"
         {
             self.holders[i as usize].seen = true;
             if key == "software" {
@@ -436,7 +444,10 @@ impl Inventory {
                 self.software(i, env.proto, port, value);
             }
         }
-        self.add(about, at, key, value, r.source(), r.confidence(), hearsay);
+        // Who has which address is told by the addresses themselves.
+        if key != "neighbour" {
+            self.add(about, at, key, value, r.source(), r.confidence(), hearsay);
+        }
     }
 
     fn software(&mut self, i: u32, proto: u8, port: u16, value: &[u8]) {
@@ -524,6 +535,10 @@ impl Inventory {
         self.holders[i as usize].mac = mac;
         self.pairs.insert((ip, mac), i);
         let local = is_local_scope(ip);
+        if !local {
+            let (first, other) = self.neighbours.entry(net(ip)).or_insert((mac, false));
+            *other |= *first != mac;
+        }
         let s = &mut self.stations[s as usize];
         if local {
             self.holders[i as usize].own = true;
@@ -672,7 +687,7 @@ fn name_app(app: &mut &'static str, now: &'static str) {
 }
 
 /// fe80::/10 and 169.254.0.0/16: never forwarded.
-fn is_local_scope(ip: Ip) -> bool {
+pub(crate) fn is_local_scope(ip: Ip) -> bool {
     match ip.to_v4() {
         Some(b) => b[..2] == [169, 254],
         None => ip.0[0] == 0xfe && ip.0[1] & 0xc0 == 0x80,

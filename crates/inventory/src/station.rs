@@ -160,14 +160,20 @@ fn note(list: &mut Vec<u64>, net: u64) {
 }
 
 /// The /24 of an IPv4 address, the /64 of an IPv6 address.
-fn net(ip: Ip) -> u64 {
+pub(crate) fn net(ip: Ip) -> u64 {
     match ip.to_v4() {
         Some(b) => u64::from(u32::from_be_bytes(b) >> 8),
         None => (ip.bits() >> 64) as u64,
     }
 }
 
-/// An Ethernet address that several machines answer for in turn: VRRP (RFC 9568), HSRP, GLBP, CARP.
+/// An Ethernet address that is of no one machine: several answer for it in turn (VRRP, RFC 9568; HSRP, GLBP, CARP), or all machines
+/// with a VPN client's network card have it (Cisco).
 pub(crate) fn is_shared(mac: Mac) -> bool {
+    is_virtual_router(mac) || matches!(mac.0, [0, 5, 0x9a, 0x3c, 0x78 | 0x7a, 0])
+}
+
+/// VRRP, HSRP, GLBP, CARP.
+pub(crate) fn is_virtual_router(mac: Mac) -> bool {
     matches!(mac.0, [0, 0, 0x5e, 0, 1 | 2, _] | [0, 0, 0x0c, 0x07, 0xac, _] | [0, 0, 0x0c, 0x9f, 0xf0..=0xff, _] | [0, 0x07, 0xb4, _, _, _])
 }

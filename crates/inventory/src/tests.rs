@@ -59,29 +59,32 @@ impl Net {
     fn flow(&mut self, env: Envelope, client_mac: Mac, server_mac: Mac) {
         self.start(env, client_mac, server_mac);
         self.push(env, &FlowUpdate { state: "established", refused: false, ttl: 64, window: 65_160, tcp_options: b"" });
-        self.push(env, &FlowEnd {
-            pkts_toserver: 5,
-            pkts_toclient: 5,
-            bytes_toserver: 500,
-            bytes_toclient: 500,
-            start: Time::from_secs(self.at - 2),
-            end: Time::from_secs(self.at),
-            age: 2,
-            state: "closed",
-            reason: "timeout",
-            alerted: false,
-            tx_cnt: None,
-            tcp: None,
-            response_icmp_type: None,
-            response_icmp_code: None,
-            community_id: "",
-            tunnel: None,
-            client_mac: Some(client_mac),
-            server_mac: Some(server_mac),
-            gap_bytes: None,
-            midstream: Flag(false),
-            unreachable: Flag(false),
-        });
+        self.push(
+            env,
+            &FlowEnd {
+                pkts_toserver: 5,
+                pkts_toclient: 5,
+                bytes_toserver: 500,
+                bytes_toclient: 500,
+                start: Time::from_secs(self.at - 2),
+                end: Time::from_secs(self.at),
+                age: 2,
+                state: "closed",
+                reason: "timeout",
+                alerted: false,
+                tx_cnt: None,
+                tcp: None,
+                response_icmp_type: None,
+                response_icmp_code: None,
+                community_id: "",
+                tunnel: None,
+                client_mac: Some(client_mac),
+                server_mac: Some(server_mac),
+                gap_bytes: None,
+                midstream: Flag(false),
+                unreachable: Flag(false),
+            },
+        );
     }
 
     fn arp(&mut self, address: &str, mac: Mac) {
@@ -172,6 +175,32 @@ fn a_router_is_known_by_the_networks_that_it_sends_for() {
 }
 
 #[test]
+fn a_router_that_serves_its_own_network_is_told_from_what_it_forwards() {
+    let mut net = Net::new();
+    net.flow(Net::env("10.0.0.5", "10.0.0.1", 17, 53, "dns"), mac(5), mac(1));
+    net.flow(Net::env("10.0.0.5", "203.0.113.9", 6, 443, "tls"), mac(5), mac(1));
+    net.flow(Net::env("10.9.0.7", "10.0.0.5", 6, 22, "ssh"), mac(1), mac(5));
+    let assets = net.assets();
+    let told: Vec<_> = assets.iter().map(|a| (ips(a).join(" "), a.mac, &a.roles[..])).collect();
+    let want: [(String, Option<Mac>, &[&str]); 3] = [
+        ("10.0.0.1".into(), Some(mac(1)), &["dns_server", "router"]),
+        ("10.0.0.5".into(), Some(mac(5)), &["ssh_server"]),
+        ("10.9.0.7".into(), None, &[]),
+    ];
+    assert_eq!(told, want);
+}
+
+#[test]
+fn ports_chosen_for_one_conversation_are_no_services() {
+    let mut net = Net::new();
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 17, 17_718, ""), mac(5), mac(2));
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 17, 161, ""), mac(5), mac(2));
+    let assets = net.assets();
+    assert_eq!(assets[0].services.iter().map(|s| s.port).collect::<Vec<_>>(), [161]);
+    assert_eq!(assets[1].uses.iter().map(|u| u.port).collect::<Vec<_>>(), [161]);
+}
+
+#[test]
 fn one_device_has_its_addresses_of_both_families_and_its_lease() {
     let mut net = Net::new();
     net.fact(None, Some(mac(7)), "hostname", "laptop-of-ada");
@@ -179,7 +208,10 @@ fn one_device_has_its_addresses_of_both_families_and_its_lease() {
     net.start(Net::env("fe80::7", "ff02::fb", 17, 5353, ""), mac(7), Mac([0x33, 0x33, 0, 0, 0, 0xfb]));
     let assets = net.assets();
     assert_eq!(assets.len(), 1);
-    assert_eq!((ips(&assets[0]), &assets[0].names[..]), (vec!["10.0.0.7".to_owned(), "fe80::7".to_owned()], &["laptop-of-ada".to_owned()][..]));
+    assert_eq!(
+        (ips(&assets[0]), &assets[0].names[..]),
+        (vec!["10.0.0.7".to_owned(), "fe80::7".to_owned()], &["laptop-of-ada".to_owned()][..])
+    );
     assert_eq!(net.inventory.name_of(ip("10.0.0.7"), Time::from_secs(net.at)), Some("laptop-of-ada"));
 }
 
@@ -239,7 +271,15 @@ fn names_of_queries_answered_are_hearsay_and_make_no_asset() {
     let mut net = Net::new();
     net.push(
         Envelope::default(),
-        &Fact { ip: Some(ip("10.0.0.9")), mac: None, key: "fqdn", value: b"files.corp", source: "dns", confidence: 50, hearsay: Flag(true) },
+        &Fact {
+            ip: Some(ip("10.0.0.9")),
+            mac: None,
+            key: "fqdn",
+            value: b"files.corp",
+            source: "dns",
+            confidence: 50,
+            hearsay: Flag(true),
+        },
     );
     assert!(net.assets().is_empty());
     net.arp("10.0.0.9", mac(9));

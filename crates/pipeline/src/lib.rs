@@ -18,7 +18,6 @@ pub use replay::{Error, Options, Report, replay};
 pub use story::Story;
 pub use vigie_detect::Lang;
 pub use vigie_sensor::Control;
-pub use words::lang_of;
 
 use vigie_event::{Record, Schema};
 

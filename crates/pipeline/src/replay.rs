@@ -71,6 +71,15 @@ struct Files {
     assets: Lines,
 }
 
+/// What is known when all is read.
+struct Known<'a> {
+    summary: &'a Summary,
+    cases: &'a Cases,
+    inventory: &'a Inventory,
+    /// Caps that were reached, of every stage.
+    caps: &'a [(&'static str, u64)],
+}
+
 impl Files {
     fn create(dir: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).map_err(|e| Error::Output(dir.to_owned(), e))?;
@@ -79,12 +88,17 @@ impl Files {
             let path = dir.join(name);
             Lines::create(&path).map_err(|e| Error::Output(path, e))
         };
-        Ok(Files { eve: EveFile::create(&eve).map_err(|e| Error::Output(eve, e))?, cases: lines("cases.json")?, assets: lines("assets.json")? })
+        Ok(Files {
+            eve: EveFile::create(&eve).map_err(|e| Error::Output(eve, e))?,
+            cases: lines("cases.json")?,
+            assets: lines("assets.json")?,
+        })
     }
 
     /// Writes what is known at the end. All files are closed, and then the first that failed is told.
-    fn finish(mut self, dir: &Path, summary: &Summary, cases: &Cases, inventory: &Inventory, lang: Lang) -> Result<(), Error> {
-        let batch = stats::batch(summary, self.eve.kinds());
+    fn finish(mut self, dir: &Path, known: &Known<'_>, lang: Lang) -> Result<(), Error> {
+        let Known { summary, cases, inventory, caps } = *known;
+        let batch = stats::batch(summary, caps, self.eve.kinds());
         self.eve.row(batch.row(0));
         let names = Names::of(inventory);
         for case in cases.iter() {
@@ -166,11 +180,15 @@ pub fn replay(
     folds.engine.finish(&mut folds.findings);
     folds.file();
     let Folds { ends, inventory, cases, .. } = folds;
+    let mut caps = summary.caps_reached();
+    caps.extend(inventory.counters().list());
+    caps.push(("case.cases", cases.dropped));
+    caps.retain(|(_, n)| *n > 0);
     if let (Some(files), Some(dir)) = (ends.files, &options.out) {
-        files.finish(dir, &summary, &cases, &inventory, options.lang)?;
+        files.finish(dir, &Known { summary: &summary, cases: &cases, inventory: &inventory, caps: &caps }, options.lang)?;
     }
     let story = ends.story.map(|mut story| {
-        story.close(capture, &summary);
+        story.close(capture, &summary, caps);
         story.cases = CaseView::all(&cases, options.lang);
         story.machines = AssetView::all(&inventory, &cases, options.lang);
         story

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::{Budget, Cidr, Ip, NetSet};
 use vigie_capture::Capture;
-use vigie_case::{Cases, TellCase};
+use vigie_case::{AlertEventRow, Cases, TellCase};
 use vigie_detect::Lang;
 use vigie_event::Row;
 use vigie_flow::record::FlowEndRow;
@@ -21,12 +21,8 @@ use vigie_inventory::{Asset, Inventory};
 use vigie_sensor::Summary;
 
 /// Addresses that the story tells apart.
-pub(crate) const ADDRESSES: Budget = Budget {
-    name: "story.addresses",
-    entries_max: 65_536,
-    entry_bytes: 96,
-    when_full: "flows between further addresses are only counted",
-};
+pub(crate) const ADDRESSES: Budget =
+    Budget { name: "story.addresses", entries_max: 65_536, entry_bytes: 96, when_full: "flows between further addresses are only counted" };
 /// Share of flows below which HOME_NET is doubted: one in so many.
 const HOME_DOUBT: u64 = 100;
 /// Networks proposed as HOME_NET.
@@ -164,6 +160,10 @@ pub struct Story {
     lost_before: u64,
     problems: u64,
     summary: Summary,
+    /// Caps that were reached, of every stage.
+    caps: Vec<(&'static str, u64)>,
+    /// Alerts by detector.
+    alerts: BTreeMap<String, u64>,
     /// Cases, the gravest first.
     pub cases: Vec<CaseView>,
     /// Machines, in the order in which they are told.
@@ -189,6 +189,8 @@ impl Story {
             lost_before: 0,
             problems: 0,
             summary: Summary::default(),
+            caps: Vec::new(),
+            alerts: BTreeMap::new(),
             cases: Vec::new(),
             machines: Vec::new(),
             partial: false,
@@ -218,6 +220,11 @@ impl Story {
             self.seen(e.src, bytes, true, true);
             self.seen(e.dst, bytes, false, flow.pkts_toclient() > 0);
         }
+        if let Some(alert) = AlertEventRow::of(row)
+            && alert.phase() == "open"
+        {
+            *self.alerts.entry(alert.detector().to_owned()).or_default() += 1;
+        }
         if !schema.internal {
             match self.kinds.iter_mut().find(|(k, _)| *k == schema.kind) {
                 Some((_, n)) => *n += 1,
@@ -238,7 +245,7 @@ impl Story {
     }
 
     /// Takes what the reader and the sensor counted, when all is read.
-    pub fn close(&mut self, capture: &Capture, summary: &Summary) {
+    pub fn close(&mut self, capture: &Capture, summary: &Summary, caps: Vec<(&'static str, u64)>) {
         self.sources = capture
             .sources()
             .iter()
@@ -253,6 +260,7 @@ impl Story {
         self.lost_before = capture.sources().iter().map(|s| s.dropped_before).sum();
         self.problems = capture.problems().len() as u64 + capture.problems_dropped();
         self.summary = summary.clone();
+        self.caps = caps;
     }
 
     /// Addresses that sent something and are one machine's each.
@@ -437,7 +445,13 @@ mod tests {
     fn it_fits_the_width() {
         let mut s = story("10.0.0.0/8");
         for i in 0..300u32 {
-            flow(&mut s, &format!("2001:db8:{i:x}:ffff:ffff:ffff:ffff:ffff"), &format!("2001:db8:ffff:{i:x}:ffff:ffff:ffff:fff1"), "dns", true);
+            flow(
+                &mut s,
+                &format!("2001:db8:{i:x}:ffff:ffff:ffff:ffff:ffff"),
+                &format!("2001:db8:ffff:{i:x}:ffff:ffff:ffff:fff1"),
+                "dns",
+                true,
+            );
         }
         s.machines = vec![AssetView { name: "x".repeat(300), ip: "10.0.0.1".to_owned(), what: vec!["printer".to_owned(); 20] }; 30];
         s.cases = vec![case(&"t".repeat(200), &"word ".repeat(100)); 30];

@@ -4,24 +4,6 @@
 
 use vigie_detect::Lang;
 
-/// The language of an option or a locale: `fr`, `fr_FR.UTF-8`, `en`.
-pub fn lang_of(name: &str) -> Option<Lang> {
-    let word = name.split(['_', '-', '.', '@']).next().unwrap_or("");
-    match word.to_ascii_lowercase().as_str() {
-        "fr" => Some(Lang::Fr),
-        "en" => Some(Lang::En),
-        _ => None,
-    }
-}
-
-/// Whether `n` takes the form for one: English only 1, French 0 and 1.
-const fn is_one(lang: Lang, n: u64) -> bool {
-    match lang {
-        Lang::En => n == 1,
-        Lang::Fr => n < 2,
-    }
-}
-
 macro_rules! texts {
     ($($name:ident: $en:literal, $fr:literal;)+) => {
         /// A text of the story.
@@ -67,6 +49,7 @@ texts! {
     Seen: "Seen", "Vu";
     SeenLine: "{0}, {1}, {2}", "{0}, {1}, {2}";
     Told: "Events", "Relevé";
+    Alerts: "Alerts", "Alertes";
     Networks: "Networks", "Réseaux";
     HomeMark: "in HOME_NET", "dans HOME_NET";
     FewHome: "Only {0} of {1} touch HOME_NET, {2}: Vigie does not know what is yours here. Machines and cases will be missing.",
@@ -126,8 +109,8 @@ nouns! {
 
 /// Classes and roles of machines, in French; English has them as they are.
 const FRENCH: &[(&str, &str)] = &[
-    ("biomedical", "biomédical"),
-    ("industrial", "industriel"),
+    ("biomedical", "appareil biomédical"),
+    ("industrial", "automate industriel"),
     ("printer", "imprimante"),
     ("camera", "caméra"),
     ("phone", "téléphone"),
@@ -191,7 +174,7 @@ pub(crate) fn fill(lang: Lang, text: Text, with: &[&str]) -> String {
 
 /// `n` with its noun: `1,234 flows`, `1 234 flux`.
 pub(crate) fn count(lang: Lang, n: u64, noun: Noun) -> String {
-    format!("{} {}", number(lang, n), noun.form(lang, is_one(lang, n)))
+    format!("{} {}", number(lang, n), noun.form(lang, lang.is_one(n)))
 }
 
 /// A number in groups of three.
@@ -264,13 +247,5 @@ mod tests {
         assert_eq!(duration(Lang::En, 252_000_000_000), "4 min 12 s");
         assert_eq!(duration(Lang::Fr, 90_000_000_000_000), "1 j 01 h");
         assert_eq!(fill(Lang::En, Text::Span, &["a", "b", "c"]), "a to b UTC (c)");
-    }
-
-    #[test]
-    fn languages_of_locales() {
-        assert_eq!(lang_of("fr_FR.UTF-8"), Some(Lang::Fr));
-        assert_eq!(lang_of("en"), Some(Lang::En));
-        assert_eq!(lang_of("C.UTF-8"), None);
-        assert_eq!(lang_of("frr"), None);
     }
 }

@@ -19,12 +19,18 @@ pub(crate) fn text(config: &Config) -> String {
         let _ = writeln!(out, "  {n:>3}  {what}");
     }
     let width = plan.budgets.iter().map(|b| b.name.len()).max().unwrap_or(0);
-    let _ = writeln!(out, "\nMemory, at most\n\n  {:width$} {:>10} {:>11} {:>8}  when full", "table or queue", "entries", "bytes each", "MiB");
+    let _ =
+        writeln!(out, "\nMemory, at most\n\n  {:width$} {:>10} {:>11} {:>8}  when full", "table or queue", "entries", "bytes each", "MiB");
     for b in &plan.budgets {
         let size = mebibytes(b.bytes_max());
         let _ = writeln!(out, "  {:width$} {:>10} {:>11} {size:>8}  {}", b.name, b.entries_max, b.entry_bytes, b.when_full);
     }
-    let _ = writeln!(out, "\n  In all {} MiB ({} bytes). A replay never holds more; most hold far less.", mebibytes(plan.bytes_max()), plan.bytes_max());
+    let _ = writeln!(
+        out,
+        "\n  In all {} MiB ({} bytes). A replay never holds more; most hold far less.",
+        mebibytes(plan.bytes_max()),
+        plan.bytes_max()
+    );
     out
 }
 

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use vigie_base::text::terminal;
 use vigie_pipeline::story::Style;
-use vigie_pipeline::{Lang, lang_of, size_text};
+use vigie_pipeline::{Lang, size_text};
 
 /// Columns where the output is no terminal.
 const WIDTH: usize = 80;
@@ -39,7 +39,7 @@ pub(crate) fn locale() -> Lang {
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
         .find(|value| !value.is_empty())
-        .and_then(|value| lang_of(&value))
+        .and_then(|value| Lang::of(&value))
         .unwrap_or_default()
 }
 

@@ -1,6 +1,8 @@
 //! One folder a protocol. Start a new one from its neighbour: `dns` for datagrams, `ftp` for streams.
 
 pub mod arp;
+pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
 pub mod ftp;
 pub mod http;
@@ -12,5 +14,8 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod telnet;
+pub mod icmp;
 pub mod llmnr;
 pub mod mdns;
+pub mod nbns;
+pub mod ntp;

@@ -161,11 +161,8 @@ impl Page {
             None => self.say(Text::NoTime, &[]),
         };
         self.line(Text::When, &when);
-        let read = [
-            self.count(s.sources.len() as u64, Noun::File),
-            self.count(s.summary.frames.pkts, Noun::Frame),
-            bytes(lang, s.bytes_read),
-        ];
+        let read =
+            [self.count(s.sources.len() as u64, Noun::File), self.count(s.summary.frames.pkts, Noun::Frame), bytes(lang, s.bytes_read)];
         let read = self.say(Text::ReadLine, &[&read[0], &read[1], &read[2]]);
         self.line(Text::Read, &read);
         let told = self.listed(s.sources.len(), 3);
@@ -184,18 +181,21 @@ impl Page {
         }
         let told = s.carried.keys().filter(|c| matches!(c, Carried::Told(_))).count();
         let addresses = s.machines_seen().count();
-        let seen = [
-            self.count(s.all.flows, Noun::Flow),
-            self.count(addresses as u64, Noun::Address),
-            self.count(told as u64, Noun::Protocol),
-        ];
+        let seen =
+            [self.count(s.all.flows, Noun::Flow), self.count(addresses as u64, Noun::Address), self.count(told as u64, Noun::Protocol)];
         let seen = self.say(Text::SeenLine, &[&seen[0], &seen[1], &seen[2]]);
         self.line(Text::Seen, &seen);
-        let mut kinds: Vec<_> = s.kinds.iter().filter(|(k, _)| *k != "flow").collect();
+        let mut kinds: Vec<_> = s.kinds.iter().filter(|(k, _)| !matches!(*k, "flow" | "alert")).collect();
         kinds.sort_by_key(|(k, n)| (std::cmp::Reverse(*n), *k));
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{} {k}", number(lang, *n))).collect();
         if !kinds.is_empty() {
             self.line(Text::Told, &kinds.join(", "));
+        }
+        let mut alerts: Vec<_> = s.alerts.iter().collect();
+        alerts.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
+        let alerts: Vec<String> = alerts.iter().map(|(name, n)| format!("{} {name}", number(lang, **n))).collect();
+        if !alerts.is_empty() {
+            self.line(Text::Alerts, &alerts.join(", "));
         }
         if s.doubts_home() {
             self.out.push('\n');
@@ -343,7 +343,7 @@ impl Page {
         let f = &s.summary.frames;
         let frames = |n| count(lang, n, Noun::Frame);
         let mut lines = Vec::new();
-        let caps: Vec<String> = s.summary.caps_reached().iter().map(|(name, n)| format!("{name} {}", number(lang, *n))).collect();
+        let caps: Vec<String> = s.caps.iter().map(|(name, n)| format!("{name} {}", number(lang, *n))).collect();
         if !caps.is_empty() {
             lines.push(self.say(Text::BlindCaps, &[&caps.join(", ")]));
         }
@@ -370,9 +370,7 @@ impl Page {
         }
         let each = [
             (s.gaps.flows, self.say(Text::BlindGaps, &[&count(lang, s.gaps.flows, Noun::Flow), &bytes(lang, s.gaps.bytes)])),
-            (s.summary.stream.no_session, {
-                self.say(Text::BlindNoSession, &[&count(lang, s.summary.stream.no_session, Noun::Segment)])
-            }),
+            (s.summary.stream.no_session, { self.say(Text::BlindNoSession, &[&count(lang, s.summary.stream.no_session, Noun::Segment)]) }),
             (f.snapped, self.say(Text::BlindSnap, &[&frames(f.snapped)])),
             (f.fragment, self.say(Text::BlindFragments, &[&frames(f.fragment)])),
             (f.duplicate, self.say(Text::BlindDuplicate, &[&frames(f.duplicate)])),

@@ -270,6 +270,13 @@ pub(crate) fn colons(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The same as a value of its own.
+pub(crate) fn put_colons(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() * 3);
+    colons(bytes, &mut out);
+    out
+}
+
 /// Reads a name at the cursor as text with dots, following compression pointers (RFC 1035 section 4.1.4), which must go back.
 /// A name that points into itself, or has too many labels, ends there and is noted.
 pub fn name<'a>(c: &mut Cursor<'a>, all: &'a [u8], arena: &mut Vec<u8>, odd: &mut Oddities) -> Option<Text> {

@@ -37,7 +37,7 @@ pub(super) enum Text {
     Server,
     Encoding,
     Upgrade,
-    StatusText,
+    StatusWord,
     Filename,
     AnswerProtocol,
 }
@@ -194,7 +194,7 @@ impl Exchange {
             http_method: self.get(Text::Method),
             protocol: self.protocol(),
             status: Some(self.status).filter(|s| *s > 0),
-            status_string: self.get(Text::StatusText).filter(|_| self.status == 0),
+            status_string: self.get(Text::StatusWord).filter(|_| self.status == 0),
             redirect: self.get(Text::Location),
             length: self.response_wire,
             request_length: Some(self.request_wire).filter(|n| *n > 0),

@@ -652,7 +652,7 @@ impl Http {
         ex.status = number.unwrap_or(0);
         let tx = ex.tx;
         if number.is_none() {
-            ex.set(Text::StatusText, status);
+            ex.set(Text::StatusWord, status);
             cx.anomaly("http", "RESPONSE_INVALID_STATUS", tx);
         }
         tx
@@ -672,6 +672,14 @@ impl Http {
             if line.is_empty() {
                 return self.head_over(cx, dir, lf + 1);
             }
+            if dir == Direction::ToClient
+                && let fold = memchr::memrchr(b'\n', line).map_or(0, |n| n + 1)
+                && line[fold..].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            {
+                // Clients take a blank line for an empty one.
+                self.unfold(cx, dir, &line[..fold]);
+                return self.head_over(cx, dir, lf + 1);
+            }
             match bytes.get(lf + 1) {
                 None => {
                     // The next byte tells whether the field goes on.
@@ -683,22 +691,29 @@ impl Http {
                 }
                 Some(_) => {
                     side.head_bytes = side.head_bytes.saturating_add(lf as u32 + 1);
-                    if memchr::memchr(b'\n', line).is_some() {
-                        let mut unfolded = Vec::with_capacity(line.len());
-                        for part in line.split(|b| *b == b'\n') {
-                            if !unfolded.is_empty() {
-                                unfolded.push(b' ');
-                            }
-                            unfolded.extend_from_slice(part.trim_ascii());
-                        }
-                        self.field(cx, dir, &unfolded);
-                    } else {
-                        self.field(cx, dir, line);
-                    }
+                    self.unfold(cx, dir, line);
                     return Act::Used(lf + 1);
                 }
             }
         }
+    }
+
+    /// A header field with its folds.
+    fn unfold<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, line: &[u8]) {
+        if memchr::memchr(b'\n', line).is_none() {
+            if !line.is_empty() {
+                self.field(cx, dir, line);
+            }
+            return;
+        }
+        let mut unfolded = Vec::with_capacity(line.len());
+        for part in line.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()) {
+            if !unfolded.is_empty() {
+                unfolded.push(b' ');
+            }
+            unfolded.extend_from_slice(part);
+        }
+        self.field(cx, dir, &unfolded);
     }
 
     fn long_field<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Act {

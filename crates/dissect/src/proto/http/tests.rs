@@ -403,6 +403,7 @@ fn files_are_found_behind_odd_answers() {
     // Ends of lines by the taste of some clients.
     assert_eq!(names(&format!("HTTP/1.1 200 ok\r{f}\rContent-Length: 2\r\n\r\nXY")), found);
     assert_eq!(names(&format!("HTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\n\r\r\nXY")), found);
+    assert_eq!(names(&format!("HTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\n\t\nXY")), found);
     // Blanks or a line of junk before the status line.
     assert_eq!(names(&format!(" \t\r\r\nHTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\r\n\r\nXY")), found);
     assert_eq!(names(&format!("SIP/2.0 200 ok\r\nHTTP/1.1 200 ok\r\n{f}\r\nContent-Length: 2\r\n\r\nXY")), found);

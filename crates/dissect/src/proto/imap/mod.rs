@@ -218,10 +218,11 @@ impl Imap {
         let i = dir.index();
         let used = self.literal[i].min(bytes.len() as u64) as usize;
         self.literal[i] -= used as u64;
-        if dir == Direction::ToServer && self.kept {
-            if let Some(last) = self.open.as_mut().and_then(|c| c.login.last_mut()) {
-                last.extend_from_slice(&bytes[..used]);
-            }
+        if dir == Direction::ToServer
+            && self.kept
+            && let Some(last) = self.open.as_mut().and_then(|c| c.login.last_mut())
+        {
+            last.extend_from_slice(&bytes[..used]);
         }
         Step::go(used)
     }

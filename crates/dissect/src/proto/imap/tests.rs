@@ -68,6 +68,41 @@ fn the_same_wherever_it_is_cut() {
     same_wherever_cut(143, SESSION);
 }
 
+/// Recorded of a Dovecot 2.3 and Python's imaplib.
+const DOVECOT: &[(Direction, &[u8])] = &[
+    (ToClient, b"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5] Dovecot (Debian) ready.\r\n"),
+    (ToServer, b"JPKF0 CAPABILITY\r\n"),
+    (ToClient, b"* CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\nJPKF0 OK Pre-login capabilities listed, post-login capabilities have more.\r\n"),
+    (ToServer, b"JPKF1 AUTHENTICATE CRAM-MD5\r\n"),
+    (ToClient, b"+ PDk3ODI3OTY5NDQ3MjA4OTkuMTc5NTU5NDEzNkB2bT4=\r\n"),
+    (ToServer, b"YWRhIDU5MWIxOTRmMTY1ZWRhYWFiZDdmOTM5NzA2ODcxNGMy\r\n"),
+    (ToClient, b"* CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT\r\nJPKF1 OK Logged in\r\n"),
+    (ToServer, b"JPKF2 APPEND INBOX {21}\r\n"),
+    (ToClient, b"+ OK\r\n"),
+    (ToServer, b"Subject: x\r\n\r\nhello\r\n\r\n"),
+    (ToClient, b"JPKF2 OK [APPENDUID 1795594136 1] Append completed (0.063 + 0.001 + 0.060 secs).\r\n"),
+    (ToServer, b"JPKF3 SELECT INBOX\r\n"),
+    (ToClient, b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags permitted.\r\n* 1 EXISTS\r\n* 1 RECENT\r\n* OK [UNSEEN 1] First unseen.\r\n* OK [UIDVALIDITY 1795594136] UIDs valid\r\n* OK [UIDNEXT 2] Predicted next UID\r\nJPKF3 OK [READ-WRITE] Select completed (0.001 + 0.000 secs).\r\n"),
+    (ToServer, b"JPKF4 SEARCH ALL\r\n"),
+    (ToClient, b"* SEARCH 1\r\nJPKF4 OK Search completed (0.001 + 0.000 secs).\r\n"),
+    (ToServer, b"JPKF5 FETCH 1 (RFC822)\r\n"),
+    (ToClient, b"* 1 FETCH (FLAGS (\\Seen \\Recent) RFC822 {21}\r\nSubject: x\r\n\r\nhello\r\n)\r\nJPKF5 OK Fetch completed (0.001 + 0.000 secs).\r\n"),
+    (ToServer, b"JPKF6 LOGOUT\r\n"),
+    (ToClient, b"* BYE Logging out\r\nJPKF6 OK Logout completed (0.001 + 0.000 secs).\r\n"),
+];
+
+#[test]
+fn a_recorded_session_is_told() {
+    let lines = stream(14300, DOVECOT);
+    let told: Vec<_> = of(&lines, "imap").iter().map(|l| (get(l, "imap.request.command").replace('"', ""), get(l, "imap.response.status"))).collect();
+    let commands = ["CAPABILITY", "AUTHENTICATE", "APPEND", "SELECT", "SEARCH", "FETCH", "LOGOUT"];
+    assert_eq!(told, commands.map(|c| (c.to_owned(), "\"OK\"".to_owned())));
+    let login = of(&lines, "login")[0];
+    assert_eq!(["user", "method", "outcome", "cleartext"].map(|k| get(login, &format!("login.{k}"))).join(" "), r#""ada" "cram-md5" "success" false"#);
+    assert!(!lines.concat().contains("YWRh"));
+    same_wherever_cut(14300, DOVECOT);
+}
+
 #[test]
 fn after_starttls_it_is_anything() {
     let mut b = Bench::new(Transport::Tcp, 2600);

@@ -154,6 +154,8 @@ pub(crate) struct Mail {
     /// Boundaries of the multiparts that are open, outermost first; an enclosed message has none.
     open: Vec<Vec<u8>>,
     messages: usize,
+    /// An enclosed message is said to be encoded; its first line will tell.
+    undecided: bool,
     parts: usize,
     file: Option<File>,
     /// An enclosed message that has a name: a file of its own, besides the parts in it; how many multiparts are around it.
@@ -186,6 +188,7 @@ impl Mail {
             part: Part::default(),
             open: Vec::new(),
             messages: 0,
+            undecided: false,
             parts: 0,
             file: None,
             enclosing: None,
@@ -218,6 +221,11 @@ impl Mail {
         self.size += (text.len() + end.len()) as u64;
         if begins && text.len() > 998 {
             self.odd(Oddities::LINE);
+        }
+        if std::mem::take(&mut self.undecided) && begins && text.contains(&b':') {
+            // Said to be encoded, which an enclosed message may not be (RFC 2046 5.2.1), and is not.
+            let file = self.file.take();
+            self.open_message(file);
         }
         let enclosed = self.enclosing.is_some();
         match self.state {
@@ -392,17 +400,14 @@ impl Mail {
                 self.open.push(boundary);
                 self.state = State::Between;
             }
-            Kind::Message if matches!(self.part.coding, Coding::Plain) && self.messages < DEPTH_MAX => {
-                self.messages += 1;
-                if let Some(name) = name {
-                    let file = self.named(name);
-                    if let (Some(file), None) = (file, &self.enclosing) {
-                        self.enclosing = Some((file, self.open.len()));
-                        self.enclosing_line_end = b"";
-                    }
+            Kind::Message if self.messages < DEPTH_MAX => {
+                let file = name.and_then(|n| self.named(n));
+                if matches!(self.part.coding, Coding::Plain) {
+                    self.open_message(file);
+                } else {
+                    self.file = file;
+                    self.undecided = true;
                 }
-                self.part = Part::default();
-                self.state = State::Header;
             }
             _ => {
                 if let Some(name) = name {
@@ -410,6 +415,17 @@ impl Mail {
                 }
             }
         }
+    }
+
+    /// An enclosed message begins; `file` is it as a whole.
+    fn open_message(&mut self, file: Option<File>) {
+        self.messages += 1;
+        if let (Some(file), None) = (file, &self.enclosing) {
+            self.enclosing = Some((file, self.open.len()));
+            self.enclosing_line_end = b"";
+        }
+        self.part = Part::default();
+        self.state = State::Header;
     }
 
     /// A named part: notes its name and begins its file.
@@ -436,6 +452,7 @@ impl Mail {
             _ => None,
         });
         let Some((level, last)) = found else { return false };
+        self.undecided = false;
         self.end_part(FileState::Closed, secrets);
         self.end_enclosing(level + 1, true);
         self.open.truncate(if last { level } else { level + 1 });

@@ -78,6 +78,17 @@ fn enclosed_messages_are_opened() {
 }
 
 #[test]
+fn a_false_coding_of_an_enclosed_message_hides_nothing() {
+    let head = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n";
+    let inner = "Content-Disposition: attachment; filename=b.exe\r\n\r\nMZ";
+    let plain = mail(format!("{head}{inner}\r\n").as_bytes());
+    assert_eq!(plain.attachments.iter().map(|a| text(a)).collect::<Vec<_>>(), ["a.txt", "b.exe"]);
+    assert_eq!(plain.done.iter().map(|(f, _)| f.size()).collect::<Vec<_>>(), [2, inner.len() as u64]);
+    let encoded = mail(format!("{head}aGVsbG8=\r\n").as_bytes());
+    assert_eq!(encoded.done.iter().map(|(f, _)| f.size()).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
 fn nesting_has_an_end() {
     let mut bomb = Vec::new();
     for i in 0..200 {

@@ -310,6 +310,7 @@ impl Ssh {
         let outcome = match outcome {
             Outcome::Success => "success",
             Outcome::Failure => "failure",
+            Outcome::Unknown => "unknown",
         };
         let login = Login { protocol: "ssh", user: None, method: "shape", outcome, cleartext: false, anonymous: false, tries };
         cx.push_from(self.role(Direction::ToServer), vigie_event::NO_TX, &login);

@@ -87,6 +87,8 @@ impl Framing {
 pub(super) enum Outcome {
     Success,
     Failure,
+    /// One try whose answer was long, and then the end: let in and gone, or refused with a banner.
+    Unknown,
 }
 
 /// The shape of a session from its new keys on.
@@ -110,7 +112,8 @@ pub(super) struct Shape {
     answers: u32,
     /// The client's last packet or turn may have opened a session's channel.
     opening: bool,
-    decided: Option<Outcome>,
+    /// Whether the log-in succeeded, and at which request to authenticate where that is known.
+    success: Option<u32>,
 }
 
 impl Shape {
@@ -123,14 +126,14 @@ impl Shape {
         // Before the client asks for its service nothing belongs to a log-in (the server may tell its extensions, RFC 8308).
         if self.speaker.is_none() && dir == Direction::ToClient {
             self.packets(dir, bytes);
-            (self.answers, self.decided) = (0, None);
+            (self.answers, self.success) = (0, None);
             return false;
         }
         if self.speaker != Some(dir) {
             self.close_turn();
             self.speaker = Some(dir);
             if dir == Direction::ToClient && self.opening {
-                self.decided.get_or_insert(Outcome::Success);
+                self.succeed(self.requests().saturating_sub(1));
             }
         }
         self.turn += bytes.len() as u64;
@@ -142,9 +145,18 @@ impl Shape {
             Direction::ToServer => self.turn >= CLIENT_TURN_BYTES && answers >= 1,
         };
         if much {
-            self.decided.get_or_insert(Outcome::Success);
+            self.succeed(1);
         }
-        self.decided.is_some()
+        self.success.is_some()
+    }
+
+    /// Turns of the client that ask to authenticate, so far: all but the first, which asks for the service.
+    fn requests(&self) -> u32 {
+        (self.turns[0].len() as u32 + self.more[0]).saturating_sub(1)
+    }
+
+    fn succeed(&mut self, at: u32) {
+        self.success.get_or_insert(at);
     }
 
     /// Bytes are missing: packets cannot be told apart any more.
@@ -187,7 +199,7 @@ impl Shape {
             Direction::ToClient => {
                 // The first answers the service request; "success" is the first as short as can be.
                 if self.answers > 0 && size == framing.size(1) {
-                    self.decided.get_or_insert(Outcome::Success);
+                    self.succeed(self.requests());
                 }
                 self.answers += 1;
             }
@@ -215,17 +227,30 @@ impl Shape {
         let answers = self.turns[Direction::ToClient.index()].len();
         match dir {
             Direction::ToClient if answers >= 2 => {
-                if self.framing[i].is_some_and(|f| size == f.size(1)) {
-                    self.decided.get_or_insert(Outcome::Success);
-                }
-                if answers == BUSY_TURNS && self.sizes() >= SIZES_MIN {
-                    self.decided.get_or_insert(Outcome::Success);
+                if self.framing[i].is_some_and(|f| size == f.size(1)) || self.welcome() {
+                    self.succeed(self.requests());
+                } else if answers == BUSY_TURNS && self.sizes() >= SIZES_MIN {
+                    self.succeed(1);
                 }
             }
             // Two answers: to the service request and to a request to authenticate.
             Direction::ToServer if answers >= 2 => self.channel(size),
             _ => {}
         }
+    }
+
+    /// Whether the server's last turn is a success with what an OpenSSH server says next (its host keys) behind it: longer than the
+    /// request and than any answer before. A key that would do is answered shorter than it was asked, a banner comes first of all.
+    fn welcome(&self) -> bool {
+        let (requests, answers) = (&self.turns[0], &self.turns[1]);
+        let ([_, before @ .., last], true) = (&answers[..], requests.len() == answers.len()) else { return false };
+        let most = before.iter().copied().max().unwrap_or(u32::MAX);
+        *last > most.saturating_add(64) && *last >= self.least_welcome() && requests.last().is_some_and(|r| last > r)
+    }
+
+    /// Bytes of a success and of the announcement of one Ed25519 host key (`hostkeys-00@openssh.com`).
+    fn least_welcome(&self) -> u32 {
+        self.framing[1].map_or(144, |f| (f.size(1) + f.size(84)) as u32)
     }
 
     /// How many sizes the server's answers have.
@@ -245,22 +270,23 @@ impl Shape {
         let (requests, answers) = (&self.turns[0], &self.turns[1]);
         // Requests to authenticate: all turns of the client but the first, the service request.
         let asked = requests.get(1..).unwrap_or(&[]);
-        if asked.is_empty() || answers.len() < 2 {
-            return None;
-        }
-        if self.decided == Some(Outcome::Success) {
-            // What came before the answer that let it in was refused; what follows is not known here to be tries.
-            return Some((Outcome::Success, 1));
-        }
-        let answered = (answers.len() as u32 - 1 + self.more[1]).min(asked.len() as u32 + self.more[0]);
+        let answered = match self.success {
+            Some(at) => at,
+            None => ((answers.len() as u32).saturating_sub(1) + self.more[1]).min(self.requests()),
+        };
         // The first request is most often "none", to learn the methods: the shortest there is. One that was not answered is none.
         let none = match asked.get(..(answered as usize).min(asked.len())).unwrap_or(&[]) {
             [first, second, ..] => first + 8 <= *second,
             [first] => self.framing[0].is_some_and(|f| u64::from(*first) <= f.size(31 + 8)),
             [] => false,
         };
-        let tries = answered - u32::from(none).min(answered);
-        (tries > 0).then_some((Outcome::Failure, tries))
+        let tries = answered.saturating_sub(u32::from(none));
+        match answers[..] {
+            _ if self.success.is_some() => Some((Outcome::Success, tries.max(1))),
+            _ if tries == 0 => None,
+            [_, only] if only >= self.least_welcome() => Some((Outcome::Unknown, 1)),
+            _ => Some((Outcome::Failure, tries)),
+        }
     }
 }
 
@@ -295,6 +321,24 @@ mod tests {
     }
 
     #[test]
+    fn packets_tell_where_their_lengths_can_be_read() {
+        // AES-GCM: success at the first request, the host keys in the same breath; and a refusal of the same amount.
+        let f = Framing::of(b"aes256-gcm@openssh.com", b"");
+        let packet = |len: usize| [&(len as u32).to_be_bytes()[..], &vec![0; len + 16]].concat();
+        let mut s = Shape::new(f, f);
+        for (dir, bytes) in [(ToServer, packet(32)), (ToClient, packet(32)), (ToServer, packet(80))] {
+            assert!(!s.data(dir, &bytes));
+        }
+        assert!(s.data(ToClient, &[packet(16), packet(512)].concat()));
+        assert_eq!(s.outcome(false), Some((Outcome::Success, 1)));
+        let mut s = Shape::new(f, f);
+        for (dir, bytes) in [(ToServer, packet(32)), (ToClient, packet(32)), (ToServer, packet(80)), (ToClient, packet(32)), (ToServer, packet(80)), (ToClient, packet(32))] {
+            assert!(!s.data(dir, &bytes));
+        }
+        assert_eq!(s.outcome(true), Some((Outcome::Failure, 2)));
+    }
+
+    #[test]
     fn refusals_are_counted() {
         let f = Framing::of(CHACHA, b"");
         let refused = |n: usize| {
@@ -321,6 +365,11 @@ mod tests {
         // A parting word (SSH_MSG_DISCONNECT) of the same length.
         assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 52)]), Some((Outcome::Failure, 1)));
         assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 68), (ToClient, 60), (ToServer, 52)]), None);
+        // Let in at the second try, greeted with host keys, and gone without a channel.
+        let gone = [(ToServer, 44), (ToClient, 44), (ToServer, 68), (ToClient, 52), (ToServer, 84), (ToClient, 52), (ToServer, 92), (ToClient, 552), (ToServer, 52)];
+        assert_eq!(run(f, &gone), Some((Outcome::Success, 2)));
+        assert_eq!(run(f, &gone[..8]), Some((Outcome::Success, 2)));
+        assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 552), (ToServer, 52)]), Some((Outcome::Unknown, 1)));
         assert_eq!(run(None, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 148), (ToClient, 9000)]), Some((Outcome::Success, 1)));
     }
 }

@@ -59,13 +59,13 @@ pub struct Telnet {
     environment_user: Option<Vec<u8>>,
     seen: u64,
     tries: u32,
-    last: Option<(Option<Vec<u8>>, Option<usize>, &'static str)>,
+    last: Option<(Attempt, &'static str)>,
     logged_in: bool,
     encrypted: bool,
     begun: bool,
 }
 
-/// A try whose outcome is not known yet.
+/// A try to log in.
 #[derive(Debug)]
 struct Attempt {
     user: Option<Vec<u8>>,
@@ -90,7 +90,8 @@ enum Typing {
 enum Escape {
     #[default]
     Text,
-    Escape,
+    /// After ESC.
+    Begun,
     Sequence,
 }
 
@@ -169,7 +170,7 @@ impl Protocol for Telnet {
         let some = |v: &'_ [u8]| (!v.is_empty()).then(|| v.to_vec());
         let last = self.last.take();
         let (user, password, outcome) = match &last {
-            Some((user, password, outcome)) => (user.as_deref(), *password, Some(*outcome)),
+            Some((a, outcome)) => (a.user.as_deref(), a.password, Some(*outcome)),
             None => (None, None, None),
         };
         let password = password.map(|n| format!("<redacted:{n}>"));
@@ -200,9 +201,9 @@ impl Telnet {
     /// A byte that the server shows.
     fn screen(&mut self, b: u8) {
         match (self.escape, b) {
-            (Escape::Text, 0x1b) => self.escape = Escape::Escape,
-            (Escape::Escape, b'[') => self.escape = Escape::Sequence,
-            (Escape::Escape, _) => self.escape = Escape::Text,
+            (Escape::Text, 0x1b) => self.escape = Escape::Begun,
+            (Escape::Begun, b'[') => self.escape = Escape::Sequence,
+            (Escape::Begun, _) => self.escape = Escape::Text,
             (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::Text,
             (Escape::Sequence, _) => {}
             (Escape::Text, b'\n') => self.line_over(),
@@ -278,11 +279,12 @@ impl Telnet {
             return if self.name.is_some() && self.attempt.is_none() { Typing::Password } else { Typing::Other };
         }
         let prompt = prompt(&self.line);
-        if prompt != Prompt::Password && self.attempt.is_none() {
-            if let Some(user) = self.name.take() {
-                // A name was enough, or was refused at once.
-                self.attempt = Some(Attempt { user: Some(user), password: None });
-            }
+        if prompt != Prompt::Password
+            && self.attempt.is_none()
+            && let Some(user) = self.name.take()
+        {
+            // A name was enough, or was refused at once.
+            self.attempt = Some(Attempt { user: Some(user), password: None });
         }
         self.judge(cx, false);
         match prompt {
@@ -350,7 +352,7 @@ impl Telnet {
             let method = if a.password.is_some() { "password" } else { "none" };
             cx.login(&Login { protocol: "telnet", user: a.user.as_deref(), method, outcome, cleartext: true, anonymous, tries: 1 });
         }
-        self.last = Some((a.user, a.password, outcome));
+        self.last = Some((a, outcome));
     }
 
     fn option<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, sub: &[u8]) -> Next {

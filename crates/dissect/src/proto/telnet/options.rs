@@ -20,7 +20,7 @@ enum State {
     Data,
     Command,
     /// WILL, WONT, DO or DONT: its option follows.
-    Option(u8),
+    Option,
     Sub,
     SubCommand,
 }
@@ -50,9 +50,9 @@ impl Reader {
                 self.sub.clear();
                 State::Sub
             }
-            (State::Command, 251..=254) => State::Option(b),
+            (State::Command, 251..=254) => State::Option,
             (State::Command, _) => State::Data,
-            (State::Option(_), _) => {
+            (State::Option, _) => {
                 self.state = State::Data;
                 return Item::Option;
             }
@@ -70,7 +70,7 @@ impl Reader {
                 return Item::Sub(&self.sub);
             }
             // A subnegotiation without its end; what follows is a command again.
-            (State::SubCommand, 251..=254) => State::Option(b),
+            (State::SubCommand, 251..=254) => State::Option,
             (State::SubCommand, _) => State::Data,
         };
         Item::Nothing

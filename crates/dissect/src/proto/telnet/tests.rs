@@ -53,6 +53,38 @@ fn the_same_wherever_it_is_cut() {
     same_wherever_cut(2600, LINES);
 }
 
+/// Recorded of an inetutils telnetd and its client.
+const INETUTILS: &[(Direction, &[u8])] = &[
+    (ToClient, b"\xff\xfb%\xff\xfb&\xff\xfd\x18\xff\xfd \xff\xfd#\xff\xfd'\xff\xfd$"),
+    (ToServer, b"\xff\xfd%\xff\xfd&\xff\xfa&\x01\xff\xf0\xff\xfb\x18\xff\xfb \xff\xfc#\xff\xfb'\xff\xfc$"),
+    (ToClient, b"\xff\xfa \x01\xff\xf0\xff\xfa'\x01\xff\xf0\xff\xfa\x18\x01\xff\xf0"),
+    (ToServer, b"\xff\xfa \x000,0\xff\xf0\xff\xfa'\x00\xff\xf0\xff\xfa\x18\x00XTERM\xff\xf0"),
+    (ToClient, b"\xff\xfb\x03\xff\xfd\x01\xff\xfd\"\xff\xfd\x1f\xff\xfb\x05\xff\xfd!"),
+    (ToServer, b"\xff\xfd\x03\xff\xfc\x01\xff\xfb\"\xff\xfa\"\x03\x01\x00\x00\x03\x00\x00\x04\x00\x00\x05\x00\x00\x07\x00\x00\x08\x00\x00\x09\x00\x00\n\x00\x00\x0b\x00\x00\x0c\x00\x00\r\x00\x00\x0e\x00\x00\x0f\x00\x00\x10\x00\x00\x11\x00\x00\x12\x00\x00\xff\xf0\xff\xfb\x1f\xff\xfd\x05\xff\xfb!"),
+    (ToClient, b"\xff\xfa\"\x01\x03\xff\xf0\x00"),
+    (ToServer, b"\xff\xfa\"\x01\x07\xff\xf0"),
+    (ToClient, b"\xff\xfa!\x03\xff\xf0\x00\xff\xfb\x01\xff\xfd\x00\xff\xfe\""),
+    (ToServer, b"\xff\xfd\x01\xff\xfb\x00\xff\xfc\""),
+    (ToClient, b"vm login: "),
+    (ToServer, b"ada\n"),
+    (ToClient, b"ada\r\nPassword: "),
+    (ToServer, b"Canari-7f3a\n"),
+    (ToClient, b"\r\n\r\nLogin incorrect\r\nvm login: "),
+    (ToServer, b"root\n"),
+    (ToClient, b"root\r\nPassword: "),
+    (ToServer, b"Canari\n"),
+    (ToClient, b"\r\n\r\nLogin incorrect\r\nvm login: "),
+];
+
+#[test]
+fn a_recorded_session_is_told() {
+    let lines = stream(2600, INETUTILS);
+    assert_eq!(logins(&lines), ["ada password failure", "root password failure"]);
+    assert_eq!(get(of(&lines, "telnet")[0], "telnet.terminal_type"), "\"XTERM\"");
+    assert!(!lines.concat().contains("anari"));
+    same_wherever_cut(2600, INETUTILS);
+}
+
 /// Key by key, echoed, with a mistake taken back.
 #[test]
 fn keys_are_put_together() {
