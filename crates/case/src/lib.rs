@@ -13,5 +13,5 @@ mod json;
 mod record;
 
 pub use cases::{Alert, CASES, Case, Cases, Severity, WINDOW};
-pub use json::{Directory, Nobody, Told, TellCase};
-pub use record::AlertEvent;
+pub use json::{Directory, Nobody, TellCase, Told, write};
+pub use record::{AlertEvent, AlertEventRow};

@@ -4,8 +4,8 @@ use crate::detector::{Cx, Detector, Info, Settings};
 use crate::detectors::*;
 use crate::finding::Finding;
 use crate::text::Template;
-use vigie_base::{Budget, Time};
 use vigie_base::time::SECOND;
+use vigie_base::{Budget, Time};
 use vigie_event::{Envelope, Row, Schema};
 
 /// `gid` of all `alert` events of detectors.

@@ -4,7 +4,7 @@ use vigie_base::{Mac, Time};
 use vigie_event::{Flag, Group, Record};
 
 /// A conversation, told once when it is over.
-#[derive(Record)]
+#[derive(Record, Default)]
 #[record(kind = "flow", app_proto)]
 pub struct FlowEnd<'a> {
     /// Packets from the client.

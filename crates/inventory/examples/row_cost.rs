@@ -42,7 +42,7 @@ fn main() -> Result<(), String> {
         ends.push(
             &env,
             &FlowEnd {
-            app_proto: None,
+                app_proto: None,
                 pkts_toserver: 9,
                 pkts_toclient: 8,
                 bytes_toserver: 900,

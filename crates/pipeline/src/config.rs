@@ -273,7 +273,8 @@ impl Config {
     /// Reads a TOML file over what is set.
     pub fn read(&mut self, path: &Path) -> Result<(), ConfigError> {
         let shown = vigie_base::text::lossy(path.as_os_str().as_encoded_bytes()).into_owned();
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{shown}: cannot be read ({e}); give --config another file")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{shown}: cannot be read ({e}); give --config another file")))?;
         let table: toml::Table = toml::from_str(&text).map_err(|e| {
             let line = e.span().map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
             let why = e.message().lines().next().unwrap_or("not TOML");
@@ -283,7 +284,10 @@ impl Config {
         flatten("", &toml::Value::Table(table), &mut flat);
         for (key, value) in flat {
             let last = key.rsplit('.').next().unwrap_or(&key).to_owned();
-            let line = text.lines().position(|l| l.trim_start().trim_start_matches('"').starts_with(&last) || l.contains(&key)).map_or(0, |i| i + 1);
+            let line = text
+                .lines()
+                .position(|l| l.trim_start().trim_start_matches('"').starts_with(&last) || l.contains(&key))
+                .map_or(0, |i| i + 1);
             self.set(&key, &value, &format!("{shown}:{line}"))?;
         }
         Ok(())

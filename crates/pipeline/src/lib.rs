@@ -16,16 +16,15 @@ pub use config::Config;
 pub use plan::Plan;
 pub use replay::{Error, Options, Report, replay};
 pub use story::Story;
-pub use vigie_sensor::Control;
 pub use vigie_detect::Lang;
+pub use vigie_sensor::Control;
 
 use vigie_event::{Record, Schema};
 
 /// The declarations of every kind of event, in the order of their making.
 pub fn schemas() -> Vec<&'static Schema> {
     let mut all = vigie_sensor::batches::schemas();
-    all.push(vigie_case::AlertEvent::schema());
-    all.push(vigie_sensor::Stats::schema());
+    all.extend([vigie_case::AlertEvent::schema(), vigie_sensor::Stats::schema()]);
     all
 }
 

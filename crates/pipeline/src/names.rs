@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use vigie_base::{Ip, Mac};
 use vigie_case::Directory;
-use vigie_detect::Lang;
 use vigie_inventory::Inventory;
-use crate::story::AssetView;
-use crate::words;
 
 /// Names and Ethernet addresses of assets, as they stand at the end.
 pub(crate) struct Names {
@@ -39,22 +36,4 @@ impl Directory for Names {
     fn mac(&self, ip: Ip) -> Option<Mac> {
         self.by_ip.get(&ip).and_then(|n| n.1)
     }
-}
-
-/// The machines of the inventory as the story shows them.
-pub(crate) fn machines(inventory: &Inventory, lang: Lang) -> Vec<AssetView> {
-    inventory
-        .assets()
-        .into_iter()
-        .map(|a| {
-            let vendor = a.vendor.unwrap_or("");
-            let roles = a.roles.iter().map(|r| r.replace('_', " ")).collect::<Vec<_>>().join(", ");
-            let what = [words::class(lang, a.class), a.os.unwrap_or(""), vendor, &roles].into_iter().filter(|w| !w.is_empty()).map(str::to_owned);
-            AssetView {
-                name: a.names.first().cloned().unwrap_or_default(),
-                ip: a.addresses.first().map_or_else(|| a.mac.map(|m| m.to_string()).unwrap_or_default(), |x| x.ip.to_string()),
-                what: what.collect(),
-            }
-        })
-        .collect()
 }

@@ -6,8 +6,7 @@ use crate::story;
 use vigie_base::Budget;
 
 /// What is there whatever is read: the program and its data, the stacks of its threads, the allocator's slack.
-const FIXED: Budget =
-    Budget { name: "fixed", entries_max: 1, entry_bytes: 48 << 20, when_full: "it does not grow" };
+const FIXED: Budget = Budget { name: "fixed", entries_max: 1, entry_bytes: 48 << 20, when_full: "it does not grow" };
 /// Stack and allocator arena of a thread.
 const THREAD: u64 = 4 << 20;
 
@@ -29,12 +28,13 @@ impl Plan {
             vec![("reads and decodes", 1), ("own flows", workers), ("merges, detects and writes", 1)]
         };
         let count: usize = threads.iter().map(|t| t.1).sum();
-        let mut budgets = vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
+        let mut budgets =
+            vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
         budgets.extend(vigie_capture::BUDGETS);
         budgets.extend(vigie_sensor::budgets(&config.sensor));
         budgets.extend(vigie_inventory::Settings::new(config.home_net.clone()).budgets());
         budgets.extend(vigie_detect::registry::budgets());
-        budgets.push(vigie_case::CASES);
+        budgets.extend(vigie_case::Cases::budgets());
         budgets.push(story::ADDRESSES);
         budgets.push(eve::BUDGET);
         Plan { budgets, threads }

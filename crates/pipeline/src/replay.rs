@@ -1,17 +1,17 @@
 //! `vigie replay`: captures in, files or a story out.
 
 use crate::config::Config;
-use crate::eve::EveFile;
-use crate::names::{Names, machines};
+use crate::eve::{EveFile, Lines};
+use crate::names::Names;
 use crate::stats;
-use crate::story::{CaseView, Story};
+use crate::story::{AssetView, CaseView, Story};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_case::{Cases, TellCase};
+use vigie_case::Cases;
 use vigie_detect::{Engine, Finding, Lang};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
@@ -39,11 +39,15 @@ pub enum Error {
 pub struct Report {
     /// What was counted.
     pub summary: Summary,
+    /// What was found.
+    pub cases: Cases,
+    /// What is on the network.
+    pub inventory: Inventory,
     /// The story, where one was asked for.
     pub story: Option<Story>,
 }
 
-/// Those who read the events of a replay, in the order of the house.
+/// Those who read the events of a replay.
 struct Folds {
     ends: Ends,
     inventory: Inventory,
@@ -54,17 +58,68 @@ struct Folds {
 
 /// Where events go in the end.
 struct Ends {
-    eve: Option<EveFile>,
+    files: Option<Files>,
     story: Option<Story>,
     /// Set when an output can no longer be written: there is no use in reading on.
     failed: Arc<AtomicBool>,
 }
 
+/// The files of one replay; all are replaced when it begins, so that no old one stands beside a new one.
+struct Files {
+    eve: EveFile,
+    cases: Lines,
+    assets: Lines,
+}
+
+/// What is known when all is read.
+struct Known<'a> {
+    summary: &'a Summary,
+    cases: &'a Cases,
+    inventory: &'a Inventory,
+    /// Caps that were reached, of every stage.
+    caps: &'a [(&'static str, u64)],
+}
+
+impl Files {
+    fn create(dir: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::Output(dir.to_owned(), e))?;
+        let eve = dir.join("eve.json");
+        let lines = |name: &str| {
+            let path = dir.join(name);
+            Lines::create(&path).map_err(|e| Error::Output(path, e))
+        };
+        Ok(Files {
+            eve: EveFile::create(&eve).map_err(|e| Error::Output(eve, e))?,
+            cases: lines("cases.json")?,
+            assets: lines("assets.json")?,
+        })
+    }
+
+    /// Writes what is known at the end. All files are closed, and then the first that failed is told.
+    fn finish(mut self, dir: &Path, known: &Known<'_>, lang: Lang) -> Result<(), Error> {
+        let Known { summary, cases, inventory, caps } = *known;
+        let batch = stats::batch(summary, caps, self.eve.kinds());
+        self.eve.row(batch.row(0));
+        let names = Names::of(inventory);
+        for case in cases.iter() {
+            self.cases.line(|out| vigie_case::write(case, lang, &names, out));
+        }
+        for asset in inventory.assets() {
+            self.assets.line(|out| {
+                write_asset_json(&asset, out);
+                out.push(b'\n');
+            });
+        }
+        let closed = [("eve.json", self.eve.close()), ("cases.json", self.cases.close()), ("assets.json", self.assets.close())];
+        closed.into_iter().try_for_each(|(name, done)| done.map_err(|e| Error::Output(dir.join(name), e)))
+    }
+}
+
 impl Ends {
     fn row(&mut self, row: Row<'_>) {
-        if let Some(eve) = &mut self.eve {
-            eve.row(row);
-            if eve.has_failed() {
+        if let Some(files) = &mut self.files {
+            files.eve.row(row);
+            if files.eve.has_failed() {
                 self.failed.store(true, Ordering::Relaxed);
             }
         }
@@ -111,70 +166,32 @@ pub fn replay(
     options: &Options,
     mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Result<Report, Error> {
-    let eve = match &options.out {
-        None => None,
-        Some(dir) => {
-            std::fs::create_dir_all(dir).map_err(|e| Error::Output(dir.clone(), e))?;
-            let path = dir.join("eve.json");
-            Some(EveFile::create(&path).map_err(|e| Error::Output(path, e))?)
-        }
-    };
-    let story = options.story.then(|| Story::new(config.home_net.clone()));
     let failed = Arc::new(AtomicBool::new(false));
-    let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds {
-        ends: Ends { eve, story, failed: Arc::clone(&failed) },
-        inventory: Inventory::new(vigie_inventory::Settings::new(config.home_net.clone())),
-        engine: Engine::new(settings),
-        cases: Cases::new(),
-        findings: Vec::new(),
+    let ends = Ends {
+        files: options.out.as_deref().map(Files::create).transpose()?,
+        story: options.story.then(|| Story::new(config.home_net.clone())),
+        failed: Arc::clone(&failed),
     };
+    let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
+    let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
+    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);
     folds.file();
     let Folds { ends, inventory, cases, .. } = folds;
-    if let Some(mut eve) = ends.eve {
-        let batch = stats::batch(&summary, eve.kinds());
-        eve.row(batch.row(0));
-        eve.close().map_err(|e| Error::Output(path(options, "eve.json"), e))?;
-        let mut lines = Vec::new();
-        cases.write(options.lang, &Names::of(&inventory), &mut lines);
-        write(options, "cases.json", &lines)?;
-        lines.clear();
-        for asset in inventory.assets() {
-            write_asset_json(&asset, &mut lines);
-            lines.push(b'\n');
-        }
-        write(options, "assets.json", &lines)?;
+    let mut caps = summary.caps_reached();
+    caps.extend(inventory.counters().list());
+    caps.push(("case.cases", cases.dropped));
+    caps.retain(|(_, n)| *n > 0);
+    if let (Some(files), Some(dir)) = (ends.files, &options.out) {
+        files.finish(dir, &Known { summary: &summary, cases: &cases, inventory: &inventory, caps: &caps }, options.lang)?;
     }
     let story = ends.story.map(|mut story| {
-        story.close(capture, &summary);
-        story.machines = machines(&inventory, options.lang);
-        story.cases = Some(views(&cases, options.lang));
+        story.close(capture, &summary, caps);
+        story.cases = CaseView::all(&cases, options.lang);
+        story.machines = AssetView::all(&inventory, &cases, options.lang);
         story
     });
-    Ok(Report { summary, story })
-}
-
-/// Cases as the story shows them, the gravest first.
-fn views(cases: &Cases, lang: Lang) -> Vec<CaseView> {
-    let mut all: Vec<_> = cases.iter().collect();
-    all.sort_by_key(|c| (std::cmp::Reverse(c.score()), c.first));
-    all.into_iter()
-        .map(|c| {
-            let t = TellCase::of(c, lang);
-            let reasons = t.reasons.into_iter().map(|r| (r.points, r.text)).collect();
-            CaseView { score: c.score(), title: t.title, story: t.story, reasons, innocent: t.innocent, checks: t.checks, alerts: t.summaries }
-        })
-        .collect()
-}
-
-fn path(options: &Options, name: &str) -> PathBuf {
-    options.out.as_deref().unwrap_or(Path::new("")).join(name)
-}
-
-fn write(options: &Options, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let path = path(options, name);
-    std::fs::write(&path, bytes).map_err(|e| Error::Output(path, e))
+    Ok(Report { summary, cases, inventory, story })
 }

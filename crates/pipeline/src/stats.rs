@@ -22,9 +22,11 @@ pub(crate) const fn transport(proto: u8) -> &'static str {
 }
 
 /// A batch with the one event.
-pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
+pub(crate) fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str, u64)]) -> Batch {
     let f = &s.frames;
-    let counters = |list: Vec<(&'static str, u64)>| -> Vec<Counter<'static>> { list.into_iter().map(|(name, count)| Counter { name, count }).collect() };
+    let counters = |list: Vec<(&'static str, u64)>| -> Vec<Counter<'static>> {
+        list.into_iter().map(|(name, count)| Counter { name, count }).collect()
+    };
     let present = |list: Vec<(&'static str, u64)>| counters(list.into_iter().filter(|(_, n)| *n > 0).collect());
     let mut unknown = s.unknown.clone();
     unknown.sort_by_key(|(k, n)| (std::cmp::Reverse(*n), *k));
@@ -34,11 +36,7 @@ pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
         .map(|((proto, port, first), flows)| UnknownPort { proto: transport(*proto), port: *port, first: Hex(first), flows: *flows })
         .collect();
     let dissect = counters(vec![("told", s.dissect.told), ("unknown", s.dissect.unknown), ("given_up", s.dissect.given_up)]);
-    let links: Vec<(String, u64)> = f
-        .link_types
-        .iter()
-        .map(|(l, n)| (l.to_string(), *n))
-        .collect();
+    let links: Vec<(String, u64)> = f.link_types.iter().map(|(l, n)| (l.to_string(), *n)).collect();
     let links: Vec<Counter<'_>> = links.iter().map(|(name, count)| Counter { name, count: *count }).collect();
     let (first, last) = s.span.unwrap_or_default();
     let record = Stats {
@@ -72,7 +70,7 @@ pub(crate) fn batch(s: &Summary, events: &[(&'static str, u64)]) -> Batch {
         terminal: &counters(f.terminals().to_vec()),
         anomalies: &present(Anomaly::ALL.iter().map(|a| (a.name(), f.anomalies[*a as usize])).collect()),
         link_types: &links,
-        caps_reached: &counters(s.caps_reached()),
+        caps_reached: &counters(caps.to_vec()),
         dissect: &dissect,
         unknown: &unknown,
         events: &counters(events.to_vec()),

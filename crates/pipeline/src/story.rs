@@ -7,26 +7,29 @@ mod page;
 
 pub use page::{Style, tell};
 
-use std::collections::BTreeMap;
+use crate::stats::transport;
+use crate::words;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::{Budget, Cidr, Ip, NetSet};
 use vigie_capture::Capture;
+use vigie_case::{AlertEventRow, Cases, TellCase};
+use vigie_detect::Lang;
 use vigie_event::Row;
 use vigie_flow::record::FlowEndRow;
+use vigie_inventory::{Asset, Inventory};
 use vigie_sensor::Summary;
 
-use crate::stats::transport;
-
 /// Addresses that the story tells apart.
-pub(crate) const ADDRESSES: Budget = Budget {
-    name: "story.addresses",
-    entries_max: 65_536,
-    entry_bytes: 96,
-    when_full: "flows between further addresses are only counted",
-};
+pub(crate) const ADDRESSES: Budget =
+    Budget { name: "story.addresses", entries_max: 65_536, entry_bytes: 96, when_full: "flows between further addresses are only counted" };
 /// Share of flows below which HOME_NET is doubted: one in so many.
 const HOME_DOUBT: u64 = 100;
 /// Networks proposed as HOME_NET.
 const PROPOSED_MAX: usize = 4;
+
+/// Services of a machine that are told.
+const SERVICES_TOLD: usize = 4;
 
 /// A sum over flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,23 +79,60 @@ pub struct AssetView {
     pub what: Vec<String>,
 }
 
-/// A case as the story shows it, its texts in the reader's language.
-#[derive(Clone, Debug, Default)]
+/// A case as the story shows it, in the reader's language.
+#[derive(Clone, Debug)]
 pub struct CaseView {
     /// Sum of its reasons' points.
     pub score: u32,
-    /// One line.
-    pub title: String,
-    /// What happened.
-    pub story: String,
-    /// Points and words, the strongest first.
-    pub reasons: Vec<(u32, String)>,
-    /// How it may be harmless.
-    pub innocent: String,
-    /// What to check first.
-    pub checks: Vec<String>,
-    /// One line an alert, in their order.
-    pub alerts: Vec<String>,
+    /// Its words.
+    pub told: TellCase,
+}
+
+impl CaseView {
+    /// Of every case, the gravest first.
+    pub fn all(cases: &Cases, lang: Lang) -> Vec<CaseView> {
+        let mut all: Vec<CaseView> = cases.iter().map(|c| CaseView { score: c.score(), told: TellCase::of(c, lang) }).collect();
+        all.sort_by_key(|c| Reverse(c.score));
+        all
+    }
+}
+
+impl AssetView {
+    /// Of every machine; those of cases first, then those that serve and that speak most.
+    pub fn all(inventory: &Inventory, cases: &Cases, lang: Lang) -> Vec<AssetView> {
+        let suspects: BTreeSet<Ip> = cases.iter().flat_map(|c| c.entities()).filter_map(|e| e.ip).collect();
+        let mut assets = inventory.assets();
+        assets.sort_by_key(|a| {
+            let suspect = a.addresses.iter().any(|x| suspects.contains(&x.ip));
+            (!suspect, Reverse(a.services.len()), Reverse(a.peers), a.addresses.first().map(|x| x.ip))
+        });
+        assets.iter().map(|a| AssetView::of(a, lang)).collect()
+    }
+
+    fn of(a: &Asset, lang: Lang) -> AssetView {
+        let mut what: Vec<String> = Vec::new();
+        if a.class != "unknown" {
+            what.push(words::kind_of_machine(lang, a.class));
+        }
+        what.extend(a.roles.iter().filter(|r| **r != a.class).map(|r| words::kind_of_machine(lang, r)));
+        what.extend(a.os.map(str::to_owned));
+        what.extend(a.vendor.map(str::to_owned));
+        let mut services: Vec<String> = Vec::new();
+        for s in &a.services {
+            let service = if s.app_proto.is_empty() { format!("{}/{}", s.proto, s.port) } else { s.app_proto.to_owned() };
+            if !services.contains(&service) && services.len() < SERVICES_TOLD {
+                services.push(service);
+            }
+        }
+        if !services.is_empty() {
+            what.push(words::fill(lang, words::Text::Serves, &[&services.join(" ")]));
+        }
+        AssetView {
+            name: a.names.first().cloned().unwrap_or_default(),
+            ip: a.addresses.first().map(|x| x.ip.to_string()).or(a.mac.map(|m| m.to_string())).unwrap_or_default(),
+            what,
+        }
+    }
 }
 
 /// A file that was read.
@@ -120,8 +160,12 @@ pub struct Story {
     lost_before: u64,
     problems: u64,
     summary: Summary,
-    /// Cases, the gravest first; `None` where nobody looked for any.
-    pub cases: Option<Vec<CaseView>>,
+    /// Caps that were reached, of every stage.
+    caps: Vec<(&'static str, u64)>,
+    /// Alerts by detector.
+    alerts: BTreeMap<String, u64>,
+    /// Cases, the gravest first.
+    pub cases: Vec<CaseView>,
     /// Machines, in the order in which they are told.
     pub machines: Vec<AssetView>,
     /// Whether reading was interrupted.
@@ -145,7 +189,9 @@ impl Story {
             lost_before: 0,
             problems: 0,
             summary: Summary::default(),
-            cases: None,
+            caps: Vec::new(),
+            alerts: BTreeMap::new(),
+            cases: Vec::new(),
             machines: Vec::new(),
             partial: false,
         }
@@ -174,6 +220,11 @@ impl Story {
             self.seen(e.src, bytes, true, true);
             self.seen(e.dst, bytes, false, flow.pkts_toclient() > 0);
         }
+        if let Some(alert) = AlertEventRow::of(row)
+            && alert.phase() == "open"
+        {
+            *self.alerts.entry(alert.detector().to_owned()).or_default() += 1;
+        }
         if !schema.internal {
             match self.kinds.iter_mut().find(|(k, _)| *k == schema.kind) {
                 Some((_, n)) => *n += 1,
@@ -194,7 +245,7 @@ impl Story {
     }
 
     /// Takes what the reader and the sensor counted, when all is read.
-    pub fn close(&mut self, capture: &Capture, summary: &Summary) {
+    pub fn close(&mut self, capture: &Capture, summary: &Summary, caps: Vec<(&'static str, u64)>) {
         self.sources = capture
             .sources()
             .iter()
@@ -209,6 +260,7 @@ impl Story {
         self.lost_before = capture.sources().iter().map(|s| s.dropped_before).sum();
         self.problems = capture.problems().len() as u64 + capture.problems_dropped();
         self.summary = summary.clone();
+        self.caps = caps;
     }
 
     /// Addresses that sent something and are one machine's each.
@@ -229,7 +281,7 @@ impl Story {
             place.2 |= self.home.contains(*ip);
         }
         let mut list: Vec<_> = all.into_iter().map(|(net, (n, sum, home))| (net, n, sum, home)).collect();
-        list.sort_by_key(|(net, _, sum, home)| (!*home, std::cmp::Reverse(sum.flows), *net));
+        list.sort_by_key(|(net, _, sum, home)| (!*home, Reverse(sum.flows), *net));
         list
     }
 
@@ -248,7 +300,7 @@ impl Story {
         }
         let total: u64 = began.values().sum();
         let mut ranked: Vec<(Cidr, u64)> = began.into_iter().filter(|(_, n)| *n > 0).collect();
-        ranked.sort_by_key(|(net, n)| (std::cmp::Reverse(*n), *net));
+        ranked.sort_by_key(|(net, n)| (Reverse(*n), *net));
         let (mut chosen, mut covered): (Vec<Cidr>, u64) = (Vec::new(), 0);
         for (net, n) in ranked {
             if covered * 10 >= total * 9 {
@@ -366,32 +418,46 @@ mod tests {
     fn cases_are_told_in_the_readers_language() {
         let mut s = story("10.0.0.0/8");
         flow(&mut s, "10.0.0.1", "10.0.0.2", "ftp", true);
-        s.cases = Some(vec![CaseView {
-            alerts: vec!["one".to_owned(), "two".to_owned()],
-            score: 80,
-            title: "Évasion \u{1b}[31m".to_owned(),
-            story: "Something happened.".to_owned(),
-            reasons: vec![(60, "a strong sign".to_owned()), (20, "a weak sign".to_owned())],
-            innocent: "A test.".to_owned(),
-            checks: vec!["Ask the owner.".to_owned()],
-        }]);
-        let text = tell(&s, &Style { lang: crate::Lang::Fr, ..Style::default() });
+        s.cases = vec![case("Évasion \u{1b}[31m", "Something happened.")];
+        let text = tell(&s, &Style { lang: Lang::Fr, ..Style::default() });
         assert!(text.contains("CRITIQUE 80") && text.contains("+60 a strong sign") && text.contains("parce que"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
-        s.cases = Some(Vec::new());
+        s.cases.clear();
         assert!(tell(&s, &Style::default()).contains("None: nothing here"));
+    }
+
+    fn case(title: &str, story: &str) -> CaseView {
+        let reason = |key, points, text: &str| vigie_case::Told { key, points, text: text.to_owned() };
+        CaseView {
+            score: 80,
+            told: TellCase {
+                title: title.to_owned(),
+                reasons: vec![reason("strong", 60, "a strong sign"), reason("weak", 20, "a weak sign")],
+                story: story.to_owned(),
+                innocent: "A test.".to_owned(),
+                checks: vec!["Ask the owner.".to_owned()],
+                actions: Vec::new(),
+                summaries: Vec::new(),
+            },
+        }
     }
 
     #[test]
     fn it_fits_the_width() {
         let mut s = story("10.0.0.0/8");
         for i in 0..300u32 {
-            flow(&mut s, &format!("2001:db8:{i:x}:ffff:ffff:ffff:ffff:ffff"), &format!("2001:db8:ffff:{i:x}:ffff:ffff:ffff:fff1"), "dns", true);
+            flow(
+                &mut s,
+                &format!("2001:db8:{i:x}:ffff:ffff:ffff:ffff:ffff"),
+                &format!("2001:db8:ffff:{i:x}:ffff:ffff:ffff:fff1"),
+                "dns",
+                true,
+            );
         }
         s.machines = vec![AssetView { name: "x".repeat(300), ip: "10.0.0.1".to_owned(), what: vec!["printer".to_owned(); 20] }; 30];
-        s.cases = Some(vec![CaseView { title: "t".repeat(200), story: "word ".repeat(100), ..CaseView::default() }; 30]);
+        s.cases = vec![case(&"t".repeat(200), &"word ".repeat(100)); 30];
         for width in [40, 80, 120] {
-            for lang in [crate::Lang::En, crate::Lang::Fr] {
+            for lang in [Lang::En, Lang::Fr] {
                 let text = tell(&s, &Style { width, lang, ..Style::default() });
                 let longest = text.lines().map(|l| l.chars().count()).max().unwrap();
                 assert!(longest <= width, "{width}: {longest}");

@@ -2,7 +2,7 @@
 //!
 //! `{0}`, `{1}`... are filled in place; a noun has a form for one and a form for several, chosen by its language's rule.
 
-pub(crate) use vigie_detect::Lang;
+use vigie_detect::Lang;
 
 macro_rules! texts {
     ($($name:ident: $en:literal, $fr:literal;)+) => {
@@ -48,7 +48,8 @@ texts! {
     Links: "Link", "Liaison";
     Seen: "Seen", "Vu";
     SeenLine: "{0}, {1}, {2}", "{0}, {1}, {2}";
-    Told: "Told", "Relevé";
+    Told: "Events", "Relevé";
+    Alerts: "Alerts", "Alertes";
     Networks: "Networks", "Réseaux";
     HomeMark: "in HOME_NET", "dans HOME_NET";
     FewHome: "Only {0} of {1} touch HOME_NET, {2}: Vigie does not know what is yours here. Machines and cases will be missing.",
@@ -62,12 +63,13 @@ texts! {
     Others: "{0} more", "{0} de plus";
     Busiest: "Busiest addresses", "Adresses les plus actives";
     Machines: "Machines", "Machines";
+    Serves: "serves {0}", "sert {0}";
     Cases: "Cases", "Affaires";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
     What: "what", "faits";
     Because: "because", "parce que";
-    Innocent: "or harmless", "ou sans gravité";
+    Innocent: "or harmless", "ou bénin";
     Check: "check", "à vérifier";
     Critical: "CRITICAL", "CRITIQUE";
     High: "HIGH", "HAUTE";
@@ -104,6 +106,56 @@ nouns! {
     Protocol: "protocol" "protocols", "protocole" "protocoles";
     Segment: "segment" "segments", "segment" "segments";
     Problem: "problem" "problems", "problème" "problèmes";
+}
+
+/// Classes and roles of machines, in French; English has them as they are.
+const FRENCH: &[(&str, &str)] = &[
+    ("biomedical", "appareil biomédical"),
+    ("industrial", "automate industriel"),
+    ("printer", "imprimante"),
+    ("camera", "caméra"),
+    ("phone", "téléphone"),
+    ("iot", "objet connecté"),
+    ("mobile", "mobile"),
+    ("network", "équipement réseau"),
+    ("server", "serveur"),
+    ("workstation", "poste de travail"),
+    ("virtual", "machine virtuelle"),
+    ("call_manager", "serveur d'appels"),
+    ("controller", "automate"),
+    ("database_server", "serveur de bases de données"),
+    ("dhcp_server", "serveur DHCP"),
+    ("dicom_server", "serveur DICOM"),
+    ("directory_server", "serveur d'annuaire"),
+    ("dns_server", "serveur de noms"),
+    ("domain_controller", "contrôleur de domaine"),
+    ("file_server", "serveur de fichiers"),
+    ("ftp_server", "serveur FTP"),
+    ("hl7_server", "serveur HL7"),
+    ("hypervisor", "hyperviseur"),
+    ("kerberos_server", "serveur Kerberos"),
+    ("log_server", "serveur de journaux"),
+    ("mail_server", "serveur de courrier"),
+    ("media_server", "serveur multimédia"),
+    ("mqtt_broker", "courtier MQTT"),
+    ("ntp_server", "serveur de temps"),
+    ("print_server", "serveur d'impression"),
+    ("proxy", "mandataire"),
+    ("radius_server", "serveur RADIUS"),
+    ("remote_desktop_server", "bureau à distance"),
+    ("router", "routeur"),
+    ("sip_endpoint", "poste SIP"),
+    ("ssh_server", "serveur SSH"),
+    ("stream_server", "serveur de flux"),
+    ("telnet_server", "serveur Telnet"),
+    ("tftp_server", "serveur TFTP"),
+    ("web_server", "serveur web"),
+];
+
+/// A class or role for a reader.
+pub(crate) fn kind_of_machine(lang: Lang, name: &str) -> String {
+    let french = FRENCH.iter().filter(|_| lang == Lang::Fr).find(|(en, _)| *en == name);
+    french.map_or_else(|| name.replace('_', " "), |(_, fr)| (*fr).to_owned())
 }
 
 /// `text` with its places filled.
@@ -196,40 +248,5 @@ mod tests {
         assert_eq!(duration(Lang::En, 252_000_000_000), "4 min 12 s");
         assert_eq!(duration(Lang::Fr, 90_000_000_000_000), "1 j 01 h");
         assert_eq!(fill(Lang::En, Text::Span, &["a", "b", "c"]), "a to b UTC (c)");
-    }
-
-    #[test]
-    fn languages_of_locales() {
-        assert_eq!(Lang::of("fr_FR.UTF-8"), Some(Lang::Fr));
-        assert_eq!(Lang::of("C.UTF-8"), Some(Lang::En));
-        assert_eq!(Lang::of("de_DE"), None);
-    }
-}
-
-/// What a machine is, as a word of the reader's language; empty for what is not known.
-pub(crate) fn class(lang: Lang, class: &str) -> &'static str {
-    match (class, lang) {
-        ("workstation", Lang::En) => "workstation",
-        ("workstation", Lang::Fr) => "poste de travail",
-        ("server", Lang::En) => "server",
-        ("server", Lang::Fr) => "serveur",
-        ("printer", Lang::En) => "printer",
-        ("printer", Lang::Fr) => "imprimante",
-        ("phone", Lang::En) => "phone",
-        ("phone", Lang::Fr) => "téléphone",
-        ("mobile", _) => "mobile",
-        ("camera", Lang::En) => "camera",
-        ("camera", Lang::Fr) => "caméra",
-        ("network", Lang::En) => "network device",
-        ("network", Lang::Fr) => "équipement réseau",
-        ("iot", Lang::En) => "connected thing",
-        ("iot", Lang::Fr) => "objet connecté",
-        ("biomedical", Lang::En) => "biomedical device",
-        ("biomedical", Lang::Fr) => "appareil biomédical",
-        ("industrial", Lang::En) => "industrial device",
-        ("industrial", Lang::Fr) => "automate industriel",
-        ("virtual", Lang::En) => "virtual machine",
-        ("virtual", Lang::Fr) => "machine virtuelle",
-        _ => "",
     }
 }

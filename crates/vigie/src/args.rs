@@ -56,8 +56,10 @@ pub(crate) enum Command {
     )]
     Replay(Replay),
     /// Print the configuration in force, and the plan of memory and threads
-    #[command(long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory and threads: \
-        the most that a replay under this configuration may take, table by table. Nothing is read but the configuration.")]
+    #[command(
+        long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory and threads: \
+        the most that a replay under this configuration may take, table by table. Nothing is read but the configuration."
+    )]
     Check(Configured),
     /// Print the commented default configuration
     #[command(long_about = "Print the commented default configuration: a TOML file for --config. Keys that Suricata has keep its names.")]

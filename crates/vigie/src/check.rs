@@ -18,19 +18,19 @@ pub(crate) fn text(config: &Config) -> String {
     for (what, n) in &plan.threads {
         let _ = writeln!(out, "  {n:>3}  {what}");
     }
-    out.push_str("\nMemory, at most\n\n  table or queue                entries   bytes each       MiB   when full\n");
+    let width = plan.budgets.iter().map(|b| b.name.len()).max().unwrap_or(0);
+    let _ =
+        writeln!(out, "\nMemory, at most\n\n  {:width$} {:>10} {:>11} {:>8}  when full", "table or queue", "entries", "bytes each", "MiB");
     for b in &plan.budgets {
-        let _ = writeln!(
-            out,
-            "  {:22} {:>14} {:>12} {:>9}   {}",
-            b.name,
-            b.entries_max,
-            b.entry_bytes,
-            mebibytes(b.bytes_max()),
-            b.when_full
-        );
+        let size = mebibytes(b.bytes_max());
+        let _ = writeln!(out, "  {:width$} {:>10} {:>11} {size:>8}  {}", b.name, b.entries_max, b.entry_bytes, b.when_full);
     }
-    let _ = writeln!(out, "\n  In all {} MiB ({} bytes). A replay never holds more; most hold far less.", mebibytes(plan.bytes_max()), plan.bytes_max());
+    let _ = writeln!(
+        out,
+        "\n  In all {} MiB ({} bytes). A replay never holds more; most hold far less.",
+        mebibytes(plan.bytes_max()),
+        plan.bytes_max()
+    );
     out
 }
 

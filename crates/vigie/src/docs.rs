@@ -51,11 +51,15 @@ fn protocols() -> String {
         | protocol | what | carried by | usual ports | cap, bytes |\n|---|---|---|---|---|\n",
     );
     for info in Proto::ALL.iter().filter_map(|p| p.info()) {
-        let by: Vec<&str> = info.transports.iter().map(|t| match t {
-            Transport::Tcp => "TCP",
-            Transport::Udp => "UDP",
-            Transport::Icmp => "ICMP",
-        }).collect();
+        let by: Vec<&str> = info
+            .transports
+            .iter()
+            .map(|t| match t {
+                Transport::Tcp => "TCP",
+                Transport::Udp => "UDP",
+                Transport::Icmp => "ICMP",
+            })
+            .collect();
         let ports: Vec<String> = info.ports.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             out,

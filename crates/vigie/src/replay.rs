@@ -76,9 +76,9 @@ fn job(args: &Replay) -> Result<Job, String> {
     }
     let time = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
-        Some(t) => Time::parse(t).map(Some).ok_or_else(|| {
-            format!("--{name} {}: not a time; write 2026-11-25T08:00 (UTC), 2026-11-25 or seconds since 1970", terminal(t))
-        }),
+        Some(t) => Time::parse(t)
+            .map(Some)
+            .ok_or_else(|| format!("--{name} {}: not a time; write 2026-11-25T08:00 (UTC), 2026-11-25 or seconds since 1970", terminal(t))),
     };
     let (from, to) = (time("from", &args.from)?, time("to", &args.to)?);
     if let (Some(from), Some(to)) = (from, to)

@@ -13,7 +13,11 @@ fn run(args: &[&str]) -> Done {
 fn the_default_configuration_reads_back() {
     let f = Folder::new("config");
     let text = run(&["config"]).exits(0).out;
-    let uncommented: String = text.lines().map(|l| l.strip_prefix('#').filter(|l| l.contains(" = ") && !l.starts_with(' ')).unwrap_or(l)).flat_map(|l| [l, "\n"]).collect();
+    let uncommented: String = text
+        .lines()
+        .map(|l| l.strip_prefix('#').filter(|l| l.contains(" = ") && !l.starts_with(' ')).unwrap_or(l))
+        .flat_map(|l| [l, "\n"])
+        .collect();
     let file = f.write("vigie.toml", uncommented.as_bytes());
     let told = run(&["check", "--config", file.to_str().unwrap()]).exits(0).out;
     assert!(told.contains("vigie.toml:"), "{told}");

@@ -45,7 +45,8 @@ fn wrong_ways(order: &[(String, Vec<String>)]) -> Vec<String> {
 #[test]
 fn crates_know_only_those_before_them() {
     let workspace = manifest(&root().join("Cargo.toml"));
-    let members: Vec<String> = workspace["workspace"]["members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap().to_owned()).collect();
+    let members: Vec<String> =
+        workspace["workspace"]["members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap().to_owned()).collect();
     let mut order = Vec::new();
     for member in &members {
         let table = manifest(&root().join(member).join("Cargo.toml"));
@@ -71,6 +72,8 @@ fn a_step_back_is_found() {
         ("vigie-base".to_owned(), vec!["vigie-flow".to_owned()]),
     ];
     assert_eq!(wrong_ways(&order), ["vigie-decode depends on vigie-flow, which stands after it"]);
-    let table: toml::Table = toml::from_str("[target.'cfg(unix)'.dependencies]\na = \"1\"\n[dev-dependencies]\nb = { package = \"c\", version = \"1\" }").unwrap();
+    let table: toml::Table =
+        toml::from_str("[target.'cfg(unix)'.dependencies]\na = \"1\"\n[dev-dependencies]\nb = { package = \"c\", version = \"1\" }")
+            .unwrap();
     assert_eq!(dependencies(&table), ["c", "a"]);
 }

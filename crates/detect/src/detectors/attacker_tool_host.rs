@@ -53,33 +53,91 @@ pub static INFO: Info = Info {
     inputs: &[Fact::KIND, DnsMessage::KIND, FlowStart::KIND],
     budgets: &[HOSTS, STATIONS],
     templates: &[TOOLS],
-    make: |_: &Settings| Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) }),
+    make: |_: &Settings| {
+        Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) })
+    },
 };
 
 /// Systems made for breaking in, by the name that they give themselves when nobody chooses another.
 const SYSTEMS: &[&[u8]] = &[b"kali", b"parrot", b"blackarch", b"pentoo", b"backbox", b"commando", b"samurai-wtf", b"caine"];
 /// Package repositories of such systems: asked for by the system's updates, not by readers.
 const MIRRORS: &[&[u8]] = &[
-    b"http.kali.org", b"archive.kali.org", b"security.kali.org", b"kali.download", b"archive-4.kali.org", b"deb.parrot.sh", b"archive.parrotsec.org",
-    b"deb.parrotsec.org", b"mirror.parrot.sh", b"director.geo.parrot.sh", b"mirrors.blackarch.org", b"blackarch.org.mirror", b"mirror.backbox.org",
+    b"http.kali.org",
+    b"archive.kali.org",
+    b"security.kali.org",
+    b"kali.download",
+    b"archive-4.kali.org",
+    b"deb.parrot.sh",
+    b"archive.parrotsec.org",
+    b"deb.parrotsec.org",
+    b"mirror.parrot.sh",
+    b"director.geo.parrot.sh",
+    b"mirrors.blackarch.org",
+    b"blackarch.org.mirror",
+    b"mirror.backbox.org",
 ];
 /// Sites about them: weak, many read them. Matched with all names below.
-const SITES_OF: &[&[u8]] =
-    &[b"kali.org", b"parrot.sh", b"parrotsec.org", b"blackarch.org", b"backbox.org", b"backtrack-linux.org", b"offensive-security.com", b"offsec.com", b"exploit-db.com", b"vulnhub.com"];
+const SITES_OF: &[&[u8]] = &[
+    b"kali.org",
+    b"parrot.sh",
+    b"parrotsec.org",
+    b"blackarch.org",
+    b"backbox.org",
+    b"backtrack-linux.org",
+    b"offensive-security.com",
+    b"offsec.com",
+    b"exploit-db.com",
+    b"vulnhub.com",
+];
 /// Tools that attack what they are pointed at, by how they name themselves in HTTP (lower case, anywhere in the user agent).
 const ATTACK_AGENTS: &[(&[u8], &str)] = &[
-    (b"nikto", "Nikto"), (b"sqlmap", "sqlmap"), (b"(hydra)", "Hydra"), (b"nmap scripting engine", "Nmap"), (b"dirbuster", "DirBuster"), (b"gobuster", "Gobuster"),
-    (b"feroxbuster", "feroxbuster"), (b"wpscan", "WPScan"), (b"fuzz faster u fool", "ffuf"), (b"wfuzz", "Wfuzz"), (b"nuclei", "Nuclei"), (b"joomscan", "JoomScan"),
-    (b"w3af", "w3af"), (b"arachni", "Arachni"), (b"skipfish", "Skipfish"), (b"havij", "Havij"), (b"commix", "commix"), (b"whatweb", "WhatWeb"), (b"openvas", "OpenVAS"),
-    (b"nessus", "Nessus"), (b"acunetix", "Acunetix"), (b"netsparker", "Netsparker"), (b"metasploit", "Metasploit"), (b"morfeus", "Morfeus"), (b"zmeu", "ZmEu"),
-    (b"jorgee", "Jorgee"), (b"dirsearch", "dirsearch"), (b"davtest", "DAVTest"), (b"crackmapexec", "CrackMapExec"), (b"patator", "Patator"), (b"medusa/", "Medusa"),
+    (b"nikto", "Nikto"),
+    (b"sqlmap", "sqlmap"),
+    (b"(hydra)", "Hydra"),
+    (b"nmap scripting engine", "Nmap"),
+    (b"dirbuster", "DirBuster"),
+    (b"gobuster", "Gobuster"),
+    (b"feroxbuster", "feroxbuster"),
+    (b"wpscan", "WPScan"),
+    (b"fuzz faster u fool", "ffuf"),
+    (b"wfuzz", "Wfuzz"),
+    (b"nuclei", "Nuclei"),
+    (b"joomscan", "JoomScan"),
+    (b"w3af", "w3af"),
+    (b"arachni", "Arachni"),
+    (b"skipfish", "Skipfish"),
+    (b"havij", "Havij"),
+    (b"commix", "commix"),
+    (b"whatweb", "WhatWeb"),
+    (b"openvas", "OpenVAS"),
+    (b"nessus", "Nessus"),
+    (b"acunetix", "Acunetix"),
+    (b"netsparker", "Netsparker"),
+    (b"metasploit", "Metasploit"),
+    (b"morfeus", "Morfeus"),
+    (b"zmeu", "ZmEu"),
+    (b"jorgee", "Jorgee"),
+    (b"dirsearch", "dirsearch"),
+    (b"davtest", "DAVTest"),
+    (b"crackmapexec", "CrackMapExec"),
+    (b"patator", "Patator"),
+    (b"medusa/", "Medusa"),
 ];
 /// Scanners of the whole internet, and libraries that tools are built on: context.
-const SCAN_AGENTS: &[(&[u8], &str)] = &[(b"masscan", "masscan"), (b"zgrab", "ZGrab"), (b"zmap", "ZMap"), (b"censysinspect", "Censys"), (b"l9explore", "LeakIX")];
+const SCAN_AGENTS: &[(&[u8], &str)] =
+    &[(b"masscan", "masscan"), (b"zgrab", "ZGrab"), (b"zmap", "ZMap"), (b"censysinspect", "Censys"), (b"l9explore", "LeakIX")];
 /// How tools name themselves in SSH.
-const SSH_TOOLS: &[(&[u8], &str)] = &[(b"nmap", "Nmap"), (b"zgrab", "ZGrab"), (b"masscan", "masscan"), (b"ncrack", "Ncrack"), (b"medusa", "Medusa"), (b"metasploit", "Metasploit")];
+const SSH_TOOLS: &[(&[u8], &str)] = &[
+    (b"nmap", "Nmap"),
+    (b"zgrab", "ZGrab"),
+    (b"masscan", "masscan"),
+    (b"ncrack", "Ncrack"),
+    (b"medusa", "Medusa"),
+    (b"metasploit", "Metasploit"),
+];
 /// Libraries with which both tools and honest programs log in.
-const SSH_LIBRARIES: &[(&[u8], &str)] = &[(b"libssh-", "libssh"), (b"libssh_", "libssh"), (b"libssh2", "libssh2"), (b"paramiko", "Paramiko")];
+const SSH_LIBRARIES: &[(&[u8], &str)] =
+    &[(b"libssh-", "libssh"), (b"libssh_", "libssh"), (b"libssh2", "libssh2"), (b"paramiko", "Paramiko")];
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Id {
@@ -270,7 +328,9 @@ impl Detector for ToolHost {
             for q in d.queries() {
                 let mut name = q.rrname().to_ascii_lowercase();
                 // Package managers ask for the service first (`_http._tcp.`).
-                while name.starts_with(b"_") && let Some(dot) = name.iter().position(|c| *c == b'.') {
+                while name.starts_with(b"_")
+                    && let Some(dot) = name.iter().position(|c| *c == b'.')
+                {
                     name.drain(..=dot);
                 }
                 if MIRRORS.iter().any(|m| is_below(&name, m)) {
@@ -336,7 +396,9 @@ fn tell(id: Id, h: &mut Host, cx: &mut Cx<'_>, end: bool) {
         (None, None) => Value::Text(String::new()),
     };
     let mut params = vec![("host", who), ("signs", Value::Count(reasons.len() as u64)), ("probes", (&h.probes).into())];
-    for (key, list) in [("mirrors", &h.mirrors), ("sites", &h.some_sites), ("tools", &h.tools), ("scanners", &h.scanners), ("libraries", &h.libraries)] {
+    for (key, list) in
+        [("mirrors", &h.mirrors), ("sites", &h.some_sites), ("tools", &h.tools), ("scanners", &h.scanners), ("libraries", &h.libraries)]
+    {
         let shown = match key {
             "sites" => h.sites.count() >= SITES,
             _ => !list.is_empty(),
@@ -404,8 +466,14 @@ const TOOLS: Template = Template {
             ("attacker_tool_host.sites", "it asks for several sites that such a system's browser opens by default: {sites}"),
             ("attacker_tool_host.tools", "attack tools name themselves in its traffic: {tools}"),
             ("attacker_tool_host.scanners", "scanners name themselves in its traffic: {scanners}"),
-            ("attacker_tool_host.libraries", "it logs in by SSH with libraries that guessing tools are built on: {libraries} (honest programs use them too)"),
-            ("attacker_tool_host.probes", "{probes} connection attempts whose form is that of a raw scanner, not of a system's network code"),
+            (
+                "attacker_tool_host.libraries",
+                "it logs in by SSH with libraries that guessing tools are built on: {libraries} (honest programs use them too)",
+            ),
+            (
+                "attacker_tool_host.probes",
+                "{probes} connection attempts whose form is that of a raw scanner, not of a system's network code",
+            ),
         ],
     },
     fr: Words {
@@ -431,8 +499,14 @@ const TOOLS: Template = Template {
             ("attacker_tool_host.sites", "elle demande plusieurs sites que le navigateur d’un tel système ouvre par défaut : {sites}"),
             ("attacker_tool_host.tools", "des outils d’attaque se nomment dans son trafic : {tools}"),
             ("attacker_tool_host.scanners", "des scanneurs se nomment dans son trafic : {scanners}"),
-            ("attacker_tool_host.libraries", "elle se connecte en SSH avec des bibliothèques dont sont faits les outils de devinette : {libraries} (des programmes honnêtes les emploient aussi)"),
-            ("attacker_tool_host.probes", "{probes} tentatives de connexion ont la forme de celles d’un scanneur brut, pas de celles d’un système"),
+            (
+                "attacker_tool_host.libraries",
+                "elle se connecte en SSH avec des bibliothèques dont sont faits les outils de devinette : {libraries} (des programmes honnêtes les emploient aussi)",
+            ),
+            (
+                "attacker_tool_host.probes",
+                "{probes} tentatives de connexion ont la forme de celles d’un scanneur brut, pas de celles d’un système",
+            ),
         ],
     },
 };

@@ -52,7 +52,9 @@ pub static INFO: Info = Info {
     inputs: &[DhcpMessage::KIND],
     budgets: &[LANS, SENDERS],
     templates: &[STARVATION],
-    make: |_: &Settings| Box::new(Starvation { lans: Bounded::new(LANS.entries_max as usize), senders: Bounded::new(SENDERS.entries_max as usize) }),
+    make: |_: &Settings| {
+        Box::new(Starvation { lans: Bounded::new(LANS.entries_max as usize), senders: Bounded::new(SENDERS.entries_max as usize) })
+    },
 };
 
 struct Lan {
@@ -251,7 +253,10 @@ const STARVATION: Template = Template {
         ],
         reasons: &[
             ("dhcp_starvation.stations", "{stations} unknown stations asked for an address within {duration}"),
-            ("dhcp_starvation.made_up", "they look made up: random or locally administered Ethernet addresses without name or maker (such as {example})"),
+            (
+                "dhcp_starvation.made_up",
+                "they look made up: random or locally administered Ethernet addresses without name or maker (such as {example})",
+            ),
             ("dhcp_starvation.played", "the frames come from one Ethernet address, {attacker}"),
         ],
     },
@@ -274,7 +279,10 @@ const STARVATION: Template = Template {
         ],
         reasons: &[
             ("dhcp_starvation.stations", "{stations} stations inconnues ont demandé une adresse en {duration}"),
-            ("dhcp_starvation.made_up", "elles semblent inventées : adresses Ethernet aléatoires ou administrées localement, sans nom ni fabricant (comme {example})"),
+            (
+                "dhcp_starvation.made_up",
+                "elles semblent inventées : adresses Ethernet aléatoires ou administrées localement, sans nom ni fabricant (comme {example})",
+            ),
             ("dhcp_starvation.played", "les trames viennent d’une seule adresse Ethernet, {attacker}"),
         ],
     },
@@ -325,7 +333,8 @@ mod tests {
         b.from("0.0.0.0").to("255.255.255.255", 67);
         for i in 0..150u64 {
             // Tablets of one maker; telephones with addresses of the day, by their names.
-            let mac = if i % 3 == 0 { noise(i).replacen(|_: char| true, "d", 1) } else { format!("3c:d9:2b:00:{:02x}:{:02x}", i / 250, i % 250) };
+            let mac =
+                if i % 3 == 0 { noise(i).replacen(|_: char| true, "d", 1) } else { format!("3c:d9:2b:00:{:02x}:{:02x}", i / 250, i % 250) };
             b.at(0.3).push(&DhcpMessage { hostname: (i % 3 == 0).then_some(b"telephone".as_slice()), ..discover(&mac) });
         }
         assert!(b.finish().is_empty());

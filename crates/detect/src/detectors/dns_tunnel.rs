@@ -44,8 +44,12 @@ const DOMAINS: Budget = Budget {
     entry_bytes: size_of::<Domain>() as u64 + 256 + 2 * Distinct::BYTES_MAX + 400,
     when_full: "the client and domain unused for longest are forgotten",
 };
-const SERVERS: Budget =
-    Budget { name: "detect.dns_tunnel.servers", entries_max: 4096, entry_bytes: 64, when_full: "the server heard longest ago is forgotten" };
+const SERVERS: Budget = Budget {
+    name: "detect.dns_tunnel.servers",
+    entries_max: 4096,
+    entry_bytes: 64,
+    when_full: "the server heard longest ago is forgotten",
+};
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -57,13 +61,16 @@ pub static INFO: Info = Info {
     inputs: &[DnsMessage::KIND],
     budgets: &[DOMAINS, SERVERS],
     templates: &[TUNNEL],
-    make: |_: &Settings| Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) }),
+    make: |_: &Settings| {
+        Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) })
+    },
 };
 
 /// Domains below which many names are ordinary: reverse look-ups, local discovery, directories.
 const ORDINARY: &[&[u8]] = &[b"arpa", b"local", b"lan", b"localdomain", b"home", b"internal", b"workgroup", b"mshome.net"];
 /// Second levels that are sold like top levels (a short list: a wrong guess joins domains of one country, or parts one).
-const SECOND_LEVELS: &[&[u8]] = &[b"co", b"com", b"net", b"org", b"gov", b"gouv", b"edu", b"ac", b"or", b"ne", b"go", b"asso", b"nhs", b"gob", b"govt", b"mil"];
+const SECOND_LEVELS: &[&[u8]] =
+    &[b"co", b"com", b"net", b"org", b"gov", b"gouv", b"edu", b"ac", b"or", b"ne", b"go", b"asso", b"nhs", b"gob", b"govt", b"mil"];
 /// The name of names without a domain: a client that talks straight to its server.
 const NO_DOMAIN: &str = "-";
 

@@ -35,12 +35,8 @@ const ROGUES: Budget = Budget {
     entry_bytes: size_of::<Rogue>() as u64 + 64 + Distinct::BYTES_MAX + 1024,
     when_full: "the finding unchanged for longest is closed",
 };
-const CLIENTS: Budget = Budget {
-    name: "detect.rogue_dhcp.clients",
-    entries_max: 8192,
-    entry_bytes: 96,
-    when_full: "the oldest transaction is forgotten",
-};
+const CLIENTS: Budget =
+    Budget { name: "detect.rogue_dhcp.clients", entries_max: 8192, entry_bytes: 96, when_full: "the oldest transaction is forgotten" };
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -101,12 +97,20 @@ struct RogueDhcp {
 impl RogueDhcp {
     /// The server that `ip` contradicts, if any: for the same subnet, or to the client of the same transaction.
     fn contradicted(&self, lan: Lan, ip: Ip, mine: &Server, answered: Option<Ip>, now: Time) -> Option<(Ip, Server)> {
-        let differs = |s: &Server| (!mine.routers.is_empty() && !s.routers.is_empty() && mine.routers != s.routers) || (!mine.dns.is_empty() && !s.dns.is_empty() && mine.dns != s.dns);
+        let differs = |s: &Server| {
+            (!mine.routers.is_empty() && !s.routers.is_empty() && mine.routers != s.routers)
+                || (!mine.dns.is_empty() && !s.dns.is_empty() && mine.dns != s.dns)
+        };
         let mut best: Option<(Ip, Server)> = None;
         let candidates = self.servers_of(lan);
         for (other, s) in candidates {
             let together = s.subnet == mine.subnet || answered == Some(other);
-            if other != ip && together && differs(&s) && now.since(s.last) <= REMEMBERED && best.as_ref().is_none_or(|b| s.since < b.1.since) {
+            if other != ip
+                && together
+                && differs(&s)
+                && now.since(s.last) <= REMEMBERED
+                && best.as_ref().is_none_or(|b| s.since < b.1.since)
+            {
                 best = Some((other, s));
             }
         }
@@ -271,7 +275,10 @@ const ROGUE: Template = Template {
             "Switch on DHCP snooping, so that only the ports of real servers may answer.",
         ],
         reasons: &[
-            ("rogue_dhcp.differs", "two servers disagree on the way out: router {routers} and DNS {dns} against router {known_routers} and DNS {known_dns}"),
+            (
+                "rogue_dhcp.differs",
+                "two servers disagree on the way out: router {routers} and DNS {dns} against router {known_routers} and DNS {known_dns}",
+            ),
             ("rogue_dhcp.itself", "it names itself as router or name server"),
             ("rogue_dhcp.accepted", "{accepted} {accepted#client has|clients have} taken its word"),
         ],
@@ -293,7 +300,10 @@ const ROGUE: Template = Template {
             "Activez le DHCP snooping, pour que seuls les ports des vrais serveurs puissent répondre.",
         ],
         reasons: &[
-            ("rogue_dhcp.differs", "deux serveurs se contredisent sur la sortie : routeur {routers} et DNS {dns} contre routeur {known_routers} et DNS {known_dns}"),
+            (
+                "rogue_dhcp.differs",
+                "deux serveurs se contredisent sur la sortie : routeur {routers} et DNS {dns} contre routeur {known_routers} et DNS {known_dns}",
+            ),
             ("rogue_dhcp.itself", "il se désigne lui-même comme routeur ou serveur de noms"),
             ("rogue_dhcp.accepted", "{accepted} {accepted#client l’a écouté|clients l’ont écouté}"),
         ],
@@ -340,7 +350,12 @@ mod tests {
         b.push(&offer(2, &way, 50, b"aa")).push(&offer(3, &way, 51, b"aa"));
         // Behind a relay each subnet has its own router.
         let elsewhere = Ip::v4([10, 9, 0, 1]);
-        b.push(&DhcpMessage { relay_ip: Some(elsewhere), assigned_ip: Ip::v4([10, 9, 0, 7]), routers: &[elsewhere], ..offer(3, &way, 0, b"cc") });
+        b.push(&DhcpMessage {
+            relay_ip: Some(elsewhere),
+            assigned_ip: Ip::v4([10, 9, 0, 7]),
+            routers: &[elsewhere],
+            ..offer(3, &way, 0, b"cc")
+        });
         // Another subnet without tags, with its own server.
         let other = Ip::v4([192, 168, 9, 1]);
         b.push(&DhcpMessage { server_id: Some(other), assigned_ip: Ip::v4([192, 168, 9, 7]), id: 9, ..offer(0, &[other], 0, b"dd") });

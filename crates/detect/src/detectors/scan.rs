@@ -25,8 +25,8 @@ use vigie_base::time::SECOND;
 use vigie_base::{Budget, Cidr, Ip, Mac, Time};
 use vigie_dissect::proto::arp::{Arp, ArpRow};
 use vigie_dissect::proto::dhcp::{DhcpMessage, DhcpMessageRow};
-use vigie_dissect::proto::icmp::{IcmpMessage, IcmpMessageRow};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
+use vigie_dissect::proto::icmp::{IcmpMessage, IcmpMessageRow};
 use vigie_event::{Record, Row};
 use vigie_flow::record::{FlowEnd, FlowEndRow, FlowStart, FlowStartRow, FlowUpdate, FlowUpdateRow};
 
@@ -107,12 +107,8 @@ const SOURCES: Budget = Budget {
     entry_bytes: size_of::<Source>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 512,
     when_full: "the finding unchanged for longest is closed",
 };
-const RESOLVED: Budget = Budget {
-    name: "detect.scan.resolved",
-    entries_max: 65_536,
-    entry_bytes: 64,
-    when_full: "the address named longest ago is forgotten",
-};
+const RESOLVED: Budget =
+    Budget { name: "detect.scan.resolved", entries_max: 65_536, entry_bytes: 64, when_full: "the address named longest ago is forgotten" };
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -578,9 +574,16 @@ impl Scan {
     fn arp(&mut self, r: &ArpRow<'_>, cx: &mut Cx<'_>) {
         let now = cx.now;
         match r.opcode() {
-            b"request" if self.resolved.get(&r.dest_ip()).is_none() && !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
-                let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
-                let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
+            b"request"
+                if self.resolved.get(&r.dest_ip()).is_none()
+                    && !r.src_ip().is_unspecified()
+                    && r.src_ip() != r.dest_ip()
+                    && !r.src_mac().is_group() =>
+            {
+                let a =
+                    Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
+                let (v, _) =
+                    self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
                 v.refresh(now, now, self.discovers);
                 note(v, 0, &a, fold(a.dst), now, ARP_DRAIN);
                 v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
@@ -632,7 +635,9 @@ fn is_port_scan(v: &View, kind: Kind) -> bool {
             let strange = [Kind::Fin, Kind::Null, Kind::Xmas].iter().filter(|k| v.kinds & (1 << **k as u16) != 0).count();
             v.ratio() > PORTS_RATIO
                 && ((strange >= 2 && n >= PORTS_STRANGE)
-                    || v.level.level() >= PORTS || n >= PORTS_SLOW || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
+                    || v.level.level() >= PORTS
+                    || n >= PORTS_SLOW
+                    || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
         }
     }
 }
@@ -764,7 +769,9 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
         MANY_HOSTS.key
     };
     let net = s.net();
-    if hosts > LISTED && let Some(net) = net {
+    if hosts > LISTED
+        && let Some(net) = net
+    {
         entities.extend(s.scanned.iter().map(|ip| Entity::ip(Role::Victim, *ip)));
         entities.push(Entity::net(Role::Victim, net));
     }
@@ -807,7 +814,10 @@ const REASONS_FR: &[(&str, &str)] = &[
     ("scan.ports", "{ports} ports différents ont été essayés, dont la plupart sont fermés"),
     ("scan.few", "{ports} ports différents ont été essayés en {duration} sur une machine qui en a refusé la plupart"),
     ("scan.odd", "des segments ou protocoles par lesquels aucun programme ordinaire ne commence ont été employés ({kinds})"),
-    ("scan.protocols", "des protocoles IP ont été essayés l’un après l’autre : {probes} fois la réponse fut qu’un tel protocole n’existe pas"),
+    (
+        "scan.protocols",
+        "des protocoles IP ont été essayés l’un après l’autre : {probes} fois la réponse fut qu’un tel protocole n’existe pas",
+    ),
     ("scan.inside", "le balayage vient de l’intérieur de vos réseaux"),
 ];
 
@@ -1016,7 +1026,16 @@ mod tests {
         let mut b = Bench::of(INFO.name);
         for i in 1..=200 {
             let ip = |n| Ip::v4([10, 0, 0, n]);
-            b.at(0.02).push(&Arp { hw_type: "ethernet", proto_type: "ipv4", opcode: b"request", src_mac: Mac([2, 0, 0, 0, 0, 9]), src_ip: ip(250), dest_mac: Mac::ZERO, dest_ip: ip(i), frame_mac: None });
+            b.at(0.02).push(&Arp {
+                hw_type: "ethernet",
+                proto_type: "ipv4",
+                opcode: b"request",
+                src_mac: Mac([2, 0, 0, 0, 0, 9]),
+                src_ip: ip(250),
+                dest_mac: Mac::ZERO,
+                dest_ip: ip(i),
+                frame_mac: None,
+            });
         }
         let found = b.finish();
         assert_eq!(found.len(), 1);

@@ -1,11 +1,12 @@
 //! The story as lines of a terminal: width, colours and language minded, every foreign byte made safe.
 
-use vigie_case::Severity;
 use super::{AssetView, Carried, CaseView, Story, Sum};
 use crate::stats::transport;
-use crate::words::{Lang, Noun, Text, bytes, count, duration, fill, number};
+use crate::words::{Noun, Text, bytes, count, duration, fill, number};
 use std::collections::BTreeMap;
 use vigie_base::{Time, text};
+use vigie_case::Severity;
+use vigie_detect::Lang;
 
 /// How to tell.
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +29,18 @@ impl Default for Style {
 
 /// Where the text of a labelled line begins.
 const INDENT: usize = 10;
-/// Lines of a list that are told without [`Style::verbose`].
-const LISTED: usize = 7;
-/// Alerts of one case that are listed.
-const ALERTS_LISTED: usize = 6;
-/// Cases told in full without [`Style::verbose`].
-const CASES_LISTED: usize = 5;
-/// Lines of a case's story without [`Style::verbose`].
-const STORY_LINES: usize = 3;
+// What is told without `Style::verbose`, so that all of it fits a page of some 60 lines.
+const CASES: usize = 5;
+/// With more cases than these, each is told in short.
+const CASES_IN_FULL: usize = 2;
+/// Lines of each paragraph of a case.
+const CASE_LINES: usize = 2;
+const ALERTS: usize = 6;
+const REASONS: usize = 4;
+const MACHINES: usize = 6;
+const NETWORKS: usize = 4;
+const PROTOCOLS: usize = 6;
+const ADDRESSES: usize = 3;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -108,9 +113,10 @@ impl Page {
         }
         for (i, line) in lines.iter().enumerate() {
             let label = if i == 0 { label } else { "" };
-            let used = label.chars().count();
-            self.paint(colour, label);
-            self.out.push_str(&" ".repeat(indent.saturating_sub(used)));
+            // A label as wide as its place leaves a space before the words.
+            let label = cut(label, indent.saturating_sub(1));
+            self.paint(colour, &label);
+            self.out.push_str(&" ".repeat(indent - label.chars().count()));
             self.out.push_str(line);
             self.out.push('\n');
         }
@@ -156,11 +162,8 @@ impl Page {
             None => self.say(Text::NoTime, &[]),
         };
         self.line(Text::When, &when);
-        let read = [
-            self.count(s.sources.len() as u64, Noun::File),
-            self.count(s.summary.frames.pkts, Noun::Frame),
-            bytes(lang, s.bytes_read),
-        ];
+        let read =
+            [self.count(s.sources.len() as u64, Noun::File), self.count(s.summary.frames.pkts, Noun::Frame), bytes(lang, s.bytes_read)];
         let read = self.say(Text::ReadLine, &[&read[0], &read[1], &read[2]]);
         self.line(Text::Read, &read);
         let told = self.listed(s.sources.len(), 3);
@@ -179,18 +182,21 @@ impl Page {
         }
         let told = s.carried.keys().filter(|c| matches!(c, Carried::Told(_))).count();
         let addresses = s.machines_seen().count();
-        let seen = [
-            self.count(s.all.flows, Noun::Flow),
-            self.count(addresses as u64, Noun::Address),
-            self.count(told as u64, Noun::Protocol),
-        ];
+        let seen =
+            [self.count(s.all.flows, Noun::Flow), self.count(addresses as u64, Noun::Address), self.count(told as u64, Noun::Protocol)];
         let seen = self.say(Text::SeenLine, &[&seen[0], &seen[1], &seen[2]]);
         self.line(Text::Seen, &seen);
-        let mut kinds: Vec<_> = s.kinds.iter().filter(|(k, _)| *k != "flow").collect();
+        let mut kinds: Vec<_> = s.kinds.iter().filter(|(k, _)| !matches!(*k, "flow" | "alert")).collect();
         kinds.sort_by_key(|(k, n)| (std::cmp::Reverse(*n), *k));
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{} {k}", number(lang, *n))).collect();
         if !kinds.is_empty() {
             self.line(Text::Told, &kinds.join(", "));
+        }
+        let mut alerts: Vec<_> = s.alerts.iter().collect();
+        alerts.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
+        let alerts: Vec<String> = alerts.iter().map(|(name, n)| format!("{} {name}", number(lang, **n))).collect();
+        if !alerts.is_empty() {
+            self.line(Text::Alerts, &alerts.join(", "));
         }
         if s.doubts_home() {
             self.out.push('\n');
@@ -208,15 +214,15 @@ impl Page {
     }
 
     fn cases(&mut self, s: &Story) {
-        let Some(cases) = &s.cases else { return };
+        let cases = &s.cases;
         self.heading(Text::Cases);
         if cases.is_empty() {
             let words = self.say(Text::NoCase, &[]);
             self.block("", "", 2, &words, usize::MAX);
         }
-        let told = self.listed(cases.len(), CASES_LISTED);
+        let told = self.listed(cases.len(), CASES);
         // With many cases each is told shorter, so that the page stays one.
-        let full = self.style.verbose || told <= 3;
+        let full = self.style.verbose || cases.len() <= CASES_IN_FULL;
         for case in &cases[..told] {
             self.case(case, full);
         }
@@ -236,44 +242,40 @@ impl Page {
         };
         let label = format!("{} {}", self.say(name, &[]), case.score);
         let indent = 14.min(self.style.width / 3);
-        let lines = if self.style.verbose { usize::MAX } else { STORY_LINES };
-        self.block(&label, colour, indent, &case.title, lines);
-        if case.alerts.len() > 1 {
+        let (lines, reason_lines) = if self.style.verbose { (usize::MAX, usize::MAX) } else { (CASE_LINES, 1) };
+        let told = &case.told;
+        self.block(&label, colour, indent, &told.title, lines);
+        if told.summaries.len() > 1 {
             // Several things of one story: each in a line.
             let label = format!("  {}", self.say(Text::What, &[]));
-            let told = self.listed(case.alerts.len(), ALERTS_LISTED);
-            for (i, alert) in case.alerts[..told].iter().enumerate() {
+            let most = self.listed(told.summaries.len(), ALERTS);
+            for (i, alert) in told.summaries[..most].iter().enumerate() {
                 self.block(if i == 0 { &label } else { "" }, DIM, indent, alert, lines);
             }
-            self.more(case.alerts.len(), told);
-        } else if full && !case.story.is_empty() {
-            self.block("", "", indent, &case.story, lines);
+        } else if full && !told.story.is_empty() {
+            self.block("", "", indent, &told.story, lines);
         }
-        if !case.reasons.is_empty() {
-            let reasons: Vec<String> = case.reasons.iter().map(|(points, words)| format!("+{points} {words}")).collect();
-            let label = format!("  {}", self.say(Text::Because, &[]));
-            self.block(&label, DIM, indent, &reasons.join("; "), lines);
+        let label = format!("  {}", self.say(Text::Because, &[]));
+        let most = self.listed(told.reasons.len(), REASONS);
+        for (i, r) in told.reasons[..most].iter().enumerate() {
+            self.block(if i == 0 { &label } else { "" }, DIM, indent, &format!("+{} {}", r.points, r.text), reason_lines);
+        }
+        if told.reasons.len() > most {
+            let n = number(self.lang(), (told.reasons.len() - most) as u64);
+            let words = self.say(Text::Others, &[&n]);
+            self.block("", "", indent, &words, 1);
         }
         if !full {
             return;
         }
-        if !case.innocent.is_empty() {
+        if !told.innocent.is_empty() {
             let label = format!("  {}", self.say(Text::Innocent, &[]));
-            self.long_label(&label, indent, &case.innocent, lines);
+            self.block(&label, DIM, indent, &told.innocent, lines);
         }
-        let checks = self.listed(case.checks.len(), 1);
-        for check in &case.checks[..checks] {
+        let most = self.listed(told.checks.len(), 1);
+        for check in &told.checks[..most] {
             let label = format!("  {}", self.say(Text::Check, &[]));
             self.block(&label, DIM, indent, check, lines);
-        }
-    }
-
-    /// A label that may be wider than its place: then it stands in the text.
-    fn long_label(&mut self, label: &str, indent: usize, words: &str, lines_max: usize) {
-        if label.chars().count() < indent {
-            self.block(label, DIM, indent, words, lines_max);
-        } else {
-            self.block("", DIM, indent, &format!("({}) {words}", label.trim()), lines_max);
         }
     }
 
@@ -282,7 +284,7 @@ impl Page {
             return;
         }
         self.heading(Text::Machines);
-        let told = self.listed(machines.len(), LISTED);
+        let told = self.listed(machines.len(), MACHINES);
         let name_room = (self.style.width / 4).min(24);
         for m in &machines[..told] {
             let name = if m.name.is_empty() { &m.ip } else { &m.name };
@@ -300,7 +302,7 @@ impl Page {
             return;
         }
         self.heading(Text::Networks);
-        let told = self.listed(nets.len(), LISTED);
+        let told = self.listed(nets.len(), NETWORKS);
         for (net, n, sum, home) in &nets[..told] {
             let mark = if *home { self.say(Text::HomeMark, &[]) } else { String::new() };
             let columns = [mark, self.count(*n, Noun::Address), self.count(sum.flows, Noun::Flow)];
@@ -316,7 +318,7 @@ impl Page {
         }
         list.sort_by_key(|(c, sum)| (std::cmp::Reverse(sum.flows), *c));
         self.heading(Text::Traffic);
-        let told = self.listed(list.len(), LISTED + 1);
+        let told = self.listed(list.len(), PROTOCOLS);
         for (carried, sum) in &list[..told] {
             let name = match carried {
                 Carried::Told(name) => (*name).to_owned(),
@@ -336,7 +338,7 @@ impl Page {
         }
         list.sort_by_key(|(ip, seen)| (std::cmp::Reverse(seen.all.bytes), **ip));
         self.heading(Text::Busiest);
-        let told = self.listed(list.len(), 5).min(50);
+        let told = self.listed(list.len(), ADDRESSES).min(50);
         for (ip, seen) in &list[..told] {
             let columns = [self.count(seen.all.flows, Noun::Flow), bytes(self.lang(), seen.all.bytes)];
             self.columns(&ip.to_string(), &columns);
@@ -349,7 +351,7 @@ impl Page {
         let f = &s.summary.frames;
         let frames = |n| count(lang, n, Noun::Frame);
         let mut lines = Vec::new();
-        let caps: Vec<String> = s.summary.caps_reached().iter().map(|(name, n)| format!("{name} {}", number(lang, *n))).collect();
+        let caps: Vec<String> = s.caps.iter().map(|(name, n)| format!("{name} {}", number(lang, *n))).collect();
         if !caps.is_empty() {
             lines.push(self.say(Text::BlindCaps, &[&caps.join(", ")]));
         }
@@ -376,9 +378,7 @@ impl Page {
         }
         let each = [
             (s.gaps.flows, self.say(Text::BlindGaps, &[&count(lang, s.gaps.flows, Noun::Flow), &bytes(lang, s.gaps.bytes)])),
-            (s.summary.stream.no_session, {
-                self.say(Text::BlindNoSession, &[&count(lang, s.summary.stream.no_session, Noun::Segment)])
-            }),
+            (s.summary.stream.no_session, { self.say(Text::BlindNoSession, &[&count(lang, s.summary.stream.no_session, Noun::Segment)]) }),
             (f.snapped, self.say(Text::BlindSnap, &[&frames(f.snapped)])),
             (f.fragment, self.say(Text::BlindFragments, &[&frames(f.fragment)])),
             (f.duplicate, self.say(Text::BlindDuplicate, &[&frames(f.duplicate)])),

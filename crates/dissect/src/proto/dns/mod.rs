@@ -60,7 +60,9 @@ impl Protocol for Dns {
                     }
                     match message::begins_like(&rest[..rest.len().min(len)], len, usual) {
                         // The first question is not whole yet.
-                        Match::No if rest.len() < len && (usual || (rest.len() < QUESTION_END && header_is_sane(rest, len))) => Match::Maybe,
+                        Match::No if rest.len() < len && (usual || (rest.len() < QUESTION_END && header_is_sane(rest, len))) => {
+                            Match::Maybe
+                        }
                         m => m,
                     }
                 }

@@ -121,13 +121,8 @@ pub struct Icmp {
 }
 
 impl Protocol for Icmp {
-    const INFO: Info = Info {
-        name: "icmp",
-        doc: "ICMP (RFC 792) and ICMPv6 (RFC 4443)",
-        transports: &[Transport::Icmp],
-        ports: &[],
-        buffer_max: 0,
-    };
+    const INFO: Info =
+        Info { name: "icmp", doc: "ICMP (RFC 792) and ICMPv6 (RFC 4443)", transports: &[Transport::Icmp], ports: &[], buffer_max: 0 };
 
     fn probe(p: &Probe<'_>) -> Match {
         if p.transport == Transport::Icmp && p.bytes.len() >= 4 { Match::Yes } else { Match::No }

@@ -62,13 +62,8 @@ const HEADER_LEN: usize = 48;
 const EPOCH: i64 = 2_208_988_800;
 
 impl Protocol for Ntp {
-    const INFO: Info = Info {
-        name: "ntp",
-        doc: "Network Time Protocol (RFC 5905)",
-        transports: &[Transport::Udp],
-        ports: &[123],
-        buffer_max: 0,
-    };
+    const INFO: Info =
+        Info { name: "ntp", doc: "Network Time Protocol (RFC 5905)", transports: &[Transport::Udp], ports: &[123], buffer_max: 0 };
 
     fn probe(p: &Probe<'_>) -> Match {
         let Some(first) = p.bytes.first() else { return Match::No };
