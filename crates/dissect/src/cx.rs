@@ -125,6 +125,9 @@ pub fn budgets(settings: &Settings, workers: u64) -> [Budget; 3] {
 /// How long an announced connection is waited for, in nanoseconds.
 const EXPECT_TIME: u64 = 300 * vigie_base::time::SECOND;
 
+/// Flows that no protocol claimed: (transport, server port, first bytes), and how many.
+pub type UnknownFlows = ((u8, u16, [u8; 4]), u64);
+
 /// What the flows of one worker share.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -215,7 +218,7 @@ impl Shared {
     }
 
     /// Flows that no protocol claimed: transport, server port, first bytes (zero-filled), and how many.
-    pub fn unknown(&self) -> Vec<((u8, u16, [u8; 4]), u64)> {
+    pub fn unknown(&self) -> Vec<UnknownFlows> {
         self.unknown.iter().map(|(k, n)| (*k, *n)).collect()
     }
 

@@ -22,7 +22,7 @@ pub(crate) mod testing;
 mod told;
 
 pub use cursor::Cursor;
-pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
+pub use cx::{Counters, Cx, Expect, Settings, Shared, UnknownFlows, budgets};
 pub use driver::{Dissection, Verdict};
 pub use file::{Carrier, File, FileState};
 pub use fuzz::fuzz;

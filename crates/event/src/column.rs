@@ -253,7 +253,7 @@ impl Value for Flag {
     }
 }
 
-impl<'a> Value for &'a [u8] {
+impl Value for &[u8] {
     const TYPE: Type = Type::Text;
     type View<'b> = &'b [u8];
     #[inline]
@@ -266,7 +266,7 @@ impl<'a> Value for &'a [u8] {
     }
 }
 
-impl<'a> Value for &'a str {
+impl Value for &str {
     const TYPE: Type = Type::Text;
     type View<'b> = &'b str;
     #[inline]
@@ -343,7 +343,7 @@ impl Item for &[u8] {}
 impl Item for &str {}
 impl Item for Hex<'_> {}
 
-impl<'a, T: Item> Value for &'a [T] {
+impl<T: Item> Value for &[T] {
     const TYPE: Type = Type::List(&T::TYPE);
     type View<'b> = List<'b, T>;
     #[inline]

@@ -35,7 +35,7 @@ pub struct Summary {
     /// Dissection.
     pub dissect: vigie_dissect::Counters,
     /// Flows that no protocol claimed: transport, server port, first bytes, how many.
-    pub unknown: Vec<((u8, u16, [u8; 4]), u64)>,
+    pub unknown: Vec<vigie_dissect::UnknownFlows>,
     /// First and last frame.
     pub span: Option<(Time, Time)>,
     /// Whether it was stopped before the end.

@@ -101,7 +101,7 @@ pub(crate) struct Counted {
     pub(crate) flow: vigie_flow::Counters,
     pub(crate) stream: vigie_stream::Counters,
     pub(crate) dissect: vigie_dissect::Counters,
-    pub(crate) unknown: Vec<((u8, u16, [u8; 4]), u64)>,
+    pub(crate) unknown: Vec<vigie_dissect::UnknownFlows>,
 }
 
 impl Worker {
