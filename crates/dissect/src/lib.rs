@@ -12,6 +12,7 @@ mod cx;
 mod driver;
 mod file;
 mod fuzz;
+mod glimpse;
 pub mod proto;
 pub mod record;
 pub mod registry;
@@ -26,6 +27,7 @@ pub use cx::{Counters, Cx, Expect, Settings, Shared, UnknownFlows, budgets};
 pub use driver::{Dissection, Verdict};
 pub use file::{Carrier, File, FileState};
 pub use fuzz::fuzz;
+pub use glimpse::{SEGMENTS_MAX, glimpse};
 pub use registry::Proto;
 
 use vigie_base::Direction;

@@ -56,7 +56,7 @@ impl Bench {
         &mut self.env
     }
 
-    fn with(&mut self, f: impl FnOnce(&mut Dissection, &mut Cx<'_, Lines>)) {
+    pub(crate) fn with(&mut self, f: impl FnOnce(&mut Dissection, &mut Cx<'_, Lines>)) {
         let mut env = self.env;
         env.app_proto = self.dissection.app_proto();
         let mut cx =

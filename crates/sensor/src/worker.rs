@@ -303,6 +303,18 @@ impl Inner {
             flow.bypass = true;
             stream.only_track(None, &mut self.memory);
         }
+        if state == TcpState::None && !segment.payload.is_empty() && flow.pkts[dir.index()] <= vigie_dissect::SEGMENTS_MAX {
+            let mut sink = Sink {
+                flow,
+                cold,
+                shared: &mut self.shared,
+                out: &mut self.out,
+                time: item.time,
+                frame: item.number,
+                verdict: Verdict::Go,
+            };
+            sink.with(|_, cx| vigie_dissect::glimpse(cx, dir, segment.payload));
+        }
         if state == before {
             return;
         }
