@@ -53,6 +53,14 @@ impl Ip {
         }
     }
 
+    /// 169.254.0.0/16 or fe80::/10: says nothing of a machine beyond its own segment.
+    pub fn is_link_local(self) -> bool {
+        match self.to_v4() {
+            Some(b) => b[0] == 169 && b[1] == 254,
+            None => self.0[0] == 0xfe && self.0[1] & 0xc0 == 0x80,
+        }
+    }
+
     /// 127.0.0.0/8 or `::1`.
     pub fn is_loopback(self) -> bool {
         match self.to_v4() {

@@ -48,7 +48,9 @@ impl FromStr for Cidr {
         let widest = if ip.is_v4() { 32 } else { 128 };
         let len = match len {
             None => widest,
-            Some(t) => t.trim().parse().ok().filter(|l| *l <= widest).ok_or_else(|| format!("\"{s}\": the prefix goes from 0 to {widest}"))?,
+            Some(t) => {
+                t.trim().parse().ok().filter(|l| *l <= widest).ok_or_else(|| format!("\"{s}\": the prefix goes from 0 to {widest}"))?
+            }
         };
         Cidr::new(ip, len).ok_or_else(|| format!("\"{s}\" is not a network"))
     }

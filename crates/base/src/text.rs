@@ -60,12 +60,7 @@ pub fn hex(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// The nearest of `known` to `word`, for "did you mean": at most a third of the letters apart.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|k| (distance(word, k), k))
-        .filter(|(d, k)| *d * 3 <= k.len().max(word.len()))
-        .min()
-        .map(|(_, k)| k)
+    known.into_iter().map(|k| (distance(word, k), k)).filter(|(d, k)| *d * 3 <= k.len().max(word.len())).min().map(|(_, k)| k)
 }
 
 /// Levenshtein distance over bytes.

@@ -95,7 +95,11 @@ enum Proto {
     Arp,
     Rarp,
     /// By number, with the address families that it may be in.
-    Over { number: u8, v4: bool, v6: bool },
+    Over {
+        number: u8,
+        v4: bool,
+        v6: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,15 +122,39 @@ struct Qualifiers {
 enum Test {
     Net(Net),
     EtherType(u16),
-    Over { number: u8, v4: bool, v6: bool },
+    Over {
+        number: u8,
+        v4: bool,
+        v6: bool,
+    },
     /// The network address, its mask; `proto` says where to look.
-    V4 { proto: Proto, dir: Dir, net: u32, mask: u32 },
-    V6 { dir: Dir, net: u128, mask: u128 },
-    Mac { dir: Dir, mac: [u8; 6] },
+    V4 {
+        proto: Proto,
+        dir: Dir,
+        net: u32,
+        mask: u32,
+    },
+    V6 {
+        dir: Dir,
+        net: u128,
+        mask: u128,
+    },
+    Mac {
+        dir: Dir,
+        mac: [u8; 6],
+    },
     /// `number` 0: TCP, UDP or SCTP.
-    Port { number: u8, dir: Dir, low: u16, high: u16 },
+    Port {
+        number: u8,
+        dir: Dir,
+        low: u16,
+        high: u16,
+    },
     /// Bytes on the wire.
-    Len { order: Order, bytes: u32 },
+    Len {
+        order: Order,
+        bytes: u32,
+    },
     Vlan(Option<u16>),
     EtherBroadcast,
     EtherMulticast,
@@ -211,15 +239,84 @@ const PORTS: &[(&str, u16)] = &[
 
 /// Words with a meaning of their own, for "did you mean".
 const WORDS: &[&str] = &[
-    "and", "or", "not", "host", "net", "port", "portrange", "proto", "src", "dst", "mask", "ether", "ip", "ip6", "arp", "rarp", "tcp", "udp",
-    "sctp", "icmp", "icmp6", "igmp", "igrp", "pim", "ah", "esp", "vrrp", "vlan", "broadcast", "multicast", "less", "greater", "len",
+    "and",
+    "or",
+    "not",
+    "host",
+    "net",
+    "port",
+    "portrange",
+    "proto",
+    "src",
+    "dst",
+    "mask",
+    "ether",
+    "ip",
+    "ip6",
+    "arp",
+    "rarp",
+    "tcp",
+    "udp",
+    "sctp",
+    "icmp",
+    "icmp6",
+    "igmp",
+    "igrp",
+    "pim",
+    "ah",
+    "esp",
+    "vrrp",
+    "vlan",
+    "broadcast",
+    "multicast",
+    "less",
+    "greater",
+    "len",
 ];
 
 /// Words of pcap-filter that are not taken here.
 const NOT_TAKEN: &[&str] = &[
-    "gateway", "mpls", "pppoed", "pppoes", "geneve", "vxlan", "inbound", "outbound", "ifname", "on", "protochain", "iso", "atalk", "aarp",
-    "decnet", "ipx", "netbeui", "lat", "moprc", "mopdl", "stp", "wlan", "type", "subtype", "dir", "fddi", "tr", "ppp", "link", "llc", "rset",
-    "ruleset", "reason", "action", "carp", "clnp", "esis", "isis", "lane", "vpi", "vci",
+    "gateway",
+    "mpls",
+    "pppoed",
+    "pppoes",
+    "geneve",
+    "vxlan",
+    "inbound",
+    "outbound",
+    "ifname",
+    "on",
+    "protochain",
+    "iso",
+    "atalk",
+    "aarp",
+    "decnet",
+    "ipx",
+    "netbeui",
+    "lat",
+    "moprc",
+    "mopdl",
+    "stp",
+    "wlan",
+    "type",
+    "subtype",
+    "dir",
+    "fddi",
+    "tr",
+    "ppp",
+    "link",
+    "llc",
+    "rset",
+    "ruleset",
+    "reason",
+    "action",
+    "carp",
+    "clnp",
+    "esis",
+    "isis",
+    "lane",
+    "vpi",
+    "vci",
 ];
 
 impl Filter {
@@ -473,7 +570,8 @@ fn tokens(expression: &str) -> Vec<(usize, &str)> {
             while let Some((i, c)) = chars.next_if(|(_, c)| is_word(*c)) {
                 end = i + c.len_utf8();
             }
-        } else if let Some((i, second)) = chars.next_if(|(_, n)| matches!((c, *n), ('&', '&') | ('|', '|') | ('<' | '>' | '=' | '!', '='))) {
+        } else if let Some((i, second)) = chars.next_if(|(_, n)| matches!((c, *n), ('&', '&') | ('|', '|') | ('<' | '>' | '=' | '!', '=')))
+        {
             end = i + second.len_utf8();
         }
         out.push((at, &expression[at..end]));
@@ -845,7 +943,9 @@ impl<'a> Parser<'a> {
                 && let (IpAddr::V4(net), Some("mask")) = (whole, self.tokens.get(self.at + 1).map(|t| t.1))
             {
                 self.at += 2;
-                let Some(Ok(mask)) = self.peek().map(str::parse::<Ipv4Addr>) else { return Err(self.error("a mask is due here, as 255.0.0.0")) };
+                let Some(Ok(mask)) = self.peek().map(str::parse::<Ipv4Addr>) else {
+                    return Err(self.error("a mask is due here, as 255.0.0.0"));
+                };
                 return self.v4(q, u32::from(net), u32::from(mask));
             }
             // As in libpcap, a whole address without a prefix is one address.

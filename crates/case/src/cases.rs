@@ -18,19 +18,11 @@ const REV: u32 = 1;
 const ALERTS_MAX: usize = 256;
 
 /// Cases kept.
-pub const CASES: Budget = Budget {
-    name: "case.cases",
-    entries_max: 10_000,
-    entry_bytes: 4096,
-    when_full: "a new case is counted as dropped",
-};
+pub const CASES: Budget =
+    Budget { name: "case.cases", entries_max: 10_000, entry_bytes: 4096, when_full: "a new case is counted as dropped" };
 /// Alerts kept, all cases together and those without a case.
-const ALERTS: Budget = Budget {
-    name: "case.alerts",
-    entries_max: 50_000,
-    entry_bytes: 4096,
-    when_full: "a new alert is counted as dropped",
-};
+const ALERTS: Budget =
+    Budget { name: "case.alerts", entries_max: 50_000, entry_bytes: 4096, when_full: "a new alert is counted as dropped" };
 
 /// How grave a case is: bands of its score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,7 +225,8 @@ impl Cases {
         self.loose.remove(&thing);
         self.join(case, thing, alert);
         // What was context without a case has one now.
-        let waiting: Vec<Thing> = self.loose.iter().filter(|(_, a)| self.cases[case].is_about(&a.finding, story)).map(|(t, _)| *t).collect();
+        let waiting: Vec<Thing> =
+            self.loose.iter().filter(|(_, a)| self.cases[case].is_about(&a.finding, story)).map(|(t, _)| *t).collect();
         for t in waiting {
             if let Some(a) = self.loose.remove(&t) {
                 self.join(case, t, a);
@@ -364,13 +357,34 @@ mod tests {
         assert_eq!((c["score"].as_u64(), c["severity"].as_str(), c["state"].as_str()), (Some(30), Some("medium"), Some("new")));
         assert_eq!(c["alerts"].as_array().unwrap().len(), 2);
         assert_eq!(c["alerts"][0]["evidence"], serde_json::json!([7, 8]));
-        assert_eq!(c["entities"], serde_json::json!([
-            {"role": "attacker", "ip": "10.0.0.9", "mac": null, "name": null},
-            {"role": "victim", "ip": "10.0.0.2", "mac": null, "name": null}
-        ]));
+        assert_eq!(
+            c["entities"],
+            serde_json::json!([
+                {"role": "attacker", "ip": "10.0.0.9", "mac": null, "name": null},
+                {"role": "victim", "ip": "10.0.0.2", "mac": null, "name": null}
+            ])
+        );
         assert_eq!(c["title"], "Brute force on FTP: 10.0.0.9 against 10.0.0.2");
         assert_eq!(told(&cases, Lang::Fr)[0]["title"], "Force brute sur FTP : 10.0.0.9 contre 10.0.0.2");
-        let keys: Vec<_> = ["id", "title", "state", "severity", "score", "reasons", "story", "innocent", "checks", "actions", "detectors", "techniques", "entities", "first_seen", "last_seen", "alerts"].into();
+        let keys: Vec<_> = [
+            "id",
+            "title",
+            "state",
+            "severity",
+            "score",
+            "reasons",
+            "story",
+            "innocent",
+            "checks",
+            "actions",
+            "detectors",
+            "techniques",
+            "entities",
+            "first_seen",
+            "last_seen",
+            "alerts",
+        ]
+        .into();
         assert_eq!(c.as_object().unwrap().len(), keys.len());
         assert!(keys.iter().all(|k| !c[k].is_null()));
     }

@@ -23,17 +23,17 @@
 //! assert_eq!(packet.src.to_string(), "10.0.0.1");
 //! ```
 
-mod link;
-mod ether;
-mod wireless;
-mod ip;
-mod transport;
-mod tunnel;
 mod checksum;
 mod datagram;
+mod ether;
+mod ip;
+mod link;
 pub mod packet;
 #[cfg(test)]
 mod tests;
+mod transport;
+mod tunnel;
+mod wireless;
 
 pub use datagram::rebuild;
 pub use packet::{Anomalies, Anomaly, Body, End, Fragment, Packet, Span, Tcp, TunnelKind};

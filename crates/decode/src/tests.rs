@@ -311,7 +311,10 @@ fn outer_packet_stands_where_the_inside_is_malformed() {
     assert_eq!((not_vxlan.body, not_vxlan.anomalies), (Body::Udp, Anomalies::default()));
     let gre = run(1, &in_outer(47, &[0x20, 0]));
     assert!(gre.body == Body::OtherIp && gre.proto == 47 && gre.anomalies.has(Anomaly::GreInvalid));
-    let p = run(1, &in_outer(17, &vxlan(1, &ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))));
+    let p = run(
+        1,
+        &in_outer(17, &vxlan(1, &ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))),
+    );
     assert!(matches!(p.body, Body::Arp(s) if s.len() == 28) && p.ip_version == 0 && p.tunnel == TunnelKind::Vxlan);
 }
 
@@ -446,7 +449,10 @@ fn fragments_of_ipv4_and_back() {
     assert!(rebuild(&first, &one, payload, &mut datagram));
     let mut p = Packet::EMPTY;
     decode_datagram(&Settings::default(), &last, &datagram, &mut p);
-    assert_eq!((p.src, p.payload.of(&datagram), p.tunnel, p.anomalies), (Ip::v4(A), &b"hello"[..], TunnelKind::Vxlan, Anomalies::default()));
+    assert_eq!(
+        (p.src, p.payload.of(&datagram), p.tunnel, p.anomalies),
+        (Ip::v4(A), &b"hello"[..], TunnelKind::Vxlan, Anomalies::default())
+    );
     assert!(!rebuild(&first, &one, &[0; 65516], &mut datagram) && datagram.is_empty(), "longer than IPv4 allows");
     assert!(!rebuild(&p, &one, payload, &mut datagram), "no fragment");
 }
@@ -482,9 +488,8 @@ fn arp() {
 }
 
 /// Link types with a decoder.
-const LINKS: &[u16] = &[
-    0, 1, 6, 9, 10, 12, 14, 50, 51, 100, 101, 104, 105, 108, 109, 113, 117, 119, 127, 163, 166, 192, 204, 228, 229, 239, 240, 241, 276,
-];
+const LINKS: &[u16] =
+    &[0, 1, 6, 9, 10, 12, 14, 50, 51, 100, 101, 104, 105, 108, 109, 113, 117, 119, 127, 163, 166, 192, 204, 228, 229, 239, 240, 241, 276];
 
 /// One frame of each encapsulation, to be cut and damaged.
 fn samples() -> Vec<(u16, Vec<u8>)> {

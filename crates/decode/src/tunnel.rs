@@ -218,4 +218,3 @@ fn tunnel_key(outer: &Packet, kind: TunnelKind, key: u32) -> u32 {
     // 0 says that there is no tunnel.
     (hash as u32).max(1)
 }
-

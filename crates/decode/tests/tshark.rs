@@ -29,7 +29,9 @@ type Row = Vec<Vec<String>>;
 fn tshark(file: &Path) -> Option<Vec<Row>> {
     let mut command = Command::new("tshark");
     command.args(["-n", "-T", "fields", "-E", "separator=/t", "-E", "aggregator=,"]);
-    for preference in ["ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE", "tcp.reassemble_out_of_order:FALSE"] {
+    for preference in
+        ["ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE", "tcp.reassemble_out_of_order:FALSE"]
+    {
         command.args(["-o", preference]);
     }
     // Encapsulations that decode leaves to dissectors.
@@ -94,7 +96,9 @@ fn compare(packet: &Packet, row: &Row) -> Option<String> {
             .or(differs("dport", packet.dst_port.to_string(), row[8].last()))
             .or(length(packet.payload.len() + 8, row[13].last())),
         (_, Body::Fragment(_)) => None,
-        (Some(name @ ("tcp" | "udp")), body) => Some(format!("tshark {name}, ours {body:?} {:?} {:?}", packet.end, packet.anomalies.iter().collect::<Vec<_>>())),
+        (Some(name @ ("tcp" | "udp")), body) => {
+            Some(format!("tshark {name}, ours {body:?} {:?} {:?}", packet.end, packet.anomalies.iter().collect::<Vec<_>>()))
+        }
         (_, Body::Tcp(_) | Body::Udp) => Some(format!("ours {:?}, tshark {}", packet.body, names.join(":"))),
         _ => None,
     }

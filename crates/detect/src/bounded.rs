@@ -57,6 +57,16 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         self.index.get(key).and_then(|i| self.slots[*i as usize].value.as_ref())
     }
 
+    /// All entries, the one used longest ago first.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let mut at = self.oldest;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(at as usize)?;
+            at = slot.next;
+            Some((&slot.key, slot.value.as_ref()?))
+        })
+    }
+
     /// An entry to change, without counting as a use.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let i = *self.index.get(key)?;
@@ -187,6 +197,7 @@ mod tests {
                 }
                 prop_assert_eq!(t.len(), model.len());
             }
+            prop_assert_eq!(t.iter().map(|(k, _)| *k).collect::<Vec<_>>(), model.clone());
             let mut left = Vec::new();
             while let Some((k, _)) = t.pop() { left.push(k); }
             prop_assert_eq!(left, model);

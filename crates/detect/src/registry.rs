@@ -4,15 +4,26 @@ use crate::detector::{Cx, Detector, Info, Settings};
 use crate::detectors::*;
 use crate::finding::Finding;
 use crate::text::Template;
-use vigie_base::{Budget, Time};
 use vigie_base::time::SECOND;
+use vigie_base::{Budget, Time};
 use vigie_event::{Envelope, Row, Schema};
 
 /// `gid` of all `alert` events of detectors.
 pub const GID: u32 = 9000;
 
 /// Every detector. A line here and a file in [`crate::detectors`] is all that one costs.
-pub static DETECTORS: &[&Info] = &[&brute_force::INFO, &scan::INFO, &arp_spoofing::INFO, &cleartext_credentials::INFO, &tor::INFO, &dns_tunnel::INFO, &attacker_tool_host::INFO];
+pub static DETECTORS: &[&Info] = &[
+    &brute_force::INFO,
+    &scan::INFO,
+    &tor::INFO,
+    &arp_spoofing::INFO,
+    &dhcp_starvation::INFO,
+    &rogue_dhcp::INFO,
+    &attacker_tool_host::INFO,
+    &cleartext_credentials::INFO,
+    &icmp_tunnel::INFO,
+    &dns_tunnel::INFO,
+];
 
 /// A detector's line, by name.
 pub fn info(name: &str) -> Option<&'static Info> {

@@ -1,10 +1,11 @@
 //! One way to test a detector: records in, the last word on each finding out.
 
+use crate::Settings;
 use crate::finding::{Finding, Phase};
 use crate::registry::{Engine, template};
 use crate::text::{Lang, render};
-use crate::Settings;
 use vigie_base::Time;
+use vigie_dissect::proto::dhcp::DhcpMessage;
 use vigie_dissect::proto::dns::{DnsMessage, Query, Resource};
 use vigie_dissect::proto::tls::TlsEvent;
 use vigie_event::{Batch, Envelope, Flag, Record};
@@ -24,7 +25,17 @@ impl Bench {
     }
 
     pub(crate) fn with(only: &'static str, settings: Settings) -> Self {
-        let env = Envelope { ts: Time::from_secs(1_000_000), flow_id: 1, src: "10.0.0.1".parse().unwrap(), dst: "10.0.0.2".parse().unwrap(), src_port: 40_000, dst_port: 80, proto: 6, ip_version: 4, ..Envelope::default() };
+        let env = Envelope {
+            ts: Time::from_secs(1_000_000),
+            flow_id: 1,
+            src: "10.0.0.1".parse().unwrap(),
+            dst: "10.0.0.2".parse().unwrap(),
+            src_port: 40_000,
+            dst_port: 80,
+            proto: 6,
+            ip_version: 4,
+            ..Envelope::default()
+        };
         Bench { only, engine: Engine::new(settings), env, out: Vec::new() }
     }
 
@@ -66,7 +77,8 @@ impl Bench {
             let words = template(&f).expect("every finding has words");
             for lang in Lang::ALL {
                 let w = words.words(lang);
-                let texts = [w.title, w.story, w.innocent, w.summary].into_iter().chain(w.checks.iter().copied()).chain(w.actions.iter().copied());
+                let texts =
+                    [w.title, w.story, w.innocent, w.summary].into_iter().chain(w.checks.iter().copied()).chain(w.actions.iter().copied());
                 let texts = texts.chain(f.reasons.iter().map(|r| {
                     assert!(w.reasons.iter().any(|x| x.0 == r.key), "{} has no text for {}", f.detector, r.key);
                     w.reason(r.key)
@@ -96,28 +108,125 @@ impl Bench {
 /// A DNS answer that says nothing but these.
 pub(crate) fn dns_response<'a>(queries: &'a [Query<'a>], answers: &'a [Resource<'a>]) -> DnsMessage<'a> {
     let f = Flag(false);
-    DnsMessage { version: 3, kind: "response", tx_id: 0, id: 1, flags: "8180", qr: Flag(true), aa: f, tc: f, rd: f, ra: f, z: f, opcode: 0, rcode: b"NOERROR", queries, answers, authorities: &[], additionals: &[], grouped: None }
+    DnsMessage {
+        version: 3,
+        kind: "response",
+        tx_id: 0,
+        id: 1,
+        flags: "8180",
+        qr: Flag(true),
+        aa: f,
+        tc: f,
+        rd: f,
+        ra: f,
+        z: f,
+        opcode: 0,
+        rcode: "NOERROR",
+        queries,
+        answers,
+        authorities: &[],
+        additionals: &[],
+        grouped: None,
+    }
 }
 
 /// A DNS question.
 pub(crate) fn dns_request<'a>(questions: &[(&'a [u8], &'a [u8])]) -> DnsMessage<'a> {
-    let queries: Vec<Query<'a>> = questions.iter().map(|(n, t)| Query { rrname: n, rrtype: t, opcode: None }).collect();
+    let queries: Vec<Query<'a>> = questions.iter().map(|(n, t)| query(n, t)).collect();
     // Tests only: the record borrows its questions, and a test's memory is small.
     DnsMessage { kind: "request", qr: Flag(false), ..dns_response(queries.leak(), &[]) }
 }
 
+/// A question.
+pub(crate) fn query<'a>(rrname: &'a [u8], rrtype: &'a [u8]) -> Query<'a> {
+    Query { rrname, rrtype, rrname_truncated: Flag(false) }
+}
+
 /// A resource record with data.
 pub(crate) fn resource<'a>(rrname: &'a [u8], rrtype: &'a [u8], rdata: &'a [u8]) -> Resource<'a> {
-    Resource { rrname, rrtype, ttl: 60, rdata: Some(rdata), soa: None, srv: None, sshfp: None }
+    Resource {
+        rrname,
+        rrtype,
+        ttl: 60,
+        rdata: Some(rdata),
+        rrname_truncated: Flag(false),
+        rdata_truncated: Flag(false),
+        opt: &[],
+        soa: None,
+        srv: None,
+        sshfp: None,
+    }
 }
 
 /// A TLS session whose client asked for `sni`.
 pub(crate) fn tls(sni: &[u8]) -> TlsEvent<'_> {
     let f = Flag(false);
     TlsEvent {
-        subject: None, issuerdn: None, subjectaltname: &[], session_resumed: f, serial: None, fingerprint: None, sni: Some(sni),
-        version: "TLS 1.2", notbefore: None, notafter: None, ja3: None, ja3s: None, ja4: None, client_alpns: &[], server_alpns: &[],
-        client: None, from_proto: None, cipher_suite: None, validity_days: None, self_signed: f, expired: f, not_yet_valid: f,
-        certificates: Some(1), alert: None, alert_from: None, ja4_second: None, early_data: f, sslv2_hello: f,
+        subject: None,
+        issuerdn: None,
+        subjectaltname: &[],
+        session_resumed: f,
+        serial: None,
+        fingerprint: None,
+        sni: Some(sni),
+        version: "TLS 1.2",
+        notbefore: None,
+        notafter: None,
+        ja3: None,
+        ja3s: None,
+        ja4: None,
+        client_alpns: &[],
+        server_alpns: &[],
+        client: None,
+        from_proto: None,
+        cipher_suite: None,
+        validity_days: None,
+        self_signed: f,
+        expired: f,
+        not_yet_valid: f,
+        certificates: Some(1),
+        alert: None,
+        alert_from: None,
+        ja4_second: None,
+        early_data: f,
+        sslv2_hello: f,
+    }
+}
+
+/// A DHCP message that says nothing but its type.
+pub(crate) fn dhcp(dhcp_type: &'static str) -> DhcpMessage<'static> {
+    let none = vigie_base::Ip::v4([0; 4]);
+    DhcpMessage {
+        kind: "request",
+        id: 1,
+        client_mac: b"00:11:22:33:44:55",
+        assigned_ip: none,
+        client_ip: none,
+        relay_ip: None,
+        next_server_ip: None,
+        dhcp_type: Some(dhcp_type),
+        client_id: None,
+        hostname: None,
+        params: &[],
+        requested_ip: None,
+        lease_time: None,
+        renewal_time: None,
+        rebinding_time: None,
+        subnet_mask: None,
+        routers: &[],
+        dns_servers: &[],
+        vendor_class_identifier: None,
+        server_id: None,
+        domain: None,
+        fqdn: None,
+        fingerprint: None,
+        options: &[],
+        frame_mac: None,
+        message: None,
+        wpad: None,
+        routes: &[],
+        boot_server: None,
+        boot_file: None,
+        relay_info: None,
     }
 }

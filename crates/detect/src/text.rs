@@ -172,7 +172,7 @@ fn rounded(n: u64) -> u64 {
 fn number(n: u64, lang: Lang, out: &mut String) {
     let digits = n.to_string();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(if lang == Lang::Fr { '\u{202f}' } else { ',' });
         }
         out.push(c);
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn fills() {
-        let p = [("n", Value::Count(1234)), ("one", Value::Count(1)), ("t", Value::Text("FTP".into())), ("d", Value::Duration(61_000_000_000))];
+        let p =
+            [("n", Value::Count(1234)), ("one", Value::Count(1)), ("t", Value::Text("FTP".into())), ("d", Value::Duration(61_000_000_000))];
         assert_eq!(render("{n} {n#try|tries} on {t} in {d}[[ by {user}]].", &p, Lang::En), "1,234 tries on FTP in 61\u{a0}s.");
         assert_eq!(render("{one} {one#essai|essais}[[ sur {t}]]", &p, Lang::Fr), "1 essai sur FTP");
         assert_eq!(render("{n}", &p, Lang::Fr), "1\u{202f}234");

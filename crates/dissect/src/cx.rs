@@ -21,7 +21,41 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let names = ["password", "passwd", "pass", "pwd", "passphrase", "secret", "token", "access_token", "id_token", "refresh_token", "api_key", "apikey", "key", "auth", "authorization", "session", "sessionid", "sid", "sig", "signature", "client_secret", "code", "otp", "pin", "mdp", "motdepasse", "mot_de_passe", "log_pass", "passw", "userpassword", "user_password", "login_password", "j_password"];
+        let names = [
+            "password",
+            "passwd",
+            "pass",
+            "pwd",
+            "passphrase",
+            "secret",
+            "token",
+            "access_token",
+            "id_token",
+            "refresh_token",
+            "api_key",
+            "apikey",
+            "key",
+            "auth",
+            "authorization",
+            "session",
+            "sessionid",
+            "sid",
+            "sig",
+            "signature",
+            "client_secret",
+            "code",
+            "otp",
+            "pin",
+            "mdp",
+            "motdepasse",
+            "mot_de_passe",
+            "log_pass",
+            "passw",
+            "userpassword",
+            "user_password",
+            "login_password",
+            "j_password",
+        ];
         Settings { hashes: true, inflate_max: 4 << 20, memory_max: 256 << 20, secret_parameters: names.map(str::to_owned).to_vec() }
     }
 }
@@ -65,11 +99,17 @@ pub struct Counters {
 }
 
 /// The most announced connections at once.
-pub(crate) const EXPECT: Budget = Budget { name: "dissect.expect", entries_max: 4096, entry_bytes: 256, when_full: "the oldest is forgotten" };
+pub(crate) const EXPECT: Budget =
+    Budget { name: "dissect.expect", entries_max: 4096, entry_bytes: 256, when_full: "the oldest is forgotten" };
 /// Different unknown beginnings that are counted apart.
 const UNKNOWN_MAX: usize = 1024;
 /// The counts of different unknown beginnings.
-const UNKNOWN: Budget = Budget { name: "dissect.unknown", entries_max: UNKNOWN_MAX as u64, entry_bytes: 64, when_full: "further beginnings are not told apart" };
+const UNKNOWN: Budget = Budget {
+    name: "dissect.unknown",
+    entries_max: UNKNOWN_MAX as u64,
+    entry_bytes: 64,
+    when_full: "further beginnings are not told apart",
+};
 
 /// What one worker of `workers` holds at most, as `vigie check` sums it.
 pub fn budgets(settings: &Settings, workers: u64) -> [Budget; 3] {

@@ -106,8 +106,14 @@ impl Dissection {
     pub fn app_proto(&self) -> &'static str {
         match self.state {
             State::Unknown if self.proto == Proto::Unknown => "failed",
+            _ if self.proto.beyond_eve() => "failed",
             _ => self.proto.name(),
         }
+    }
+
+    /// The protocol where EVE's `app_proto` has no word for it.
+    pub fn beyond_eve(&self) -> Option<&'static str> {
+        self.proto.beyond_eve().then(|| self.proto.name())
     }
 
     /// Transactions seen.
@@ -291,7 +297,12 @@ impl Dissection {
     fn settle<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
         let Some(seen) = &self.probing else { return self.give_up_unknown(cx, &[]) };
         let on_port = |p: &Proto| p.info().is_some_and(|i| i.ports.contains(&cx.env.dst_port) || i.ports.contains(&cx.env.src_port));
-        let pick = Proto::ALL.iter().enumerate().filter(|(i, _)| seen.candidates & !seen.unlikely & 1 << i != 0).map(|(_, p)| *p).find(|p| on_port(p));
+        let pick = Proto::ALL
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| seen.candidates & !seen.unlikely & 1 << i != 0)
+            .map(|(_, p)| *p)
+            .find(|p| on_port(p));
         match pick {
             Some(proto) if !seen.pieces.is_empty() => self.replay(cx, proto),
             _ => self.give_up_unknown(cx, &[]),

@@ -15,17 +15,17 @@ mod fuzz;
 pub mod proto;
 pub mod record;
 pub mod registry;
-mod told;
 #[cfg(test)]
 pub(crate) mod replay;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 
 pub use cursor::Cursor;
 pub use cx::{Counters, Cx, Expect, Settings, Shared, budgets};
 pub use driver::{Dissection, Verdict};
-pub use fuzz::fuzz;
 pub use file::{Carrier, File, FileState};
+pub use fuzz::fuzz;
 pub use registry::Proto;
 
 use vigie_base::Direction;

@@ -152,6 +152,11 @@ impl Proto {
         }
     }
 
+    /// Whether Suricata has no word for it: EVE's `app_proto` then says `failed`, as Suricata's does.
+    pub const fn beyond_eve(self) -> bool {
+        matches!(self, Proto::Nbns | Proto::Nbdgm | Proto::Llmnr | Proto::Dhcpv6)
+    }
+
     /// From the number kept in a flow.
     pub fn from_number(n: u8) -> Proto {
         (n as usize).checked_sub(1).and_then(|i| Proto::ALL.get(i)).copied().unwrap_or(Proto::Unknown)

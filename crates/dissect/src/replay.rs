@@ -34,7 +34,8 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
     let mut flows: BTreeMap<Key, usize> = BTreeMap::new();
     let mut list: Vec<(Flow, Lines)> = Vec::new();
     let mut shared = Shared::new(Settings::default());
-    let (decode, settings) = (vigie_decode::Settings::default(), vigie_stream::Settings { midstream: true, depth: 0, ..Default::default() });
+    let (decode, settings) =
+        (vigie_decode::Settings::default(), vigie_stream::Settings { midstream: true, depth: 0, ..Default::default() });
     let mut memory = Memory::new(64 << 20);
     let mut packet = Packet::default();
     let mut frame_number = 0;
@@ -56,7 +57,15 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
                 _ => (usize::MAX, Direction::ToServer),
             };
             let payload = p.payload.of(frame.data);
-            let segment = |t: Tcp, dir| Segment { dir, seq: t.seq, ack: t.ack, flags: t.flags, window: t.window, options: t.options.of(frame.data), payload };
+            let segment = |t: Tcp, dir| Segment {
+                dir,
+                seq: t.seq,
+                ack: t.ack,
+                flags: t.flags,
+                window: t.window,
+                options: t.options.of(frame.data),
+                payload,
+            };
             if let Some(t) = tcp.filter(|_| at != usize::MAX)
                 && list[at].0.stream.is_reuse(&segment(t, dir))
             {
@@ -68,7 +77,16 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
                 let answer = tcp.is_some_and(|t| t.flags & 0x12 == 0x12);
                 flows.insert(if answer { back } else { there }, at);
                 dir = if answer { Direction::ToClient } else { Direction::ToServer };
-                let mut env = Envelope { src: p.src, src_port: p.src_port, dst: p.dst, dst_port: p.dst_port, proto: p.proto, ip_version: p.ip_version, flow_id: at as u64 + 1, ..Envelope::default() };
+                let mut env = Envelope {
+                    src: p.src,
+                    src_port: p.src_port,
+                    dst: p.dst,
+                    dst_port: p.dst_port,
+                    proto: p.proto,
+                    ip_version: p.ip_version,
+                    flow_id: at as u64 + 1,
+                    ..Envelope::default()
+                };
                 if answer {
                     env = env.flipped();
                 }
@@ -79,7 +97,8 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
             (flow.env.ts, flow.env.frame) = (frame.time, frame_number);
             let Flow { dissection, stream, env, seq } = flow;
             env.app_proto = dissection.app_proto();
-            let mut to = To { dissection, cx: Cx { out: lines, env: *env, seq, shared: &mut shared, client_mac: Mac::ZERO, server_mac: Mac::ZERO } };
+            let mut to =
+                To { dissection, cx: Cx { out: lines, env: *env, seq, shared: &mut shared, client_mac: Mac::ZERO, server_mac: Mac::ZERO } };
             match tcp {
                 Some(t) => {
                     stream.segment(&segment(t, dir), &settings, &mut memory, &mut to);
@@ -94,7 +113,10 @@ pub(crate) fn replay(path: PathBuf) -> Vec<String> {
     let mut all = Vec::new();
     for (flow, mut lines) in list {
         let Flow { mut dissection, mut stream, env, mut seq } = flow;
-        let mut to = To { dissection: &mut dissection, cx: Cx { out: &mut lines, env, seq: &mut seq, shared: &mut shared, client_mac: Mac::ZERO, server_mac: Mac::ZERO } };
+        let mut to = To {
+            dissection: &mut dissection,
+            cx: Cx { out: &mut lines, env, seq: &mut seq, shared: &mut shared, client_mac: Mac::ZERO, server_mac: Mac::ZERO },
+        };
         stream.finish(&settings, &mut memory, &mut to);
         to.dissection.finish(&mut to.cx);
         all.extend(lines.0);
@@ -116,7 +138,15 @@ pub(crate) fn conversation(path: PathBuf, port: u16) -> Vec<(Direction, Vec<u8>)
                 (_, true) => Direction::ToClient,
                 _ => continue,
             };
-            let segment = Segment { dir, seq: t.seq, ack: t.ack, flags: t.flags, window: t.window, options: t.options.of(frame.data), payload: p.payload.of(frame.data) };
+            let segment = Segment {
+                dir,
+                seq: t.seq,
+                ack: t.ack,
+                flags: t.flags,
+                window: t.window,
+                options: t.options.of(frame.data),
+                payload: p.payload.of(frame.data),
+            };
             stream.segment(&segment, &settings, &mut memory, &mut pieces);
         }
     }) == vigie_capture::Status::More

@@ -59,14 +59,8 @@ impl Bench {
     fn with(&mut self, f: impl FnOnce(&mut Dissection, &mut Cx<'_, Lines>)) {
         let mut env = self.env;
         env.app_proto = self.dissection.app_proto();
-        let mut cx = Cx {
-            out: &mut self.lines,
-            env,
-            seq: &mut self.seq,
-            shared: &mut self.shared,
-            client_mac: Mac::ZERO,
-            server_mac: Mac::ZERO,
-        };
+        let mut cx =
+            Cx { out: &mut self.lines, env, seq: &mut self.seq, shared: &mut self.shared, client_mac: Mac::ZERO, server_mac: Mac::ZERO };
         f(&mut self.dissection, &mut cx);
     }
 

@@ -23,7 +23,10 @@ pub(crate) struct About {
 impl About {
     /// Known by these; unspecified addresses are none.
     pub(crate) fn new(ip: Option<Ip>, mac: Option<Mac>) -> Self {
-        About { ip: ip.filter(|a| !a.is_unspecified() && !a.is_multicast_or_broadcast()), mac: mac.filter(|m| *m != Mac::ZERO && !m.is_group()) }
+        About {
+            ip: ip.filter(|a| !a.is_unspecified() && !a.is_multicast_or_broadcast()),
+            mac: mac.filter(|m| *m != Mac::ZERO && !m.is_group()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use vigie_base::{Mac, Time};
 use vigie_event::{Flag, Group, Record};
 
 /// A conversation, told once when it is over.
-#[derive(Record)]
+#[derive(Record, Default)]
 #[record(kind = "flow", app_proto)]
 pub struct FlowEnd<'a> {
     /// Packets from the client.
@@ -41,6 +41,9 @@ pub struct FlowEnd<'a> {
     /// Community ID (version 1, seed 0).
     #[field(place = "top")]
     pub community_id: &'a str,
+    /// Protocol, where Suricata has no word for it.
+    #[field(place = "vigie")]
+    pub app_proto: Option<&'a str>,
     /// Tunnel that it came through.
     #[field(place = "vigie")]
     pub tunnel: Option<&'a str>,

@@ -2,7 +2,7 @@
 
 use crate::conclude::conclude;
 use crate::facts::{Entry, Facts};
-use crate::hints::names_port;
+use crate::hints::{Matcher, names_port};
 use crate::observe::{Inventory, asset_id, is_local_scope};
 use crate::sketch::Sketch;
 use crate::station::{Holder, Service, Station, Use, net};
@@ -15,7 +15,7 @@ use vigie_event::json;
 const NAMES_MAX: usize = 16;
 /// Addresses of one Ethernet address that only sent, once, and were never answered: from here on they are taken for forged.
 const UNCONFIRMED_MAX: usize = 32;
-/// Devices known only by a lease to an Ethernet address of no vendor: from here on they are taken for forged (DHCP starvation).
+/// Devices known only by a lease, and that have no name or an Ethernet address of no vendor: from here on they are taken for forged (DHCP starvation).
 const LEASES_MAX: usize = 16;
 
 /// A device inside HOME_NET.
@@ -141,7 +141,8 @@ impl Inventory {
             groups.entry(Name::Mac(s.mac)).or_default();
         }
         self.without_forged(&mut groups);
-        let mut out: Vec<Asset> = groups.into_iter().map(|(name, holders)| self.asset(name, &holders)).collect();
+        let mut matcher = Matcher::new();
+        let mut out: Vec<Asset> = groups.into_iter().map(|(name, holders)| self.asset(&mut matcher, name, &holders)).collect();
         out.sort_by_key(|a| (a.addresses.first().map_or(Ip([0xff; 16]), |a| a.ip), a.id));
         out
     }
@@ -250,7 +251,13 @@ impl Inventory {
             }
         }
         let leased = |name: &Name, list: &[u32]| match name {
-            Name::Mac(mac) => vendor(*mac).is_none() && list.iter().all(|i| !self.holders[*i as usize].seen),
+            Name::Mac(mac) => {
+                let named = |facts: &Facts| facts.iter().any(|e| is_name(self.words.text(e.key), &e.value));
+                let station = self.station_of.get(mac).map(|s| &self.stations[*s as usize].facts);
+                let known =
+                    vendor(*mac).is_some() && (station.is_some_and(named) || list.iter().any(|i| named(&self.holders[*i as usize].facts)));
+                !known && list.iter().all(|i| !self.holders[*i as usize].seen)
+            }
             Name::Ip(_) => false,
         };
         let leases = groups.iter().filter(|(name, list)| !list.is_empty() && leased(name, list)).count();
@@ -263,7 +270,7 @@ impl Inventory {
         });
     }
 
-    fn asset(&self, name: Name, holders: &[u32]) -> Asset {
+    fn asset(&self, matcher: &mut Matcher, name: Name, holders: &[u32]) -> Asset {
         let station: Option<&Station> = match name {
             Name::Mac(mac) => self.station_of.get(&mac).map(|s| &self.stations[*s as usize]),
             Name::Ip(_) => None,
@@ -285,9 +292,10 @@ impl Inventory {
         let vendor = mac.and_then(vendor);
         let forwards = station.is_some_and(Station::is_router) || holders.iter().any(|h| h.virtual_router);
         let router = forwards.then_some((first_seen, last_seen));
-        let concluded = conclude(&facts, &services, &uses, vendor, router, (first_seen, last_seen));
+        let concluded = conclude(matcher, &facts, &services, &uses, vendor, router, (first_seen, last_seen));
         let names = names(&facts);
         facts.extend(concluded.facts);
+        facts.extend(holders.iter().filter_map(|h| self.contested(h)));
         facts.sort_by(|a, b| {
             (&a.key, b.confidence, &a.value, &a.source, a.reason).cmp(&(&b.key, a.confidence, &b.value, &b.source, b.reason))
         });
@@ -308,6 +316,29 @@ impl Inventory {
             first_seen,
             last_seen,
         }
+    }
+
+    /// Another station says of the same address, at the same time, that it is its own: a spoofer, or two machines set up alike.
+    fn contested(&self, h: &Holder) -> Option<FactView> {
+        let mut next = self.current.get(&h.ip).copied();
+        for _ in 0..8 {
+            let o = self.holders.get(next? as usize)?;
+            let (first, last) = (h.first.max(o.first), h.last.min(o.last));
+            if h.own && o.own && o.mac != h.mac && first <= last && !is_local_scope(h.ip) {
+                return Some(FactView {
+                    key: "contested_address".to_owned(),
+                    value: format!("{} (also {})", h.ip, o.mac),
+                    source: "arp".to_owned(),
+                    confidence: 90,
+                    first_seen: first,
+                    last_seen: last,
+                    hearsay: false,
+                    reason: Some("two Ethernet addresses say that this address is theirs"),
+                });
+            }
+            next = o.before;
+        }
+        None
     }
 
     /// The facts of several lists, the same ones joined.

@@ -1,7 +1,7 @@
 //! From what is known of a device to what it is: class, system, roles, each with its reasons.
 
 use crate::asset::{FactView, ServiceView, UseView};
-use crate::hints::{CLASSES, Hint, Says, matching, matching_ports};
+use crate::hints::{CLASSES, Hint, Matcher, Port, Says, matching_ports};
 use std::collections::BTreeMap;
 use vigie_base::Time;
 
@@ -50,6 +50,7 @@ impl Doubt {
 
 /// What `facts`, `services` and `uses` of a device say of it; `router` where it forwards for others.
 pub(crate) fn conclude(
+    matcher: &mut Matcher,
     facts: &[FactView],
     services: &[ServiceView],
     uses: &[UseView],
@@ -57,7 +58,7 @@ pub(crate) fn conclude(
     router: Option<(Time, Time)>,
     seen: (Time, Time),
 ) -> Conclusion {
-    let matches = gather(facts, services, uses, vendor, seen);
+    let matches = gather(matcher, facts, services, uses, vendor, seen);
     let mut class: BTreeMap<usize, Doubt> = BTreeMap::new();
     let mut os: BTreeMap<&'static str, Doubt> = BTreeMap::new();
     let mut roles: BTreeMap<&'static str, (Doubt, u64)> = BTreeMap::new();
@@ -134,7 +135,14 @@ fn reason(key: &str, value: &str, source: &str, weight: u8, why: &'static str, f
 }
 
 /// All hints that match, each once.
-fn gather(facts: &[FactView], services: &[ServiceView], uses: &[UseView], vendor: Option<&str>, seen: (Time, Time)) -> Vec<Match> {
+fn gather(
+    matcher: &mut Matcher,
+    facts: &[FactView],
+    services: &[ServiceView],
+    uses: &[UseView],
+    vendor: Option<&str>,
+    seen: (Time, Time),
+) -> Vec<Match> {
     let mut out: Vec<Match> = Vec::new();
     let mut add = |hint: &'static Hint, source: &str, first: Time, last: Time, clients: u64| match out
         .iter_mut()
@@ -143,46 +151,36 @@ fn gather(facts: &[FactView], services: &[ServiceView], uses: &[UseView], vendor
         Some(m) => (m.first, m.last, m.clients) = (m.first.min(first), m.last.max(last), m.clients.max(clients)),
         None => out.push(Match { hint, source: source.to_owned(), first, last, clients }),
     };
-    for f in facts {
-        // What a third says of a device's name is no word of its own.
-        if f.hearsay {
-            continue;
-        }
-        let value = f.value.to_lowercase();
+    // What a third says of a device's name is no word of its own.
+    for f in facts.iter().filter(|f| !f.hearsay) {
         let on = if f.key == "fqdn" { "hostname" } else { &f.key };
-        matching(on, value.as_bytes()).for_each(|h| add(h, &f.key, f.first_seen, f.last_seen, 0));
+        matcher.matching(on, &f.value).iter().for_each(|h| add(h, &f.key, f.first_seen, f.last_seen, 0));
     }
     if let Some(v) = vendor {
-        matching("vendor", v.to_lowercase().as_bytes()).for_each(|h| add(h, "vendor", seen.0, seen.1, 0));
+        matcher.matching("vendor", v).iter().for_each(|h| add(h, "vendor", seen.0, seen.1, 0));
     }
-    let tokens: Vec<Vec<u8>> = services.iter().flat_map(|s| tokens(s.proto, s.port, s.app_proto)).collect();
-    for h in matching_ports("port", &tokens) {
-        let mut about = services.iter().filter(|s| tokens_of(h, &self::tokens(s.proto, s.port, s.app_proto)));
-        let Some(s) = about.next() else { continue };
-        let (first, last, clients) =
-            about.fold((s.first_seen, s.last_seen, s.clients), |a, s| (a.0.min(s.first_seen), a.1.max(s.last_seen), a.2.max(s.clients)));
-        add(h, "services", first, last, clients);
-    }
-    let used: Vec<Vec<u8>> = uses.iter().flat_map(|u| self::tokens(u.proto, u.port, u.app_proto)).collect();
-    for h in matching_ports("uses", &used) {
-        if let Some(u) = uses.iter().find(|u| tokens_of(h, &self::tokens(u.proto, u.port, u.app_proto))) {
-            add(h, "uses", u.first_seen, u.last_seen, 0);
+    for (on, source, ports) in [
+        (
+            "port",
+            "services",
+            services.iter().flat_map(|s| ports(s.proto, s.port, s.app_proto, s.first_seen, s.last_seen, s.clients)).collect(),
+        ),
+        ("uses", "uses", uses.iter().flat_map(|u| ports(u.proto, u.port, u.app_proto, u.first_seen, u.last_seen, 0)).collect::<Vec<_>>()),
+    ] {
+        for h in matching_ports(on, &ports) {
+            for p in ports.iter().filter(|p| h.asks_for(&p.name)) {
+                add(h, source, p.first, p.last, p.clients);
+            }
         }
     }
     out
 }
 
-/// `tcp/443` and `app/tls`.
-fn tokens(proto: &str, port: u16, app: &str) -> Vec<Vec<u8>> {
-    let mut out = vec![format!("{}/{port}", proto.to_ascii_lowercase()).into_bytes()];
-    if !app.is_empty() {
-        out.push(format!("app/{app}").into_bytes());
-    }
-    out
-}
-
-fn tokens_of(hint: &Hint, tokens: &[Vec<u8>]) -> bool {
-    tokens.iter().any(|t| hint.asks_for(t))
+/// A port as `tcp/443`, and as `app/tls` where its protocol is known.
+fn ports(proto: &str, port: u16, app: &str, first: Time, last: Time, clients: u64) -> impl Iterator<Item = Port> + use<> {
+    let name = format!("{proto}/{port}").into_bytes();
+    let app = (!app.is_empty()).then(|| format!("app/{app}").into_bytes());
+    [Some(name), app].into_iter().flatten().map(move |name| Port { name, first, last, clients })
 }
 
 /// The system most believed: first the family (its first word), then the most believed text of the family, a bare family's name last.

@@ -1,6 +1,8 @@
 //! What evidence says of a device: the table `content/hints.tsv`, and how its lines are matched and weighed.
 
 use std::sync::LazyLock;
+use vigie_base::Time;
+use vigie_base::hash::{FastMap, table_state};
 
 static TEXT: &str = include_str!("../../../content/hints.tsv");
 
@@ -27,6 +29,8 @@ pub(crate) struct Hint {
     /// What kind of evidence: a fact's key, or `port`, `uses`, `vendor`, `tcp_stack`.
     on: &'static str,
     pattern: &'static str,
+    /// The ports that a line on ports asks for.
+    ports: Vec<&'static [u8]>,
     pub(crate) says: Vec<Says>,
     /// 1 to 100.
     pub(crate) weight: u8,
@@ -37,7 +41,7 @@ pub(crate) struct Hint {
 impl Hint {
     /// Whether a line on ports names this one.
     pub(crate) fn asks_for(&self, port: &[u8]) -> bool {
-        self.pattern.split('+').any(|p| p.as_bytes() == port)
+        self.ports.contains(&port)
     }
 }
 
@@ -69,7 +73,7 @@ impl Hints {
             if pattern.bytes().any(|b| b.is_ascii_uppercase()) {
                 return Err(bad("patterns are lower case"));
             }
-            lines.push(Hint { on, pattern, says, weight, why });
+            lines.push(Hint { on, pattern, ports: pattern.split('+').map(str::as_bytes).collect(), says, weight, why });
         }
         lines.sort_by_key(|l| l.on);
         Ok(Hints { lines })
@@ -82,14 +86,42 @@ impl Hints {
     }
 }
 
-/// The lines that match evidence of one kind; `value` in lower case.
-pub(crate) fn matching<'v>(on: &str, value: &'v [u8]) -> impl Iterator<Item = &'static Hint> + use<'v> {
-    HINTS.on(on).iter().filter(move |h| glob(h.pattern.as_bytes(), value))
+/// Answers kept by a [`Matcher`].
+const MEMO_MAX: usize = 20_000;
+
+/// Matches evidence with the lines of the table, and remembers: devices of a network resemble each other.
+pub(crate) struct Matcher {
+    memo: FastMap<(String, String), Vec<&'static Hint>>,
 }
 
-/// The lines on a set of ports, offered or used, each written `tcp/443` or `app/tls`; a line may ask for several by `+`.
-pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Vec<u8>]) -> impl Iterator<Item = &'static Hint> + use<'v> {
-    HINTS.on(on).iter().filter(move |h| h.pattern.split('+').all(|p| ports.iter().any(|have| have == p.as_bytes())))
+impl Matcher {
+    pub(crate) fn new() -> Self {
+        Matcher { memo: FastMap::with_hasher(table_state(0)) }
+    }
+
+    /// The lines that match evidence of one kind.
+    pub(crate) fn matching(&mut self, on: &str, value: &str) -> &[&'static Hint] {
+        if self.memo.len() >= MEMO_MAX {
+            self.memo.clear();
+        }
+        self.memo.entry((on.to_owned(), value.to_owned())).or_insert_with(|| {
+            let value = value.to_lowercase();
+            HINTS.on(on).iter().filter(|h| glob(h.pattern.as_bytes(), value.as_bytes())).collect()
+        })
+    }
+}
+
+/// A port offered or used, by one of its names: `tcp/443`, `app/tls`.
+pub(crate) struct Port {
+    pub(crate) name: Vec<u8>,
+    pub(crate) first: Time,
+    pub(crate) last: Time,
+    pub(crate) clients: u64,
+}
+
+/// The lines on a set of ports, offered or used; a line may ask for several by `+`.
+pub(crate) fn matching_ports<'v>(on: &str, ports: &'v [Port]) -> impl Iterator<Item = &'static Hint> + use<'v> {
+    HINTS.on(on).iter().filter(move |h| h.ports.iter().all(|p| ports.iter().any(|have| have.name == *p)))
 }
 
 /// Whether any line names a port, written `udp/53`.

@@ -336,10 +336,16 @@ impl Inventory {
                     return;
                 }
                 list[at].last = list[at].last.max(last);
-                name_app(&mut list[at].app, env.app_proto);
+                if answered_in(env.app_proto, env.dst_port) {
+                    name_app(&mut list[at].app, env.app_proto);
+                }
             }
             // Picked up in the middle, or a high UDP port: a service only where its protocol is known.
-            Err(_) if matches!(env.proto, 6 | 17 | 132) && !matches!(env.app_proto, "" | "failed" | "ftp-data") => {
+            Err(_)
+                if matches!(env.proto, 6 | 17 | 132)
+                    && !matches!(env.app_proto, "" | "failed" | "ftp-data")
+                    && answered_in(env.app_proto, env.dst_port) =>
+            {
                 if env.dst_port < env.src_port || !r.midstream() {
                     self.service(i, env.proto, env.dst_port, last, env.src);
                     if let Ok(at) = self.holders[i as usize].services.binary_search_by_key(&key, |s| (s.proto, s.port)) {
@@ -387,6 +393,12 @@ impl Inventory {
 
     /// A server answers to the name that it was asked by. A proxy does for every name.
     fn http(&mut self, env: &Envelope, r: &HttpExchangeRow<'_>) {
+        if !self.is_home(env.dst) {
+            return;
+        }
+        if r.status().is_some() {
+            self.speaks(env, "http");
+        }
         let Some(name) = r.hostname().filter(|n| n.iter().any(u8::is_ascii_alphabetic) && !n.contains(&b':')) else { return };
         let proxied = r.http_method() == Some(b"CONNECT") || r.url().is_some_and(|u| u.starts_with(b"http"));
         // A refusal (4xx, 5xx) may mean that the name is not the server's.
@@ -396,8 +408,11 @@ impl Inventory {
     }
 
     fn tls(&mut self, env: &Envelope, r: &TlsEventRow<'_>) {
+        if !self.is_home(env.dst) || r.version() == "UNDETERMINED" {
+            return;
+        }
+        self.speaks(env, r.from_proto().unwrap_or("tls"));
         if let Some(name) = r.sni()
-            && r.version() != "UNDETERMINED"
             && r.alert().is_none()
             && r.from_proto() != Some("http")
         {
@@ -405,11 +420,21 @@ impl Inventory {
         }
     }
 
+    /// The server of this flow, inside, answered in a protocol.
+    fn speaks(&mut self, env: &Envelope, app: &str) {
+        let Some(&i) = self.current.get(&env.dst) else { return };
+        let services = &mut self.holders[i as usize].services;
+        if let Ok(at) = services.binary_search_by_key(&(env.proto, env.dst_port), |s| (s.proto, s.port))
+            && services[at].app.is_empty()
+            && let Some(app) = ASKED_FIRST.iter().find(|(a, _)| *a == app)
+        {
+            services[at].app = app.0;
+        }
+    }
+
     /// The server of this flow was called by `name` and did not object.
     fn called(&mut self, env: &Envelope, name: &[u8], source: &str, confidence: u8) {
-        if self.is_home(env.dst)
-            && let Some(i) = self.bind(env.dst, Mac::ZERO, env.ts, Says::Frame)
-        {
+        if let Some(i) = self.bind(env.dst, Mac::ZERO, env.ts, Says::Frame) {
             self.add(About::Holder(i), env.ts, "fqdn", name, source, confidence, true);
         }
     }
@@ -604,11 +629,14 @@ impl Inventory {
         s.clients.add(client);
     }
 
-    fn uses(&mut self, i: u32, proto: u8, port: u16, at: Time) {
+    fn uses(&mut self, i: u32, proto: u8, port: u16, at_time: Time) {
         let list = &mut self.holders[i as usize].uses;
-        if let Some(u) = list.iter_mut().find(|u| (u.proto, u.port) == (proto, port)) {
+        if let Some(at) = list.iter().position(|u| (u.proto, u.port) == (proto, port)) {
+            let u = &mut list[at];
             u.flows = u.flows.saturating_add(1);
-            u.last = u.last.max(at);
+            u.last = u.last.max(at_time);
+            // What is used often is found first.
+            list.swap(0, at);
             return;
         }
         if list.len() >= USES_MAX || self.services >= self.settings.services_max {
@@ -616,7 +644,7 @@ impl Inventory {
             return;
         }
         self.services += 1;
-        list.push(Use { proto, port, app: "", flows: 1, first: at, last: at });
+        list.push(Use { proto, port, app: "", flows: 1, first: at_time, last: at_time });
     }
 
     /// What a SYN shows: the initial TTL it began with, its window, the layout of its options.
@@ -672,6 +700,19 @@ impl Inventory {
 
 /// The first port that systems give to clients (RFC 6335 says 49152; Linux begins here).
 const EPHEMERAL: u16 = 32_768;
+
+/// Protocols in which the client speaks first, so that a flow is called by them whatever answers (a scanner tries them everywhere),
+/// and the ports on which they are taken at their word. Elsewhere their own events tell that they were answered.
+const ASKED_FIRST: [(&str, &[u16]); 3] = [
+    ("http", &[80, 81, 591, 631, 8000, 8008, 8080, 8081, 8088, 8888]),
+    ("tls", &[443, 465, 636, 853, 993, 995, 8443]),
+    ("dns", &[53, 853]),
+];
+
+/// Whether a flow of that name to that port means that the server speaks it.
+fn answered_in(app: &str, port: u16) -> bool {
+    ASKED_FIRST.iter().find(|(a, _)| *a == app).is_none_or(|(_, ports)| ports.contains(&port))
+}
 
 #[derive(Clone, Copy)]
 enum About {

@@ -62,6 +62,7 @@ impl Net {
         self.push(
             env,
             &FlowEnd {
+                app_proto: None,
                 pkts_toserver: 5,
                 pkts_toclient: 5,
                 bytes_toserver: 500,
@@ -201,6 +202,29 @@ fn ports_chosen_for_one_conversation_are_no_services() {
 }
 
 #[test]
+fn an_address_that_two_claim_at_once_is_told_of_both() {
+    let mut net = Net::new();
+    for _ in 0..3 {
+        net.arp("10.0.0.1", mac(1));
+        net.arp("10.0.0.1", mac(66));
+    }
+    for a in net.assets() {
+        let other = if a.mac == Some(mac(1)) { mac(66) } else { mac(1) };
+        assert!(a.facts.iter().any(|f| f.key == "contested_address" && f.value == format!("10.0.0.1 (also {other})")));
+    }
+    assert_eq!(net.assets().len(), 2);
+}
+
+#[test]
+fn what_a_scanner_tries_is_not_what_a_port_speaks() {
+    let mut net = Net::new();
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 6, 135, "http"), mac(5), mac(2));
+    net.flow(Net::env("10.0.0.5", "10.0.0.2", 6, 80, "http"), mac(5), mac(2));
+    let told: Vec<_> = net.assets()[0].services.iter().map(|s| (s.port, s.app_proto)).collect();
+    assert_eq!(told, [(80, "http"), (135, "")]);
+}
+
+#[test]
 fn one_device_has_its_addresses_of_both_families_and_its_lease() {
     let mut net = Net::new();
     net.fact(None, Some(mac(7)), "hostname", "laptop-of-ada");
@@ -232,6 +256,7 @@ fn a_starved_pool_and_forged_sources_do_not_fill_the_list() {
     let mut net = Net::new();
     for i in 0..200 {
         net.fact(None, Some(Mac([2, 0, 0, 0, 0, i])), "lease", &format!("10.0.0.{i}"));
+        net.fact(None, Some(mac(i)), "lease", &format!("10.0.1.{i}"));
     }
     for i in 0..=255 {
         net.start(Net::env(&format!("10.{i}.{i}.9"), "10.0.0.250", 6, 80, ""), mac(66), mac(2));

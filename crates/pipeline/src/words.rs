@@ -67,6 +67,7 @@ texts! {
     Cases: "Cases", "Affaires";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
+    What: "what", "faits";
     Because: "because", "parce que";
     Innocent: "or harmless", "ou bénin";
     Check: "check", "à vérifier";

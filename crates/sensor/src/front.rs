@@ -142,10 +142,17 @@ impl Frames {
 ///
 /// A mirror that copies a port's both sides shows each routed or switched packet twice. The copy has the same IP id, and comes within
 /// a millisecond. A TCP retransmission has a new IP id, or comes later.
+/// Where the clock stands still (a capture whose stamps were lost) a millisecond says nothing, and nothing is taken for a copy.
 struct Doubled {
     seen: Vec<(u64, Time)>,
     hasher: FixedState,
+    /// Frames in a row with one and the same stamp.
+    frozen: u32,
+    now: Time,
 }
+
+/// Frames of one stamp after which the clock is taken to stand still: more than a card sees in a microsecond.
+const FROZEN: u32 = 64;
 
 /// Places: a power of two. At 10 Gbit/s of 300-byte frames a millisecond holds some 4,000.
 const DOUBLED_PLACES: usize = 8192;
@@ -161,11 +168,13 @@ const DOUBLED_WITHIN: u64 = MILLISECOND;
 
 impl Doubled {
     fn new() -> Self {
-        Doubled { seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0) }
+        Doubled { seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0), frozen: 0, now: Time(0) }
     }
 
     #[inline]
     fn is_repeat(&mut self, p: &Packet, frame: &[u8], now: Time) -> bool {
+        self.frozen = if now == self.now { self.frozen.saturating_add(1) } else { 0 };
+        self.now = now;
         let mut h = self.hasher.build_hasher();
         h.write(&p.src.0);
         h.write(&p.dst.0);
@@ -181,7 +190,7 @@ impl Doubled {
         }
         let hash = h.finish();
         let place = &mut self.seen[hash as usize & (DOUBLED_PLACES - 1)];
-        let repeat = place.0 == hash && now.since(place.1) < DOUBLED_WITHIN;
+        let repeat = place.0 == hash && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
         *place = (hash, now);
         repeat
     }

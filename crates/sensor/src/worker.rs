@@ -90,7 +90,8 @@ impl<T> Pool<T> {
 
 /// What the cold states of one worker take at most, beside its table: no pool shrinks, so each may have held every flow.
 pub(crate) fn budgets(flows: u64) -> [Budget; 2] {
-    let pool = |name, entry_bytes: usize| Budget { name, entries_max: flows, entry_bytes: entry_bytes as u64 + 4, when_full: "as flow.table" };
+    let pool =
+        |name, entry_bytes: usize| Budget { name, entries_max: flows, entry_bytes: entry_bytes as u64 + 4, when_full: "as flow.table" };
     [pool("flow.tcp", size_of::<Option<TcpCold>>()), pool("flow.datagrams", size_of::<Option<Cold>>())]
 }
 
@@ -107,13 +108,19 @@ impl Worker {
     pub(crate) fn new(settings: &Settings, out: Slice) -> Self {
         let workers = settings.workers.0.max(1) as u64;
         Worker {
-            table: Table::new(vigie_flow::Settings { flows_max: (u64::from(settings.flow.flows_max) / workers).max(1) as u32, ..settings.flow.clone() }),
+            table: Table::new(vigie_flow::Settings {
+                flows_max: (u64::from(settings.flow.flows_max) / workers).max(1) as u32,
+                ..settings.flow.clone()
+            }),
             inner: Inner {
                 streams: Pool::new(),
                 datagrams: Pool::new(),
                 stream_settings: settings.stream.clone(),
                 memory: Memory::new(settings.stream_memory.0 / workers),
-                shared: Shared::new(vigie_dissect::Settings { memory_max: settings.dissect.memory_max / workers, ..settings.dissect.clone() }),
+                shared: Shared::new(vigie_dissect::Settings {
+                    memory_max: settings.dissect.memory_max / workers,
+                    ..settings.dissect.clone()
+                }),
                 out,
                 sensor: settings.flow.sensor,
                 community: String::new(),
@@ -224,7 +231,8 @@ fn push<R: Record>(out: &mut Slice, flow: &mut Flow, mut env: Envelope, record: 
 
 impl Inner {
     fn arp(&mut self, p: &Packet, message: &[u8], item: &Item<'_>) {
-        let env = Envelope { ts: item.time, seq: item.number as u32, frame: item.number, vlan: p.vlan, vlans: p.vlans, ..Envelope::default() };
+        let env =
+            Envelope { ts: item.time, seq: item.number as u32, frame: item.number, vlan: p.vlan, vlans: p.vlans, ..Envelope::default() };
         let mut seq = item.number as u32;
         let mut cx = Cx { out: &mut self.out, env, seq: &mut seq, shared: &mut self.shared, client_mac: p.src_mac, server_mac: p.dst_mac };
         arp::dissect(&mut cx, message);
@@ -249,7 +257,9 @@ impl Inner {
                 let cold = Cold { id, dissection, unreachable: false };
                 flow.cold = self.streams.put(TcpCold { cold, stream: Stream::default(), refused: false, established: false });
             }
-            Body::Icmp { .. } => flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Icmp), unreachable: false }),
+            Body::Icmp { .. } => {
+                flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Icmp), unreachable: false })
+            }
             _ => flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Udp), unreachable: false }),
         }
         let env = envelope(flow, id, item.time, item.number, "");
@@ -292,15 +302,8 @@ impl Inner {
             options: tcp.options.of(item.bytes),
             payload: item.packet.payload.of(item.bytes),
         };
-        let mut sink = Sink {
-            flow,
-            cold,
-            shared: &mut self.shared,
-            out: &mut self.out,
-            time: item.time,
-            frame: item.number,
-            verdict: Verdict::Go,
-        };
+        let mut sink =
+            Sink { flow, cold, shared: &mut self.shared, out: &mut self.out, time: item.time, frame: item.number, verdict: Verdict::Go };
         let state = stream.segment(&segment, &self.stream_settings, &mut self.memory, &mut sink);
         if sink.verdict == Verdict::Bypass && !flow.bypass {
             flow.bypass = true;
@@ -414,6 +417,7 @@ impl Inner {
         let gaps = tcp.as_ref().map_or(0, |s| u64::from(s.gap_bytes(Direction::ToServer)) + u64::from(s.gap_bytes(Direction::ToClient)));
         let transactions = cold.dissection.transactions();
         let record = FlowEnd {
+            app_proto: cold.dissection.beyond_eve(),
             pkts_toserver: flow.pkts[0],
             pkts_toclient: flow.pkts[1],
             bytes_toserver: flow.bytes[0],

@@ -61,7 +61,12 @@ pub const BUDGETS: [Budget; 3] = [
         entry_bytes: (1 << ZSTD_WINDOW_LOG_MAX) + (1 << 20),
         when_full: "as capture.blocks",
     },
-    Budget { name: "capture.files", entries_max: FILES_MAX as u64, entry_bytes: 512, when_full: "further files are skipped, and it is told" },
+    Budget {
+        name: "capture.files",
+        entries_max: FILES_MAX as u64,
+        entry_bytes: 512,
+        when_full: "further files are skipped, and it is told",
+    },
 ];
 
 /// How to read.
@@ -424,16 +429,8 @@ impl Capture {
         });
         let first = if more { cursor.head_key().unwrap_or(Time::MAX) } else { Time::MAX };
         self.bytes_total += size;
-        let mut source = Source {
-            name,
-            interfaces: Vec::new(),
-            frames: 0,
-            bytes: 0,
-            first: None,
-            last: None,
-            left_out: 0,
-            dropped_before: 0,
-        };
+        let mut source =
+            Source { name, interfaces: Vec::new(), frames: 0, bytes: 0, first: None, last: None, left_out: 0, dropped_before: 0 };
         let packing = block.packing();
         let from = match again {
             Some(path) => {
@@ -791,7 +788,12 @@ fn damaged(file: &str, offset: u64, what: String, packed: bool) -> Problem {
 }
 
 fn unreadable(e: &io::Error) -> Refusal {
-    Refusal { kind: ProblemKind::Unreadable, offset: None, what: format!("cannot be read: {e}"), todo: "skipped; check that it exists and its permissions" }
+    Refusal {
+        kind: ProblemKind::Unreadable,
+        offset: None,
+        what: format!("cannot be read: {e}"),
+        todo: "skipped; check that it exists and its permissions",
+    }
 }
 
 /// A path for a person.

@@ -2,7 +2,6 @@ use super::*;
 use proptest::prelude::*;
 use std::io::Write;
 
-
 /// One frame, owned, to compare.
 type Got = (u64, u16, u32, u16, Vec<u8>);
 
@@ -206,7 +205,8 @@ fn pcapng_in_full() {
 fn a_long_block_of_no_use_is_skipped_and_a_long_frame_is_read() {
     let big_block = ng_block(false, 0xbad, &vec![0xaa; 3 << 20]);
     let frame = vec![7; FRAME_MAX as usize];
-    let file = [ng_section(false), ng_interface(false, 1, 0, &[]), big_block, ng_packet(false, 0, 1, &frame), ng_packet(false, 0, 2, b"z")].concat();
+    let file = [ng_section(false), ng_interface(false, 1, 0, &[]), big_block, ng_packet(false, 0, 1, &frame), ng_packet(false, 0, 2, b"z")]
+        .concat();
     let got = bytes(&[&file]);
     assert_eq!((got.len(), got[0].4.len(), got[1].4.as_slice()), (2, FRAME_MAX as usize, b"z".as_slice()));
     let got = bytes(&[&plain(&[(1, 0, b"a"), (2, 0, &frame), (3, 0, b"z")])]);
@@ -519,7 +519,6 @@ fn sample() -> impl Strategy<Value = Vec<u8>> {
         }
     })
 }
-
 
 proptest! {
     #[test]

@@ -140,7 +140,10 @@ fn errors_say_where_and_what_to_write() {
     let cases = [
         ("tcpp port 80", "filter: column 1: \"tcpp\": not known; did you mean \"tcp\"?"),
         ("tcp prt 80", "filter: column 5: \"prt\": not known; did you mean \"port\"?"),
-        ("host www.example.com", "filter: column 6: \"www.example.com\": not an address, and names are not looked up; write an address, or a test such as \"port 53\""),
+        (
+            "host www.example.com",
+            "filter: column 6: \"www.example.com\": not an address, and names are not looked up; write an address, or a test such as \"port 53\"",
+        ),
         ("tcp[13] & 2 != 0", "filter: column 4: \"[\": tests of bytes are not taken; use host, net, port, proto, len"),
         ("tcp and", "filter: at its end: a test is missing"),
         ("(tcp or udp", "filter: at its end: a parenthesis is not closed"),

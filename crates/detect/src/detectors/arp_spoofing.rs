@@ -40,17 +40,19 @@ const ADDRESSES: Budget = Budget {
     entry_bytes: 64 + CLAIMS as u64 * size_of::<Claim>() as u64 + 64,
     when_full: "the address unused for longest is forgotten",
 };
-const QUESTIONS: Budget = Budget {
-    name: "detect.arp_spoofing.questions",
-    entries_max: 16_384,
-    entry_bytes: 80,
-    when_full: "the oldest question is forgotten",
-};
+const QUESTIONS: Budget =
+    Budget { name: "detect.arp_spoofing.questions", entries_max: 16_384, entry_bytes: 80, when_full: "the oldest question is forgotten" };
 const MACHINES: Budget = Budget {
     name: "detect.arp_spoofing.machines",
     entries_max: 4096,
     entry_bytes: size_of::<Machine>() as u64 + 64 + 3 * NAMED as u64 * 16,
     when_full: "the machine unchanged for longest is closed",
+};
+const OWN: Budget = Budget {
+    name: "detect.arp_spoofing.own",
+    entries_max: 16_384,
+    entry_bytes: 96,
+    when_full: "the machine heard longest ago is forgotten",
 };
 
 /// See the module.
@@ -61,13 +63,14 @@ pub static INFO: Info = Info {
     category: "Attempted Information Leak",
     story: Story::Intrusion,
     inputs: &[Arp::KIND],
-    budgets: &[ADDRESSES, QUESTIONS, MACHINES],
+    budgets: &[ADDRESSES, QUESTIONS, MACHINES, OWN],
     templates: &[SPOOF],
     make: |_: &Settings| {
         Box::new(ArpSpoofing {
             addresses: Bounded::new(ADDRESSES.entries_max as usize),
             questions: Bounded::new(QUESTIONS.entries_max as usize),
             machines: Bounded::new(MACHINES.entries_max as usize),
+            own: Bounded::new(OWN.entries_max as usize),
         })
     },
 };
@@ -104,12 +107,18 @@ struct ArpSpoofing {
     addresses: Bounded<(Lan, Ip), Vec<Claim>>,
     questions: Bounded<(Lan, Ip, Ip), ()>,
     machines: Bounded<(Lan, Mac), Machine>,
+    /// The address from which each machine last asked for another.
+    own: Bounded<(Lan, Mac), Ip>,
 }
 
 /// Addresses that several routers share by design: VRRP and CARP (RFC 5798), HSRP, GLBP; and Microsoft's load balancing.
 fn is_shared(mac: Mac) -> bool {
     let m = mac.0;
-    m[..4] == [0, 0, 0x5e, 0] || m[..5] == [0, 0, 0x0c, 0x07, 0xac] || m[..4] == [0, 0, 0x0c, 0x9f] || m[..3] == [0, 0x07, 0xb4] || (m[0] == 0x02 && m[1] == 0xbf)
+    m[..4] == [0, 0, 0x5e, 0]
+        || m[..5] == [0, 0, 0x0c, 0x07, 0xac]
+        || m[..4] == [0, 0, 0x0c, 0x9f]
+        || m[..3] == [0, 0x07, 0xb4]
+        || (m[0] == 0x02 && m[1] == 0xbf)
 }
 
 impl ArpSpoofing {
@@ -120,7 +129,8 @@ impl ArpSpoofing {
             None => {
                 if claims.len() >= CLAIMS {
                     // The one heard least lately makes place.
-                    let oldest = claims.iter().enumerate().min_by_key(|(_, c)| c.used.unwrap_or_default().max(c.last_unasked)).map_or(0, |x| x.0);
+                    let oldest =
+                        claims.iter().enumerate().min_by_key(|(_, c)| c.used.unwrap_or_default().max(c.last_unasked)).map_or(0, |x| x.0);
                     claims.remove(oldest);
                 }
                 claims.push(Claim { mac, used: None, unasked: 0, last_unasked: Time(0), told: None });
@@ -135,7 +145,8 @@ impl ArpSpoofing {
         let now = cx.now;
         let Some(claims) = self.addresses.get(&(lan, ip)) else { return };
         let Some(mine) = claims.iter().find(|c| c.mac == mac).copied() else { return };
-        let owner = claims.iter().find(|c| c.mac != mac && !is_shared(c.mac) && c.used.is_some_and(|t| now.since(t) <= USED)).map(|c| c.mac);
+        let owner =
+            claims.iter().find(|c| c.mac != mac && !is_shared(c.mac) && c.used.is_some_and(|t| now.since(t) <= USED)).map(|c| c.mac);
         let known = self.machines.get(&(lan, mac)).is_some();
         if !contradicted && (owner.is_none() || (mine.unasked < UNASKED && !known)) {
             return;
@@ -158,7 +169,7 @@ impl ArpSpoofing {
         add(&mut m.claimed, Some(ip));
         add(&mut m.owners, owner);
         add(&mut m.victims, victim);
-        m.own = m.own.filter(|o| !m.claimed.contains(o));
+        m.own = self.own.get(&(lan, mac)).copied().or(m.own).filter(|o| !m.claimed.contains(o));
         tell(lan, mac, m, cx, false);
         if let Some(((lan, mac), mut m)) = gone {
             tell(lan, mac, &mut m, cx, true);
@@ -193,10 +204,12 @@ impl Detector for ArpSpoofing {
                 if ip == target {
                     return;
                 }
-                self.questions.entry(&(lan, target, ip), now, || ());
-                if let Some(m) = self.machines.get_mut(&(lan, mac)) {
-                    m.own = Some(ip).filter(|o| !m.claimed.contains(o)).or(m.own);
+                // Forged questions speak from another's address, which is claimed unasked too.
+                let claimed = self.addresses.get(&(lan, ip)).is_some_and(|c| c.iter().any(|c| c.mac == mac && c.unasked > 0));
+                if !claimed {
+                    *self.own.entry(&(lan, mac), now, || ip).0 = ip;
                 }
+                self.questions.entry(&(lan, target, ip), now, || ());
                 // It asks for an address that it told others to be its own.
                 let told = self.addresses.get(&(lan, target)).and_then(|c| c.iter().find(|c| c.mac == mac)).copied();
                 if let Some(c) = told
@@ -204,10 +217,6 @@ impl Detector for ArpSpoofing {
                     && now.since(c.last_unasked) <= CONTRADICTION
                 {
                     self.judge(lan, target, mac, c.told, true, cx);
-                    if let Some(m) = self.machines.get_mut(&(lan, mac)) {
-                        m.own = Some(ip);
-                        tell(lan, mac, m, cx, false);
-                    }
                 }
             }
             b"reply" => {
@@ -231,6 +240,7 @@ impl Detector for ArpSpoofing {
 
     fn time(&mut self, cx: &mut Cx<'_>) {
         while self.questions.expired(cx.now, ASKED).is_some() {}
+        while self.own.expired(cx.now, 24 * 3600 * SECOND).is_some() {}
         while self.addresses.expired(cx.now, 2 * USED).is_some() {}
         while let Some(((lan, mac), mut m)) = self.machines.expired(cx.now, QUIET) {
             tell(lan, mac, &mut m, cx, true);
@@ -244,7 +254,7 @@ impl Detector for ArpSpoofing {
     }
 
     fn full(&self) -> u64 {
-        self.addresses.evicted + self.questions.evicted + self.machines.evicted
+        self.addresses.evicted + self.questions.evicted + self.machines.evicted + self.own.evicted
     }
 }
 
@@ -323,7 +333,10 @@ const SPOOF: Template = Template {
             "Change passwords that were used through it without encryption.",
         ],
         reasons: &[
-            ("arp_spoofing.unasked", "{replies} unasked {replies#reply|replies} to single machines claim {claimed}, which {owners} is using"),
+            (
+                "arp_spoofing.unasked",
+                "{replies} unasked {replies#reply|replies} to single machines claim {claimed}, which {owners} is using",
+            ),
             ("arp_spoofing.contradiction", "it told another machine that it has {claimed}, and then asked itself who has it"),
             ("arp_spoofing.both", "it claims several addresses ({claimed}): both ends of a conversation"),
         ],
@@ -346,7 +359,10 @@ const SPOOF: Template = Template {
             "Changez les mots de passe qui ont transité par elle sans chiffrement.",
         ],
         reasons: &[
-            ("arp_spoofing.unasked", "{replies} {replies#réponse non demandée|réponses non demandées} à des machines choisies revendiquent {claimed}, que {owners} utilise"),
+            (
+                "arp_spoofing.unasked",
+                "{replies} {replies#réponse non demandée|réponses non demandées} à des machines choisies revendiquent {claimed}, que {owners} utilise",
+            ),
             ("arp_spoofing.contradiction", "elle a dit à une autre machine posséder {claimed}, puis a demandé elle-même qui l’a"),
             ("arp_spoofing.both", "elle revendique plusieurs adresses ({claimed}) : les deux bouts d’une conversation"),
         ],
@@ -421,7 +437,13 @@ mod tests {
         }
         // Proxy ARP: the router answers for machines elsewhere, and so do they.
         for n in 100..140 {
-            b.at(1.0).push(&arp(b"request", VICTIM, 2, Mac::ZERO, n)).push(&arp(b"reply", ROUTER, n, VICTIM, 2)).push(&arp(b"reply", Mac([2, 2, 2, 2, 2, n]), n, VICTIM, 2));
+            b.at(1.0).push(&arp(b"request", VICTIM, 2, Mac::ZERO, n)).push(&arp(b"reply", ROUTER, n, VICTIM, 2)).push(&arp(
+                b"reply",
+                Mac([2, 2, 2, 2, 2, n]),
+                n,
+                VICTIM,
+                2,
+            ));
         }
         // A virtual router speaks unasked.
         for _ in 0..10 {

@@ -53,33 +53,91 @@ pub static INFO: Info = Info {
     inputs: &[Fact::KIND, DnsMessage::KIND, FlowStart::KIND],
     budgets: &[HOSTS, STATIONS],
     templates: &[TOOLS],
-    make: |_: &Settings| Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) }),
+    make: |_: &Settings| {
+        Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) })
+    },
 };
 
 /// Systems made for breaking in, by the name that they give themselves when nobody chooses another.
 const SYSTEMS: &[&[u8]] = &[b"kali", b"parrot", b"blackarch", b"pentoo", b"backbox", b"commando", b"samurai-wtf", b"caine"];
 /// Package repositories of such systems: asked for by the system's updates, not by readers.
 const MIRRORS: &[&[u8]] = &[
-    b"http.kali.org", b"archive.kali.org", b"security.kali.org", b"kali.download", b"archive-4.kali.org", b"deb.parrot.sh", b"archive.parrotsec.org",
-    b"deb.parrotsec.org", b"mirror.parrot.sh", b"director.geo.parrot.sh", b"mirrors.blackarch.org", b"blackarch.org.mirror", b"mirror.backbox.org",
+    b"http.kali.org",
+    b"archive.kali.org",
+    b"security.kali.org",
+    b"kali.download",
+    b"archive-4.kali.org",
+    b"deb.parrot.sh",
+    b"archive.parrotsec.org",
+    b"deb.parrotsec.org",
+    b"mirror.parrot.sh",
+    b"director.geo.parrot.sh",
+    b"mirrors.blackarch.org",
+    b"blackarch.org.mirror",
+    b"mirror.backbox.org",
 ];
 /// Sites about them: weak, many read them. Matched with all names below.
-const SITES_OF: &[&[u8]] =
-    &[b"kali.org", b"parrot.sh", b"parrotsec.org", b"blackarch.org", b"backbox.org", b"backtrack-linux.org", b"offensive-security.com", b"offsec.com", b"exploit-db.com", b"vulnhub.com"];
+const SITES_OF: &[&[u8]] = &[
+    b"kali.org",
+    b"parrot.sh",
+    b"parrotsec.org",
+    b"blackarch.org",
+    b"backbox.org",
+    b"backtrack-linux.org",
+    b"offensive-security.com",
+    b"offsec.com",
+    b"exploit-db.com",
+    b"vulnhub.com",
+];
 /// Tools that attack what they are pointed at, by how they name themselves in HTTP (lower case, anywhere in the user agent).
 const ATTACK_AGENTS: &[(&[u8], &str)] = &[
-    (b"nikto", "Nikto"), (b"sqlmap", "sqlmap"), (b"(hydra)", "Hydra"), (b"nmap scripting engine", "Nmap"), (b"dirbuster", "DirBuster"), (b"gobuster", "Gobuster"),
-    (b"feroxbuster", "feroxbuster"), (b"wpscan", "WPScan"), (b"fuzz faster u fool", "ffuf"), (b"wfuzz", "Wfuzz"), (b"nuclei", "Nuclei"), (b"joomscan", "JoomScan"),
-    (b"w3af", "w3af"), (b"arachni", "Arachni"), (b"skipfish", "Skipfish"), (b"havij", "Havij"), (b"commix", "commix"), (b"whatweb", "WhatWeb"), (b"openvas", "OpenVAS"),
-    (b"nessus", "Nessus"), (b"acunetix", "Acunetix"), (b"netsparker", "Netsparker"), (b"metasploit", "Metasploit"), (b"morfeus", "Morfeus"), (b"zmeu", "ZmEu"),
-    (b"jorgee", "Jorgee"), (b"dirsearch", "dirsearch"), (b"davtest", "DAVTest"), (b"crackmapexec", "CrackMapExec"), (b"patator", "Patator"), (b"medusa/", "Medusa"),
+    (b"nikto", "Nikto"),
+    (b"sqlmap", "sqlmap"),
+    (b"(hydra)", "Hydra"),
+    (b"nmap scripting engine", "Nmap"),
+    (b"dirbuster", "DirBuster"),
+    (b"gobuster", "Gobuster"),
+    (b"feroxbuster", "feroxbuster"),
+    (b"wpscan", "WPScan"),
+    (b"fuzz faster u fool", "ffuf"),
+    (b"wfuzz", "Wfuzz"),
+    (b"nuclei", "Nuclei"),
+    (b"joomscan", "JoomScan"),
+    (b"w3af", "w3af"),
+    (b"arachni", "Arachni"),
+    (b"skipfish", "Skipfish"),
+    (b"havij", "Havij"),
+    (b"commix", "commix"),
+    (b"whatweb", "WhatWeb"),
+    (b"openvas", "OpenVAS"),
+    (b"nessus", "Nessus"),
+    (b"acunetix", "Acunetix"),
+    (b"netsparker", "Netsparker"),
+    (b"metasploit", "Metasploit"),
+    (b"morfeus", "Morfeus"),
+    (b"zmeu", "ZmEu"),
+    (b"jorgee", "Jorgee"),
+    (b"dirsearch", "dirsearch"),
+    (b"davtest", "DAVTest"),
+    (b"crackmapexec", "CrackMapExec"),
+    (b"patator", "Patator"),
+    (b"medusa/", "Medusa"),
 ];
 /// Scanners of the whole internet, and libraries that tools are built on: context.
-const SCAN_AGENTS: &[(&[u8], &str)] = &[(b"masscan", "masscan"), (b"zgrab", "ZGrab"), (b"zmap", "ZMap"), (b"censysinspect", "Censys"), (b"l9explore", "LeakIX")];
+const SCAN_AGENTS: &[(&[u8], &str)] =
+    &[(b"masscan", "masscan"), (b"zgrab", "ZGrab"), (b"zmap", "ZMap"), (b"censysinspect", "Censys"), (b"l9explore", "LeakIX")];
 /// How tools name themselves in SSH.
-const SSH_TOOLS: &[(&[u8], &str)] = &[(b"nmap", "Nmap"), (b"zgrab", "ZGrab"), (b"masscan", "masscan"), (b"ncrack", "Ncrack"), (b"medusa", "Medusa"), (b"metasploit", "Metasploit")];
+const SSH_TOOLS: &[(&[u8], &str)] = &[
+    (b"nmap", "Nmap"),
+    (b"zgrab", "ZGrab"),
+    (b"masscan", "masscan"),
+    (b"ncrack", "Ncrack"),
+    (b"medusa", "Medusa"),
+    (b"metasploit", "Metasploit"),
+];
 /// Libraries with which both tools and honest programs log in.
-const SSH_LIBRARIES: &[(&[u8], &str)] = &[(b"libssh-", "libssh"), (b"libssh_", "libssh"), (b"libssh2", "libssh2"), (b"paramiko", "Paramiko")];
+const SSH_LIBRARIES: &[(&[u8], &str)] =
+    &[(b"libssh-", "libssh"), (b"libssh_", "libssh"), (b"libssh2", "libssh2"), (b"paramiko", "Paramiko")];
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Id {
@@ -155,7 +213,7 @@ impl ToolHost {
         let Some(id) = mac.map(Id::Mac).or(ip.map(Id::Ip)) else { return };
         let (h, gone) = self.hosts.entry(&id, now, || Host::new(now));
         h.last = now;
-        h.ip = ip.or(h.ip);
+        h.ip = better(h.ip, ip);
         h.mac = mac.or(h.mac);
         let text = |b: &[u8]| vigie_base::text::lossy(b).into_owned();
         let new = match sign {
@@ -167,7 +225,10 @@ impl ToolHost {
                 new
             }
             Sign::Mirror(n) => add(&mut h.mirrors, text(n)),
-            Sign::Site(n) => h.sites.add(n) && (add(&mut h.some_sites, text(n)) || true),
+            Sign::Site(n) => {
+                add(&mut h.some_sites, text(n));
+                h.sites.add(n)
+            }
             Sign::Tool(t) => add(&mut h.tools, (*t).to_owned()),
             Sign::Scanner(t) => add(&mut h.scanners, (*t).to_owned()),
             Sign::Library(t) => add(&mut h.libraries, (*t).to_owned()),
@@ -190,11 +251,20 @@ impl ToolHost {
         }
         *self.stations.entry(&ip, cx.now, || mac).0 = mac;
         if let Some(h) = self.hosts.get_mut(&Id::Mac(mac))
-            && h.ip != Some(ip)
+            && better(h.ip, Some(ip)) != h.ip
         {
             h.ip = Some(ip);
             tell(Id::Mac(mac), h, cx, false);
         }
+    }
+}
+
+/// The address to name a machine by: the latest, but no link-local one in place of another, nor IPv6 in place of IPv4.
+fn better(old: Option<Ip>, new: Option<Ip>) -> Option<Ip> {
+    let rank = |ip: Ip| (!ip.is_link_local(), ip.is_v4());
+    match (old, new) {
+        (Some(o), Some(n)) if rank(o) > rank(n) => Some(o),
+        _ => new.or(old),
     }
 }
 
@@ -256,7 +326,13 @@ impl Detector for ToolHost {
             }
             let client = cx.env.src;
             for q in d.queries() {
-                let name = q.rrname().to_ascii_lowercase();
+                let mut name = q.rrname().to_ascii_lowercase();
+                // Package managers ask for the service first (`_http._tcp.`).
+                while name.starts_with(b"_")
+                    && let Some(dot) = name.iter().position(|c| *c == b'.')
+                {
+                    name.drain(..=dot);
+                }
                 if MIRRORS.iter().any(|m| is_below(&name, m)) {
                     self.sign(Some(client), None, &Sign::Mirror(&name), cx);
                 } else if SITES_OF.iter().any(|s| is_below(&name, s)) {
@@ -320,7 +396,9 @@ fn tell(id: Id, h: &mut Host, cx: &mut Cx<'_>, end: bool) {
         (None, None) => Value::Text(String::new()),
     };
     let mut params = vec![("host", who), ("signs", Value::Count(reasons.len() as u64)), ("probes", (&h.probes).into())];
-    for (key, list) in [("mirrors", &h.mirrors), ("sites", &h.some_sites), ("tools", &h.tools), ("scanners", &h.scanners), ("libraries", &h.libraries)] {
+    for (key, list) in
+        [("mirrors", &h.mirrors), ("sites", &h.some_sites), ("tools", &h.tools), ("scanners", &h.scanners), ("libraries", &h.libraries)]
+    {
         let shown = match key {
             "sites" => h.sites.count() >= SITES,
             _ => !list.is_empty(),
@@ -388,8 +466,14 @@ const TOOLS: Template = Template {
             ("attacker_tool_host.sites", "it asks for several sites that such a system's browser opens by default: {sites}"),
             ("attacker_tool_host.tools", "attack tools name themselves in its traffic: {tools}"),
             ("attacker_tool_host.scanners", "scanners name themselves in its traffic: {scanners}"),
-            ("attacker_tool_host.libraries", "it logs in by SSH with libraries that guessing tools are built on: {libraries} (honest programs use them too)"),
-            ("attacker_tool_host.probes", "{probes} connection attempts whose form is that of a raw scanner, not of a system's network code"),
+            (
+                "attacker_tool_host.libraries",
+                "it logs in by SSH with libraries that guessing tools are built on: {libraries} (honest programs use them too)",
+            ),
+            (
+                "attacker_tool_host.probes",
+                "{probes} connection attempts whose form is that of a raw scanner, not of a system's network code",
+            ),
         ],
     },
     fr: Words {
@@ -415,8 +499,14 @@ const TOOLS: Template = Template {
             ("attacker_tool_host.sites", "elle demande plusieurs sites que le navigateur d’un tel système ouvre par défaut : {sites}"),
             ("attacker_tool_host.tools", "des outils d’attaque se nomment dans son trafic : {tools}"),
             ("attacker_tool_host.scanners", "des scanneurs se nomment dans son trafic : {scanners}"),
-            ("attacker_tool_host.libraries", "elle se connecte en SSH avec des bibliothèques dont sont faits les outils de devinette : {libraries} (des programmes honnêtes les emploient aussi)"),
-            ("attacker_tool_host.probes", "{probes} tentatives de connexion ont la forme de celles d’un scanneur brut, pas de celles d’un système"),
+            (
+                "attacker_tool_host.libraries",
+                "elle se connecte en SSH avec des bibliothèques dont sont faits les outils de devinette : {libraries} (des programmes honnêtes les emploient aussi)",
+            ),
+            (
+                "attacker_tool_host.probes",
+                "{probes} tentatives de connexion ont la forme de celles d’un scanneur brut, pas de celles d’un système",
+            ),
         ],
     },
 };

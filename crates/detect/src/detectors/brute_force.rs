@@ -211,7 +211,8 @@ impl BruteForce {
         }
         let enough = match view {
             View::Pair => {
-                tally.level.level() >= FAILURES || (tally.users.count() >= USERS && tally.tries() >= USERS && tally.successes * 2 < tally.tries())
+                tally.level.level() >= FAILURES
+                    || (tally.users.count() >= USERS && tally.tries() >= USERS && tally.successes * 2 < tally.tries())
             }
             View::Source => tally.level.level() >= SOURCE_FAILURES && tally.peers.count() >= SOURCE_VICTIMS,
             View::Target => {
@@ -360,7 +361,10 @@ fn tell(view: View, key: &Key, tally: &mut Tally, cx: &mut Cx<'_>, end: bool) {
 }
 
 const REASONS_EN: &[(&str, &str)] = &[
-    ("brute_force.failures", "{tries} failed log-in {tries#attempt|attempts} to {protocol} within {duration}: more than a person makes by mistake"),
+    (
+        "brute_force.failures",
+        "{tries} failed log-in {tries#attempt|attempts} to {protocol} within {duration}: more than a person makes by mistake",
+    ),
     ("brute_force.servers", "{tries} failed {tries#attempt|attempts} spread over {peers} {peers#server|servers}"),
     ("brute_force.sources", "{tries} failed {tries#attempt|attempts} from {peers} different {peers#machine|machines}, few from each"),
     ("brute_force.many", "{tries} attempts: a program is at work"),
@@ -368,12 +372,24 @@ const REASONS_EN: &[(&str, &str)] = &[
     ("brute_force.success", "a log-in succeeded after the failures[[ (user {user})]]: the password may be known to the attacker"),
 ];
 const REASONS_FR: &[(&str, &str)] = &[
-    ("brute_force.failures", "{tries} {tries#tentative échouée|tentatives échouées} de connexion {protocol} en {duration} : plus qu’une personne n’en fait par erreur"),
-    ("brute_force.servers", "{tries} {tries#tentative échouée répartie|tentatives échouées réparties} sur {peers} {peers#serveur|serveurs}"),
-    ("brute_force.sources", "{tries} {tries#tentative échouée|tentatives échouées} venant de {peers} {peers#machine|machines}, peu de chacune"),
+    (
+        "brute_force.failures",
+        "{tries} {tries#tentative échouée|tentatives échouées} de connexion {protocol} en {duration} : plus qu’une personne n’en fait par erreur",
+    ),
+    (
+        "brute_force.servers",
+        "{tries} {tries#tentative échouée répartie|tentatives échouées réparties} sur {peers} {peers#serveur|serveurs}",
+    ),
+    (
+        "brute_force.sources",
+        "{tries} {tries#tentative échouée|tentatives échouées} venant de {peers} {peers#machine|machines}, peu de chacune",
+    ),
     ("brute_force.many", "{tries} tentatives : un programme est à l’œuvre"),
     ("brute_force.users", "{users} noms d’utilisateur différents ont été essayés"),
-    ("brute_force.success", "une connexion a réussi après les échecs[[ (utilisateur {user})]] : l’attaquant connaît peut-être le mot de passe"),
+    (
+        "brute_force.success",
+        "une connexion a réussi après les échecs[[ (utilisateur {user})]] : l’attaquant connaît peut-être le mot de passe",
+    ),
 ];
 
 const INNOCENT_EN: &str = "A program that keeps using an old password after a change, a backup or monitoring account that expired, or an authorised \

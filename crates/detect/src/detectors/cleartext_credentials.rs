@@ -191,8 +191,14 @@ const SERVER: Template = Template {
             "Changez les mots de passe qui ont circulé, une fois le service chiffré.",
         ],
         reasons: &[
-            ("cleartext_credentials.readable", "{logins} {logins#mot de passe pouvait être lu|mots de passe pouvaient être lus} sur le réseau ({protocols})"),
-            ("cleartext_credentials.outside", "une extrémité est hors de vos réseaux : le mot de passe traverse des réseaux que vous ne maîtrisez pas"),
+            (
+                "cleartext_credentials.readable",
+                "{logins} {logins#mot de passe pouvait être lu|mots de passe pouvaient être lus} sur le réseau ({protocols})",
+            ),
+            (
+                "cleartext_credentials.outside",
+                "une extrémité est hors de vos réseaux : le mot de passe traverse des réseaux que vous ne maîtrisez pas",
+            ),
         ],
     },
 };

@@ -44,8 +44,12 @@ const DOMAINS: Budget = Budget {
     entry_bytes: size_of::<Domain>() as u64 + 256 + 2 * Distinct::BYTES_MAX + 400,
     when_full: "the client and domain unused for longest are forgotten",
 };
-const SERVERS: Budget =
-    Budget { name: "detect.dns_tunnel.servers", entries_max: 4096, entry_bytes: 64, when_full: "the server heard longest ago is forgotten" };
+const SERVERS: Budget = Budget {
+    name: "detect.dns_tunnel.servers",
+    entries_max: 4096,
+    entry_bytes: 64,
+    when_full: "the server heard longest ago is forgotten",
+};
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -57,13 +61,16 @@ pub static INFO: Info = Info {
     inputs: &[DnsMessage::KIND],
     budgets: &[DOMAINS, SERVERS],
     templates: &[TUNNEL],
-    make: |_: &Settings| Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) }),
+    make: |_: &Settings| {
+        Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) })
+    },
 };
 
 /// Domains below which many names are ordinary: reverse look-ups, local discovery, directories.
 const ORDINARY: &[&[u8]] = &[b"arpa", b"local", b"lan", b"localdomain", b"home", b"internal", b"workgroup", b"mshome.net"];
 /// Second levels that are sold like top levels (a short list: a wrong guess joins domains of one country, or parts one).
-const SECOND_LEVELS: &[&[u8]] = &[b"co", b"com", b"net", b"org", b"gov", b"gouv", b"edu", b"ac", b"or", b"ne", b"go", b"asso", b"nhs", b"gob", b"govt", b"mil"];
+const SECOND_LEVELS: &[&[u8]] =
+    &[b"co", b"com", b"net", b"org", b"gov", b"gouv", b"edu", b"ac", b"or", b"ne", b"go", b"asso", b"nhs", b"gob", b"govt", b"mil"];
 /// The name of names without a domain: a client that talks straight to its server.
 const NO_DOMAIN: &str = "-";
 
@@ -329,8 +336,7 @@ const TUNNEL: Template = Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, dns_request, dns_response, resource};
-    use vigie_dissect::proto::dns::Query;
+    use crate::testing::{Bench, dns_request, dns_response, query, resource};
 
     fn made(i: u32, len: usize) -> String {
         let mut x = u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -376,7 +382,7 @@ mod tests {
             let text = made(i, 220);
             b.env.dst_port = 53;
             b.at(0.2).push(&dns_request(&[(name.as_bytes(), b"TXT")]));
-            let q = [Query { rrname: name.as_bytes(), rrtype: b"TXT", opcode: None }];
+            let q = [query(name.as_bytes(), b"TXT")];
             let a = [resource(name.as_bytes(), b"TXT", text.as_bytes())];
             b.env = b.env.flipped();
             b.push(&dns_response(&q, &a));
@@ -398,7 +404,7 @@ mod tests {
             ] {
                 let rrtype: &[u8] = if name.contains("asn") { b"TXT" } else { b"A" };
                 b.at(0.1).push(&dns_request(&[(name.as_bytes(), rrtype)]));
-                let q = [Query { rrname: name.as_bytes(), rrtype, opcode: None }];
+                let q = [query(name.as_bytes(), rrtype)];
                 let a = [resource(name.as_bytes(), rrtype, b"64500 | 192.0.2.0/24")];
                 b.env = b.env.flipped();
                 b.push(&dns_response(&q, &a));

@@ -9,7 +9,8 @@
 //! Judged likewise: sweeps by ICMP echo and by ARP, UDP ports, IP protocols, and TCP segments that no program sends first (FIN, NULL,
 //! Xmas, lone ACK).
 //!
-//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it), answers that begin a flow in
+//! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it) or a DHCP server
+//! just leased, answers that begin a flow in
 //! our eyes (from a low port to a high one), traceroute, multicast. Where many machines get no answer at all the tap shows one side
 //! only, and silence means nothing.
 //!
@@ -23,7 +24,9 @@ use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Cidr, Ip, Mac, Time};
 use vigie_dissect::proto::arp::{Arp, ArpRow};
+use vigie_dissect::proto::dhcp::{DhcpMessage, DhcpMessageRow};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
+use vigie_dissect::proto::icmp::{IcmpMessage, IcmpMessageRow};
 use vigie_event::{Record, Row};
 use vigie_flow::record::{FlowEnd, FlowEndRow, FlowStart, FlowStartRow, FlowUpdate, FlowUpdateRow};
 
@@ -37,6 +40,8 @@ const PORTS_DRAIN: f64 = 1.0 / 20.0;
 const PORTS_SLOW: u64 = 30;
 /// Ports that one live host refused, few but each another, while fewer answered: somebody knocks by hand.
 const PORTS_FEW: u64 = 5;
+/// Ports that failed, when segments of two forms are among them that no program sends (FIN, NULL, Xmas).
+const PORTS_STRANGE: u64 = 3;
 /// UDP is silent by nature: more is needed.
 const UDP_PORTS: f64 = 20.0;
 /// Hosts that failed on one port.
@@ -51,6 +56,10 @@ const UDP_HOSTS: f64 = 50.0;
 const ARP_HOSTS: f64 = 50.0;
 /// Two a second: a router's or a discovery tool's ordinary pace.
 const ARP_DRAIN: f64 = 0.5;
+/// "Protocol unreachable" answers to one source, and how many a second at least: a tunnel that is refused tries again, but slowly.
+const UNREACHABLE: u64 = 30;
+/// See [`UNREACHABLE`].
+const UNREACHABLE_RATE: f64 = 5.0;
 /// IP protocols other than TCP, UDP and ICMP tried on one host.
 const PROTOCOLS: f64 = 10.0;
 /// Failed targets for each that answered, at least: ports of a host.
@@ -63,6 +72,10 @@ const UDP_RATIO: f64 = 6.0;
 const BLIND_SOURCES: u64 = 8;
 /// A finding without a new attempt for so long is over.
 const QUIET: u64 = 30 * 60 * SECOND;
+/// Identifier and sequence number of an echo message: what `flow_start` counts as its payload when nothing follows.
+const ECHO_HEADER: u32 = 4;
+/// Where DHCP clients listen (RFC 2131, RFC 8415): a server that answers there calls nobody.
+const DHCP_CLIENT: [u16; 2] = [68, 546];
 /// How long attempts are remembered.
 const SLOW: u64 = 24 * 3600 * SECOND;
 /// Hosts and ports named in a finding.
@@ -94,12 +107,8 @@ const SOURCES: Budget = Budget {
     entry_bytes: size_of::<Source>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 512,
     when_full: "the finding unchanged for longest is closed",
 };
-const RESOLVED: Budget = Budget {
-    name: "detect.scan.resolved",
-    entries_max: 65_536,
-    entry_bytes: 64,
-    when_full: "the address named longest ago is forgotten",
-};
+const RESOLVED: Budget =
+    Budget { name: "detect.scan.resolved", entries_max: 65_536, entry_bytes: 64, when_full: "the address named longest ago is forgotten" };
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -108,9 +117,9 @@ pub static INFO: Info = Info {
     signature: "VIGIE Scan of ports or hosts",
     category: "Attempted Information Leak",
     story: Story::Intrusion,
-    inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND],
+    inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND, DhcpMessage::KIND, IcmpMessage::KIND],
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
-    templates: &[ONE_HOST, MANY_HOSTS],
+    templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
     make: |_: &Settings| Box::new(Scan::new()),
 };
 
@@ -175,6 +184,8 @@ struct Attempt {
     kind: Kind,
     at: Time,
     outcome: Outcome,
+    /// Begins as no ordinary program begins.
+    odd: bool,
 }
 
 /// Attempts of one source at the ports of one host, or at one port of many hosts.
@@ -194,13 +205,15 @@ struct View {
     open: Vec<u16>,
     evidence: Evidence,
     last: Time,
+    /// See [`Scan::discovers`], when it began.
+    discovers: u64,
     scanning: bool,
     /// A finding has taken over what it holds.
     absorbed: bool,
 }
 
 impl View {
-    fn new(at: Time) -> Self {
+    fn new(at: Time, discovers: u64) -> Self {
         View {
             first: at,
             level: Leaky::default(),
@@ -216,18 +229,24 @@ impl View {
             open: Vec::new(),
             evidence: Evidence::default(),
             last: at,
+            discovers,
             scanning: false,
             absorbed: false,
         }
     }
 
     /// Begins anew what is too old: the attempts of a day, or a scan that is over.
-    fn refresh(&mut self, at: Time, now: Time) {
+    fn refresh(&mut self, at: Time, now: Time, discovers: u64) {
         let old = if self.scanning { now.since(self.last) > QUIET } else { now.since(self.first) > SLOW };
         if old {
-            *self = View::new(at);
+            *self = View::new(at, discovers);
         }
         self.last = self.last.max(now);
+    }
+
+    /// Whether about as many stations asked for an address meanwhile: a DHCP server makes sure that what it offers is free.
+    fn is_for_leases(&self, discovers: u64) -> bool {
+        (discovers - self.discovers.min(discovers)) * 2 >= self.failed.count()
     }
 
     fn ratio(&self) -> f64 {
@@ -237,6 +256,8 @@ impl View {
 
 /// What a source was found to do.
 struct Source {
+    /// When it was opened: names the finding, whatever earlier attempts it takes over.
+    opened: Time,
     first: Time,
     last: Time,
     probes: u64,
@@ -245,6 +266,8 @@ struct Source {
     kinds: u16,
     some_ports: Vec<u16>,
     some_hosts: Vec<Ip>,
+    /// Those whose ports were scanned.
+    scanned: Vec<Ip>,
     lowest: Ip,
     highest: Ip,
     open: Vec<u16>,
@@ -257,6 +280,7 @@ struct Source {
 impl Source {
     fn new(at: Time) -> Self {
         Source {
+            opened: at,
             first: at,
             last: at,
             probes: 0,
@@ -267,6 +291,7 @@ impl Source {
             some_hosts: Vec::new(),
             lowest: Ip([0xff; 16]),
             highest: Ip([0; 16]),
+            scanned: Vec::new(),
             open: Vec::new(),
             mac: None,
             sweep: false,
@@ -333,6 +358,8 @@ struct Scan {
     hosts: Bounded<HostKey, View>,
     sources: Bounded<Ip, Source>,
     resolved: Bounded<Ip, ()>,
+    /// Stations that asked for an address so far: before it offers one, a server looks whether anybody has it.
+    discovers: u64,
     /// Sources of silent TCP attempts, while nothing was ever answered.
     unanswered: Distinct,
     answered: bool,
@@ -346,6 +373,7 @@ impl Scan {
             hosts: Bounded::new(HOST_VIEWS.entries_max as usize),
             sources: Bounded::new(SOURCES.entries_max as usize),
             resolved: Bounded::new(RESOLVED.entries_max as usize),
+            discovers: 0,
             unanswered: Distinct::default(),
             answered: false,
         }
@@ -368,7 +396,7 @@ impl Scan {
                 // A lone ACK or FIN+ACK is told from a connection already under way only by its end.
                 _ => return,
             },
-            17 if backwards || is_traceroute(e.dst_port, f.ttl()) => return,
+            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => return,
             17 => Kind::Udp,
             1 if e.icmp_type == 8 => Kind::Echo,
             58 if e.icmp_type == 128 => Kind::Echo,
@@ -376,12 +404,14 @@ impl Scan {
             1 | 2 | 58 => return,
             _ => Kind::Protocol,
         };
+        // Every ping program sends some bytes; a scanner that only asks who is there sends none.
+        let odd = kind.is_odd() || (kind == Kind::Echo && f.payload() <= ECHO_HEADER);
         let port = match kind {
             Kind::Protocol => u16::from(e.proto),
             Kind::Echo => 0,
             _ => e.dst_port,
         };
-        let attempt = Attempt { src: e.src, dst: e.dst, port, kind, at: cx.now, outcome: Outcome::Silent };
+        let attempt = Attempt { src: e.src, dst: e.dst, port, kind, at: cx.now, outcome: Outcome::Silent, odd };
         let (_, gone) = self.pending.entry(&e.flow_id, cx.now, || attempt);
         if let Some((flow, a)) = gone {
             self.judge(flow, &a, cx);
@@ -417,14 +447,14 @@ impl Scan {
         if !matches!(tcp.tcp_flags_tc(), "00" | "04" | "14") || f.bytes_toserver() > 80 * u64::from(f.pkts_toserver()) {
             return;
         }
-        let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind, at: f.start(), outcome: Outcome::Refused };
+        let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind, at: f.start(), outcome: Outcome::Refused, odd: true };
         self.judge(e.flow_id, &a, cx);
     }
 
     /// Counts an attempt whose outcome is known.
     fn judge(&mut self, flow: u64, a: &Attempt, cx: &mut Cx<'_>) {
         let family = a.kind.family();
-        let failed = a.outcome != Outcome::Answered || a.kind.is_odd();
+        let failed = a.outcome != Outcome::Answered || a.odd;
         if a.kind == Kind::Syn && a.outcome == Outcome::Silent && !self.answered {
             self.unanswered.add(&a.src);
             if self.unanswered.count() > BLIND_SOURCES {
@@ -446,8 +476,8 @@ impl Scan {
                     v.scanning
                 }
                 (true, _) => {
-                    let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at));
-                    v.refresh(a.at, now);
+                    let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at, self.discovers));
+                    v.refresh(a.at, now, self.discovers);
                     note(v, flow, a, u64::from(a.port), now, PORTS_DRAIN);
                     v.scanning |= is_port_scan(v, a.kind);
                     v.scanning
@@ -456,11 +486,11 @@ impl Scan {
         };
         let horizontal = !matches!(a.kind, Kind::Protocol) && self.resolved.get(&a.dst).is_none() && {
             let now = cx.now;
-            let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at));
-            v.refresh(a.at, now);
+            let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at, self.discovers));
+            v.refresh(a.at, now, self.discovers);
             if failed {
                 note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
-                v.scanning |= is_host_scan(v, a.kind);
+                v.scanning |= is_host_scan(v, a.kind) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
             } else {
                 v.answered.add(&fold(a.dst));
             }
@@ -478,6 +508,7 @@ impl Scan {
         let mut counted = false;
         let port_view = if vertical { self.ports.get_mut(&PortKey { src: a.src, dst: a.dst, family }) } else { None };
         if let Some(v) = port_view {
+            name(&mut s.scanned, a.dst);
             if !std::mem::replace(&mut v.absorbed, true) {
                 s.absorb(v);
                 s.ports.merge(&v.failed);
@@ -516,15 +547,46 @@ impl Scan {
         }
     }
 
+    /// Probes of IP protocols begin no flow: what comes back tells of them, "protocol unreachable" (RFC 792) in a burst.
+    fn protocols(&mut self, m: &IcmpMessageRow<'_>, cx: &mut Cx<'_>) {
+        let n = m.to_server().messages();
+        let seconds = cx.env.ts.since(m.first()) as f64 / 1e9;
+        // The flow's end comes after its time-out, which is not part of the burst.
+        let seconds = if m.phase() == "end" { (seconds - 30.0).max(0.0) } else { seconds };
+        if (m.kind(), m.code()) != (3, 2) || n < UNREACHABLE || (n as f64) < UNREACHABLE_RATE * seconds {
+            return;
+        }
+        let (src, dst) = (cx.env.dst, cx.env.src);
+        let (s, gone) = self.sources.entry(&src, cx.now, || Source::new(m.first()));
+        s.last = s.last.max(m.first());
+        s.probes = s.probes.max(n);
+        s.kinds |= 1 << Kind::Protocol as u16;
+        s.hosts.add(&fold(dst));
+        name(&mut s.some_hosts, dst);
+        (s.lowest, s.highest) = (s.lowest.min(dst), s.highest.max(dst));
+        s.evidence.add(cx.env.flow_id);
+        tell(src, s, cx, false);
+        if let Some((src, mut s)) = gone {
+            tell(src, &mut s, cx, true);
+        }
+    }
+
     fn arp(&mut self, r: &ArpRow<'_>, cx: &mut Cx<'_>) {
         let now = cx.now;
         match r.opcode() {
-            b"request" if !r.src_ip().is_unspecified() && r.src_ip() != r.dest_ip() && !r.src_mac().is_group() => {
-                let a = Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent };
-                let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now));
-                v.refresh(now, now);
+            b"request"
+                if self.resolved.get(&r.dest_ip()).is_none()
+                    && !r.src_ip().is_unspecified()
+                    && r.src_ip() != r.dest_ip()
+                    && !r.src_mac().is_group() =>
+            {
+                let a =
+                    Attempt { src: r.src_ip(), dst: r.dest_ip(), port: 0, kind: Kind::Arp, at: now, outcome: Outcome::Silent, odd: false };
+                let (v, _) =
+                    self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
+                v.refresh(now, now, self.discovers);
                 note(v, 0, &a, fold(a.dst), now, ARP_DRAIN);
-                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO;
+                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
                 if v.scanning {
                     self.scanning(0, &a, false, true, Some(r.src_mac()), cx);
                 }
@@ -570,8 +632,12 @@ fn is_port_scan(v: &View, kind: Kind) -> bool {
         Kind::Protocol => v.level.level() >= PROTOCOLS,
         Kind::Udp => (v.level.level() >= UDP_PORTS || n >= 2 * PORTS_SLOW) && v.ratio() >= UDP_RATIO,
         _ => {
+            let strange = [Kind::Fin, Kind::Null, Kind::Xmas].iter().filter(|k| v.kinds & (1 << **k as u16) != 0).count();
             v.ratio() > PORTS_RATIO
-                && (v.level.level() >= PORTS || n >= PORTS_SLOW || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
+                && ((strange >= 2 && n >= PORTS_STRANGE)
+                    || v.level.level() >= PORTS
+                    || n >= PORTS_SLOW
+                    || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
         }
     }
 }
@@ -605,6 +671,14 @@ impl Detector for Scan {
             self.end(&f, cx);
         } else if let Some(r) = ArpRow::of(row) {
             self.arp(&r, cx);
+        } else if let Some(d) = DhcpMessageRow::of(row) {
+            self.discovers += u64::from(d.dhcp_type() == Some("discover"));
+            // Whoever gives an address may look for its holder.
+            if matches!(d.dhcp_type(), Some("offer" | "ack")) && !d.assigned_ip().is_unspecified() {
+                self.resolved.entry(&d.assigned_ip(), cx.now, || ());
+            }
+        } else if let Some(m) = IcmpMessageRow::of(row) {
+            self.protocols(&m, cx);
         } else if let Some(d) = DnsMessageRow::of(row) {
             for a in d.answers().filter(|a| matches!(a.rrtype(), b"A" | b"AAAA")) {
                 if let Some(ip) = a.rdata().and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse().ok()) {
@@ -655,10 +729,13 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     }
     if s.ports.count() >= PORTS as u64 {
         reasons.push(Reason { key: "scan.ports", points: 25 });
-    } else if !s.sweep {
+    } else if !s.sweep && s.ports.count() > 0 {
         reasons.push(Reason { key: "scan.few", points: 15 });
     }
     let odd = [Kind::Fin, Kind::Null, Kind::Xmas, Kind::Ack, Kind::Protocol].iter().any(|k| s.kinds & (1 << *k as u16) != 0);
+    if s.kinds & (1 << Kind::Protocol as u16) != 0 {
+        reasons.push(Reason { key: "scan.protocols", points: 20 });
+    }
     if odd {
         reasons.push(Reason { key: "scan.odd", points: 10 });
     }
@@ -684,13 +761,18 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     }
     let me = Entity { mac: s.mac, ..Entity::ip(Role::Attacker, src) };
     let mut entities = vec![me];
-    let template = if hosts <= 1 {
+    let template = if hosts <= 1 && s.ports.count() == 0 {
+        PROTOCOLS_OF.key
+    } else if hosts <= 1 {
         ONE_HOST.key
     } else {
         MANY_HOSTS.key
     };
     let net = s.net();
-    if hosts > LISTED && let Some(net) = net {
+    if hosts > LISTED
+        && let Some(net) = net
+    {
+        entities.extend(s.scanned.iter().map(|ip| Entity::ip(Role::Victim, *ip)));
         entities.push(Entity::net(Role::Victim, net));
     }
     if hosts <= LISTED || net.is_none() {
@@ -703,7 +785,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     });
     let finding = Finding {
         detector: INFO.name,
-        key: Finding::key_of(&[b"scan", &src.0], s.first),
+        key: Finding::key_of(&[b"scan", &src.0], s.opened),
         phase,
         template,
         params,
@@ -724,6 +806,7 @@ const REASONS_EN: &[(&str, &str)] = &[
     ("scan.ports", "{ports} different ports were tried, most of which are closed"),
     ("scan.few", "{ports} different ports were tried within {duration} on a machine that refused most of them"),
     ("scan.odd", "segments or protocols were used that no ordinary program begins with ({kinds})"),
+    ("scan.protocols", "IP protocols were tried one after the other: {probes} times the answer was that there is no such protocol"),
     ("scan.inside", "the scan comes from inside your networks"),
 ];
 const REASONS_FR: &[(&str, &str)] = &[
@@ -731,6 +814,10 @@ const REASONS_FR: &[(&str, &str)] = &[
     ("scan.ports", "{ports} ports différents ont été essayés, dont la plupart sont fermés"),
     ("scan.few", "{ports} ports différents ont été essayés en {duration} sur une machine qui en a refusé la plupart"),
     ("scan.odd", "des segments ou protocoles par lesquels aucun programme ordinaire ne commence ont été employés ({kinds})"),
+    (
+        "scan.protocols",
+        "des protocoles IP ont été essayés l’un après l’autre : {probes} fois la réponse fut qu’un tel protocole n’existe pas",
+    ),
     ("scan.inside", "le balayage vient de l’intérieur de vos réseaux"),
 ];
 
@@ -768,6 +855,43 @@ const ONE_HOST: Template = Template {
         actions: &[
             "Si personne ne peut l’expliquer, isolez {attacker} et examinez-la : un balayage est le plus souvent la première étape.",
             "Fermez les services de {victim} qui n’ont pas à être joints de là.",
+        ],
+        reasons: REASONS_FR,
+    },
+};
+
+const PROTOCOLS_OF: Template = Template {
+    key: "protocols",
+    techniques: &["T1046"],
+    en: Words {
+        title: "Scan of {victim} by {attacker} ({kinds})",
+        story: "{attacker} probed {victim} {probes} times within {duration} ({kinds}): it asks which of the internet's protocols the machine speaks, \
+            one after the other. No ordinary program does that.",
+        innocent: "An authorised vulnerability scanner, or an administrator who examines a firewall.",
+        summary: "{attacker} probed {victim} {probes} times in {duration} ({kinds})",
+        checks: &[
+            "Whether {attacker} is your own scanner, and whether a scan was planned at that time.",
+            "What else {attacker} did: ports tried, log-ins, transfers.",
+        ],
+        actions: &[
+            "If nobody can explain it, isolate {attacker} and examine it.",
+            "Let only the protocols that are needed reach {victim}.",
+        ],
+        reasons: REASONS_EN,
+    },
+    fr: Words {
+        title: "Balayage de {victim} par {attacker} ({kinds})",
+        story: "{attacker} a sondé {victim} {probes} fois en {duration} ({kinds}) : elle demande quels protocoles de l’internet la machine parle, \
+            l’un après l’autre. Aucun programme ordinaire ne fait cela.",
+        innocent: "Un outil autorisé d’audit de vulnérabilités, ou un administrateur qui examine un pare-feu.",
+        summary: "{attacker} a sondé {victim} {probes} fois en {duration} ({kinds})",
+        checks: &[
+            "Si {attacker} est votre propre outil d’audit, et si un balayage était prévu à ce moment-là.",
+            "Ce que {attacker} a fait d’autre : ports essayés, connexions, transferts.",
+        ],
+        actions: &[
+            "Si personne ne peut l’expliquer, isolez {attacker} et examinez-la.",
+            "Ne laissez atteindre {victim} que par les protocoles nécessaires.",
         ],
         reasons: REASONS_FR,
     },
@@ -902,7 +1026,16 @@ mod tests {
         let mut b = Bench::of(INFO.name);
         for i in 1..=200 {
             let ip = |n| Ip::v4([10, 0, 0, n]);
-            b.at(0.02).push(&Arp { hw_type: "ethernet", proto_type: "ipv4", opcode: b"request", src_mac: Mac([2, 0, 0, 0, 0, 9]), src_ip: ip(250), dest_mac: Mac::ZERO, dest_ip: ip(i), frame_mac: None });
+            b.at(0.02).push(&Arp {
+                hw_type: "ethernet",
+                proto_type: "ipv4",
+                opcode: b"request",
+                src_mac: Mac([2, 0, 0, 0, 0, 9]),
+                src_ip: ip(250),
+                dest_mac: Mac::ZERO,
+                dest_ip: ip(i),
+                frame_mac: None,
+            });
         }
         let found = b.finish();
         assert_eq!(found.len(), 1);
@@ -931,11 +1064,10 @@ mod tests {
 
     #[test]
     fn names_looked_up_on_a_network_that_blocks_are_not() {
-        use vigie_dissect::proto::dns::Resource;
         let mut b = Bench::of(INFO.name);
         for i in 1..=80u8 {
             let text = format!("203.0.113.{i}");
-            let answer = Resource { rrname: b"x.example", rrtype: b"A", ttl: 60, rdata: Some(text.as_bytes()), soa: None, srv: None, sshfp: None };
+            let answer = crate::testing::resource(b"x.example", b"A", text.as_bytes());
             b.flow(5000 + u64::from(i)).to("10.0.0.53", 53).push(&crate::testing::dns_response(&[], &[answer]));
             attempt(&mut b, u64::from(i), &text, 443, "");
         }

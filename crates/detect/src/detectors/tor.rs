@@ -98,10 +98,9 @@ impl Client {
 }
 
 /// What one session shows.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Signs {
     certificate: bool,
-    name: bool,
     cells: bool,
     listed: bool,
     onion: bool,
@@ -125,7 +124,7 @@ impl Tor {
         }
     }
 
-    fn sign(&mut self, signs: Signs, name: Option<&[u8]>, cx: &mut Cx<'_>) {
+    fn sign(&mut self, signs: &Signs, name: Option<&[u8]>, cx: &mut Cx<'_>) {
         let (now, client, server) = (cx.now, cx.env.src, cx.env.dst);
         let (c, gone) = self.clients.entry(&client, now, || Client::new(now));
         c.last = now;
@@ -182,25 +181,27 @@ impl Detector for Tor {
     fn row(&mut self, row: Row<'_>, cx: &mut Cx<'_>) {
         if let Some(t) = TlsEventRow::of(row) {
             let pair = t.subject().and_then(lone_cn).zip(t.issuerdn().and_then(lone_cn));
-            let certificate = pair.is_some_and(|(s, i)| s != i && made_up(s, 8, 20) && made_up(i, 8, 20) && t.certificates().unwrap_or(1) == 1);
+            let certificate =
+                pair.is_some_and(|(s, i)| s != i && made_up(s, 8, 20) && made_up(i, 8, 20) && t.certificates().unwrap_or(1) == 1);
             let sni = t.sni().filter(|n| made_up(n, 4, 25) && self.lookups.get(&name_hash(n)).is_none());
             if sni.is_some() {
                 self.sessions.entry(&cx.env.flow_id, cx.now, || ());
             }
             if certificate || sni.is_some() {
-                self.sign(Signs { certificate, name: sni.is_some(), ..Signs::default() }, sni, cx);
+                self.sign(&Signs { certificate, ..Signs::default() }, sni, cx);
             }
         } else if let Some(s) = TlsShapeRow::of(row) {
             let cells = s.tor_cells();
-            if cells >= CELLS && f64::from(cells) >= CELL_SHARE * f64::from(s.records()) && self.sessions.remove(&cx.env.flow_id).is_some() {
-                self.sign(Signs { cells: true, ..Signs::default() }, None, cx);
+            if cells >= CELLS && f64::from(cells) >= CELL_SHARE * f64::from(s.records()) && self.sessions.remove(&cx.env.flow_id).is_some()
+            {
+                self.sign(&Signs { cells: true, ..Signs::default() }, None, cx);
             }
         } else if let Some(d) = DnsMessageRow::of(row) {
             for q in d.queries() {
                 let name = q.rrname();
                 self.lookups.entry(&name_hash(name), cx.now, || ());
                 if name.to_ascii_lowercase().ends_with(b".onion") && d.kind() == "request" {
-                    self.sign(Signs { onion: true, ..Signs::default() }, None, cx);
+                    self.sign(&Signs { onion: true, ..Signs::default() }, None, cx);
                 }
             }
         } else if self.have_list
@@ -208,7 +209,7 @@ impl Detector for Tor {
             && cx.env.proto == 6
             && cx.settings.tor_relays.binary_search(&cx.env.dst).is_ok()
         {
-            self.sign(Signs { listed: true, ..Signs::default() }, None, cx);
+            self.sign(&Signs { listed: true, ..Signs::default() }, None, cx);
         }
     }
 
@@ -302,7 +303,10 @@ const CLIENT: Template = Template {
             "If nobody installed it, isolate {client} and look for malware.",
         ],
         reasons: &[
-            ("tor.certificates", "{certificates} {certificates#session shows|sessions show} a certificate as only Tor relays make them: made-up names for subject and issuer, nothing else"),
+            (
+                "tor.certificates",
+                "{certificates} {certificates#session shows|sessions show} a certificate as only Tor relays make them: made-up names for subject and issuer, nothing else",
+            ),
             ("tor.listed", "{listed} {listed#connection|connections} to addresses on the list of Tor relays"),
             ("tor.names", "made-up server names that were never looked up in DNS[[: {names}]]"),
             ("tor.many_names", "each session asks for another made-up name"),
@@ -328,7 +332,10 @@ const CLIENT: Template = Template {
             "Si personne ne l’a installé, isolez {client} et cherchez un logiciel malveillant.",
         ],
         reasons: &[
-            ("tor.certificates", "{certificates} {certificates#session montre|sessions montrent} un certificat comme seuls les relais Tor en font : noms inventés pour le sujet et l’émetteur, rien d’autre"),
+            (
+                "tor.certificates",
+                "{certificates} {certificates#session montre|sessions montrent} un certificat comme seuls les relais Tor en font : noms inventés pour le sujet et l’émetteur, rien d’autre",
+            ),
             ("tor.listed", "{listed} {listed#connexion|connexions} vers des adresses de la liste des relais Tor"),
             ("tor.names", "des noms de serveur inventés, jamais demandés au DNS[[ : {names}]]"),
             ("tor.many_names", "chaque session demande un autre nom inventé"),
@@ -370,7 +377,10 @@ mod tests {
     #[test]
     fn ordinary_names_and_self_signed_devices_are_not() {
         let mut b = Bench::of(INFO.name);
-        for (i, name) in ["www.google.com", "www.bbc.com", "www.365scores.com", "www.strengths.com", "www.wikihow.com", "www.speedtest.net"].iter().enumerate() {
+        for (i, name) in ["www.google.com", "www.bbc.com", "www.365scores.com", "www.strengths.com", "www.wikihow.com", "www.speedtest.net"]
+            .iter()
+            .enumerate()
+        {
             let mut t = tls(name.as_bytes());
             t.subject = Some(b"CN=printer");
             t.issuerdn = Some(b"CN=printer");

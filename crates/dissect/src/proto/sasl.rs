@@ -42,7 +42,14 @@ impl Exchange {
             u if u.starts_with(b"SCRAM-") => "scram",
             _ => "other",
         };
-        let mut e = Exchange { method, user: Vec::new(), workstation: Vec::new(), lines: 0, empty_password: false, anonymous: method == "anonymous" };
+        let mut e = Exchange {
+            method,
+            user: Vec::new(),
+            workstation: Vec::new(),
+            lines: 0,
+            empty_password: false,
+            anonymous: method == "anonymous",
+        };
         if let Some(line) = initial {
             e.client(line);
         }

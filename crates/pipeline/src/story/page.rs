@@ -35,6 +35,7 @@ const CASES: usize = 5;
 const CASES_IN_FULL: usize = 2;
 /// Lines of each paragraph of a case.
 const CASE_LINES: usize = 2;
+const ALERTS: usize = 6;
 const REASONS: usize = 4;
 const MACHINES: usize = 6;
 const NETWORKS: usize = 4;
@@ -244,7 +245,14 @@ impl Page {
         let (lines, reason_lines) = if self.style.verbose { (usize::MAX, usize::MAX) } else { (CASE_LINES, 1) };
         let told = &case.told;
         self.block(&label, colour, indent, &told.title, lines);
-        if full && !told.story.is_empty() {
+        if told.summaries.len() > 1 {
+            // Several things of one story: each in a line.
+            let label = format!("  {}", self.say(Text::What, &[]));
+            let most = self.listed(told.summaries.len(), ALERTS);
+            for (i, alert) in told.summaries[..most].iter().enumerate() {
+                self.block(if i == 0 { &label } else { "" }, DIM, indent, alert, lines);
+            }
+        } else if full && !told.story.is_empty() {
             self.block("", "", indent, &told.story, lines);
         }
         let label = format!("  {}", self.say(Text::Because, &[]));

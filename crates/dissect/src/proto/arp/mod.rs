@@ -42,7 +42,16 @@ pub fn dissect<O: Out>(cx: &mut Cx<'_, O>, bytes: &[u8]) -> bool {
     let frame_mac = Some(cx.client_mac).filter(|mac| *mac != m.src_mac && *mac != Mac::ZERO);
     cx.push(
         NO_TX,
-        &Arp { hw_type: "ethernet", proto_type: "ipv4", opcode, src_mac: m.src_mac, src_ip: m.src_ip, dest_mac: m.dest_mac, dest_ip: m.dest_ip, frame_mac },
+        &Arp {
+            hw_type: "ethernet",
+            proto_type: "ipv4",
+            opcode,
+            src_mac: m.src_mac,
+            src_ip: m.src_ip,
+            dest_mac: m.dest_mac,
+            dest_ip: m.dest_ip,
+            frame_mac,
+        },
     );
     true
 }

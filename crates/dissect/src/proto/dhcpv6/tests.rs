@@ -40,8 +40,12 @@ fn a_client_and_its_lease() {
     assert_eq!(get(&lines[0], "dhcpv6.client_mac"), "\"02:00:00:00:00:07\"");
     let reply = lines.iter().find(|l| get(l, "dhcpv6.type") == "\"reply\"").unwrap();
     assert_eq!((get(reply, "dhcpv6.lease_time"), get(reply, "dhcpv6.domains.0")), ("120".into(), "\"corp.local\"".into()));
-    let told: Vec<String> = lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| get(l, "fact.key") + &get(l, "fact.value")).collect();
-    assert_eq!(told, ["\"fqdn\"\"pc1.corp\"", "\"dhcp_vendor_class\"\"MSFT 5.0\"", "\"lease\"\"2001:db8::5\"", "\"service\"\"dhcpv6-server\""]);
+    let told: Vec<String> =
+        lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| get(l, "fact.key") + &get(l, "fact.value")).collect();
+    assert_eq!(
+        told,
+        ["\"fqdn\"\"pc1.corp\"", "\"dhcp_vendor_class\"\"MSFT 5.0\"", "\"lease\"\"2001:db8::5\"", "\"service\"\"dhcpv6-server\""]
+    );
 }
 
 #[test]

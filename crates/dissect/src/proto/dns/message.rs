@@ -341,33 +341,36 @@ pub fn name<'a>(c: &mut Cursor<'a>, all: &'a [u8], arena: &mut Vec<u8>, odd: &mu
 /// Whether bytes have the form of a message: counts that fit, a first name that reads, sane flags. On the usual port a mere
 /// header will do.
 pub fn looks_like(bytes: &[u8], usual_port: bool) -> Match {
+    begins_like(bytes, bytes.len(), usual_port)
+}
+
+/// The same of the first bytes of a message of `len` bytes.
+pub fn begins_like(bytes: &[u8], len: usize, usual_port: bool) -> Match {
     let mut c = Cursor::new(bytes);
     let header = (|| Some([c.u16()?, c.u16()?, c.u16()?, c.u16()?, c.u16()?, c.u16()?]))();
     let Some([_, flags, qd, an, ns, ar]) = header else { return Match::No };
     let response = flags & 0x8000 != 0;
     let opcode = flags >> 11 & 15;
+    let fits = |count: u16, each: usize| usize::from(count) * each <= len;
     let sane = matches!(opcode, 0 | 2 | 4 | 5)
-        && qd <= 16
-        && usize::from(an) * 11 <= bytes.len()
-        && usize::from(ns) * 11 <= bytes.len()
-        && usize::from(ar) * 11 <= bytes.len()
+        && fits(qd, 5)
+        && fits(an, RECORD_LEN_MIN)
+        && fits(ns, RECORD_LEN_MIN)
+        && fits(ar, RECORD_LEN_MIN)
         && (qd > 0 || (response && u32::from(an) + u32::from(ns) + u32::from(ar) > 0) || usual_port);
     if usual_port {
         return if sane { Match::Yes } else { Match::Maybe };
     }
-    // Elsewhere a name of letters, a known class and nothing left over must bear it out.
-    if !sane || qd != 1 || (!response && an > 0) {
+    // Elsewhere a name of letters and a known class must bear it out.
+    if !sane || qd == 0 || (response && qd != 1) || (!response && an > 0) {
         return Match::No;
     }
     let mut arena = Vec::new();
     let Some(text) = name(&mut c, bytes, &mut arena, &mut Oddities::default()) else { return Match::No };
-    let readable = text.of(&arena).iter().all(|b| b.is_ascii_graphic());
+    let text = text.of(&arena);
     let (Some(rtype), Some(class)) = (c.u16(), c.u16()) else { return Match::No };
-    if readable && !text.of(&arena).is_empty() && (1..=65).contains(&rtype) | matches!(rtype, 255 | 256 | 257) && matches!(class & 0x7fff, 1 | 3 | 255) {
-        Match::Yes
-    } else {
-        Match::No
-    }
+    let readable = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+    if readable && matches!(rtype, 1..=65 | 255..=257) && matches!(class & 0x7fff, 1 | 3 | 255) { Match::Yes } else { Match::No }
 }
 
 /// The name of a record type (IANA, DNS parameters), where it has one here.

@@ -20,6 +20,15 @@ pub struct Dns {
     transactions: u32,
     /// Messages in a row that did not parse: after a few the flow is left alone.
     malformed: u8,
+    /// Directions of a stream in which bytes were missing: where the next message begins must be found again.
+    lost: [bool; 2],
+}
+
+/// Where the first question of a message ends at the latest: header, longest name, type and class.
+const QUESTION_END: usize = message::HEADER_LEN + 255 + 4;
+
+fn header_is_sane(bytes: &[u8], len: usize) -> bool {
+    message::begins_like(&bytes[..message::HEADER_LEN.min(bytes.len())], len, true) == Match::Yes && bytes.get(4..6) != Some(&[0, 0])
 }
 
 /// A flow whose first messages do not parse is no DNS.
@@ -49,9 +58,11 @@ impl Protocol for Dns {
                     if rest.len() < message::HEADER_LEN {
                         return Match::Maybe;
                     }
-                    match message::looks_like(&rest[..rest.len().min(len)], usual) {
-                        // The message is not whole yet.
-                        Match::No if rest.len() < len && usual => Match::Maybe,
+                    match message::begins_like(&rest[..rest.len().min(len)], len, usual) {
+                        // The first question is not whole yet.
+                        Match::No if rest.len() < len && (usual || (rest.len() < QUESTION_END && header_is_sane(rest, len))) => {
+                            Match::Maybe
+                        }
                         m => m,
                     }
                 }
@@ -66,8 +77,20 @@ impl Protocol for Dns {
         }
         let [hi, lo, rest @ ..] = bytes else { return Step::need(2) };
         let len = usize::from(u16::from_be_bytes([*hi, *lo]));
+        if self.lost[dir.index()] {
+            // Most senders begin a segment with a message.
+            if message::begins_like(&rest[..rest.len().min(len)], len, false) == Match::No {
+                return Step::go(bytes.len());
+            }
+            self.lost[dir.index()] = false;
+        }
         let Some(message) = rest.get(..len) else { return Step::need(2 + len) };
         Step { used: 2 + len, next: self.message(cx, dir, message) }
+    }
+
+    fn gap<O: Out>(&mut self, _cx: &mut Cx<'_, O>, dir: Direction, _len: u64) -> Next {
+        self.lost[dir.index()] = true;
+        Next::Go
     }
 
     fn transactions(&self) -> u32 {

@@ -237,7 +237,12 @@ pub(crate) fn all_options<'a>(m: &Message<'a>) -> Vec<EdnsOption<'a>> {
 }
 
 /// The records of a section as EVE lists them: one for each string of a TXT; an OPT without options is left out of the additionals.
-pub(crate) fn section<'a>(records: &[message::Record<'a>], arena: &'a [u8], opts: &mut &'a [EdnsOption<'a>], skip_bare_opt: bool) -> Vec<Resource<'a>> {
+pub(crate) fn section<'a>(
+    records: &[message::Record<'a>],
+    arena: &'a [u8],
+    opts: &mut &'a [EdnsOption<'a>],
+    skip_bare_opt: bool,
+) -> Vec<Resource<'a>> {
     let mut out = Vec::with_capacity(records.len());
     for r in records {
         let shown = show(&r.data, arena);
@@ -336,9 +341,8 @@ fn hex_word(v: u16, out: &mut [u8; 4]) -> &str {
 
 pub(crate) fn rcode_name(rcode: u16) -> &'static str {
     const NAMES: [&str; 16] = [
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13",
-        "14", "15",
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "11",
+        "12", "13", "14", "15",
     ];
     NAMES[usize::from(rcode & 15)]
 }
-

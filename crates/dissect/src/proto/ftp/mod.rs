@@ -242,7 +242,8 @@ impl Ftp {
                 self.announce(cx, c, "passive", port);
             }
             (b"EPSV", b"229") => {
-                let port = extended(text.iter().position(|b| *b == b'(').map_or(text, |at| &text[at + 1..])).map(|(_, port)| (cx.env.dst, port));
+                let port =
+                    extended(text.iter().position(|b| *b == b'(').map_or(text, |at| &text[at + 1..])).map(|(_, port)| (cx.env.dst, port));
                 self.announce(cx, c, "passive", port);
             }
             (b"AUTH", b"234" | b"334") => self.encrypting = true,

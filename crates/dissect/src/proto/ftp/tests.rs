@@ -37,7 +37,10 @@ fn a_session_is_told_command_by_command() {
     let lines = stream(21, SESSION);
     let of = |kind: &str| -> Vec<&String> { lines.iter().filter(|l| get(l, "event_type") == format!("\"{kind}\"")).collect() };
     let ftp = of("ftp");
-    assert_eq!(ftp.iter().map(|l| get(l, "ftp.command")).collect::<Vec<_>>(), ["", "\"USER\"", "\"PASS\"", "\"USER\"", "\"PASS\"", "\"PASV\"", "\"RETR\"", "\"QUIT\""]);
+    assert_eq!(
+        ftp.iter().map(|l| get(l, "ftp.command")).collect::<Vec<_>>(),
+        ["", "\"USER\"", "\"PASS\"", "\"USER\"", "\"PASS\"", "\"PASV\"", "\"RETR\"", "\"QUIT\""]
+    );
     assert_eq!(get(ftp[2], "ftp.command_data"), "\"<redacted:11>\"");
     assert_eq!(get(ftp[6], "ftp.completion_code"), r#"["150","226"]"#);
     assert_eq!(get(ftp[5], "ftp.dynamic_port"), "10000");

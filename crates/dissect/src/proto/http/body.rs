@@ -72,7 +72,17 @@ fn carrier(ex: &Exchange) -> Carrier<'_> {
 
 impl Body {
     pub(super) fn new() -> Self {
-        Body { layers: Vec::new(), multipart: None, is_file: false, keep: Keep::Nothing, file: None, kept: Vec::new(), entity: 0, stopped: false, noted: false }
+        Body {
+            layers: Vec::new(),
+            multipart: None,
+            is_file: false,
+            keep: Keep::Nothing,
+            file: None,
+            kept: Vec::new(),
+            entity: 0,
+            stopped: false,
+            noted: false,
+        }
     }
 
     fn begin<O: Out>(&mut self, cx: &Cx<'_, O>, dir: Direction, ex: &Exchange) {
@@ -178,7 +188,11 @@ impl Body {
             Keep::Hint => ex.hint = Hint::of(&self.kept),
             Keep::Urlencoded | Keep::Json => {
                 let mut form = Form::default();
-                if self.keep == Keep::Json { form.json(&self.kept) } else { form.urlencoded(&self.kept) }
+                if self.keep == Keep::Json {
+                    form.json(&self.kept)
+                } else {
+                    form.urlencoded(&self.kept)
+                }
                 let secret = form.has_password();
                 if let Some(attempt) = form.attempt() {
                     ex.form = Some(Box::new(attempt));

@@ -106,7 +106,9 @@ impl Decoder {
         pool.fetch_add(bytes, Ordering::Relaxed);
         let lease = Lease { pool: pool.clone(), bytes };
         let state = match coding {
-            Coding::Brotli => State::Brotli(Box::new(Brotli::new_strict(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default()))),
+            Coding::Brotli => {
+                State::Brotli(Box::new(Brotli::new_strict(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default())))
+            }
             _ => State::Sniff,
         };
         Some(Decoder { coding, state, held: Vec::new(), given: 0, failed: false, _lease: lease })

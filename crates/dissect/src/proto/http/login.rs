@@ -216,9 +216,37 @@ fn string_end(text: &[u8]) -> Option<usize> {
 
 fn is_user(name: &[u8]) -> bool {
     const NAMES: &[&str] = &[
-        "user", "username", "user_name", "user-name", "userid", "user_id", "uid", "uname", "usr", "login", "loginname", "login_name",
-        "loginid", "log", "email", "mail", "e-mail", "account", "accountname", "identifiant", "utilisateur", "nom_utilisateur", "j_username",
-        "user_login", "login_username", "login_user", "pma_username", "nickname", "nick", "identifier", "name",
+        "user",
+        "username",
+        "user_name",
+        "user-name",
+        "userid",
+        "user_id",
+        "uid",
+        "uname",
+        "usr",
+        "login",
+        "loginname",
+        "login_name",
+        "loginid",
+        "log",
+        "email",
+        "mail",
+        "e-mail",
+        "account",
+        "accountname",
+        "identifiant",
+        "utilisateur",
+        "nom_utilisateur",
+        "j_username",
+        "user_login",
+        "login_username",
+        "login_user",
+        "pma_username",
+        "nickname",
+        "nick",
+        "identifier",
+        "name",
     ];
     let name = last_part(name);
     NAMES.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
@@ -254,7 +282,21 @@ impl Hint {
         let text = lower(&body[..body.len().min(HINT_MAX)]);
         let says = |words: &[&str]| words.iter().any(|w| memchr::memmem::find(&text, w.as_bytes()).is_some());
         Hint {
-            refused: says(&["invalid", "incorrect", "failed", "failure", "wrong", "denied", "unauthorized", "bad credentials", "erron", "invalide", "refus", "echec", "échec"]),
+            refused: says(&[
+                "invalid",
+                "incorrect",
+                "failed",
+                "failure",
+                "wrong",
+                "denied",
+                "unauthorized",
+                "bad credentials",
+                "erron",
+                "invalide",
+                "refus",
+                "echec",
+                "échec",
+            ]),
             asks: says(&["type=\"password\"", "type='password'", "type=password"]),
             token: says(&["\"token\"", "\"access_token\"", "\"accesstoken\"", "\"jwt\""]),
         }

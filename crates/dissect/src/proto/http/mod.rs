@@ -50,9 +50,44 @@ const CHUNK_LINE_MAX: usize = 4096;
 
 /// Methods told as the beginning of HTTP without a whole request line (RFC 9110, 5789, 4918, 3253, and what devices use).
 const METHODS: &[&str] = &[
-    "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
-    "UNLOCK", "REPORT", "SEARCH", "CHECKOUT", "CHECKIN", "MERGE", "MKACTIVITY", "VERSION-CONTROL", "SUBSCRIBE", "UNSUBSCRIBE", "NOTIFY",
-    "BCOPY", "BDELETE", "BMOVE", "BPROPFIND", "BPROPPATCH", "POLL", "RPC_IN_DATA", "RPC_OUT_DATA", "SOURCE", "PURGE", "LINK", "UNLINK",
+    "GET",
+    "POST",
+    "HEAD",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "CHECKOUT",
+    "CHECKIN",
+    "MERGE",
+    "MKACTIVITY",
+    "VERSION-CONTROL",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "NOTIFY",
+    "BCOPY",
+    "BDELETE",
+    "BMOVE",
+    "BPROPFIND",
+    "BPROPPATCH",
+    "POLL",
+    "RPC_IN_DATA",
+    "RPC_OUT_DATA",
+    "SOURCE",
+    "PURGE",
+    "LINK",
+    "UNLINK",
 ];
 
 /// An HTTP/1 connection.
@@ -527,7 +562,11 @@ impl Http {
             }
         }
         if cut {
-            cx.anomaly("http", if dir == Direction::ToServer { "REQUEST_FIELD_TOO_LONG" } else { "RESPONSE_FIELD_TOO_LONG" }, tx.unwrap_or(0));
+            cx.anomaly(
+                "http",
+                if dir == Direction::ToServer { "REQUEST_FIELD_TOO_LONG" } else { "RESPONSE_FIELD_TOO_LONG" },
+                tx.unwrap_or(0),
+            );
         }
         Act::Used(used)
     }
@@ -591,7 +630,8 @@ impl Http {
         let sp = text.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(text.len());
         let (method, rest) = (&text[..sp], text[sp..].trim_ascii());
         let last = rest.iter().rposition(|b| matches!(b, b' ' | b'\t')).map_or(0, |at| at + 1);
-        let (target, protocol) = if starts_with_http(&rest[last..]) { (rest[..last].trim_ascii_end(), Some(&rest[last..])) } else { (rest, None) };
+        let (target, protocol) =
+            if starts_with_http(&rest[last..]) { (rest[..last].trim_ascii_end(), Some(&rest[last..])) } else { (rest, None) };
         if method.is_empty() || protocol.is_none() && (target.is_empty() || !method.iter().all(|b| is_token(*b))) {
             let what = if self.transactions == 0 { "REQUEST_LINE_INVALID" } else { "REQUEST_BODY_UNEXPECTED" };
             cx.anomaly("http", what, self.transactions);
@@ -740,7 +780,11 @@ impl Http {
                 cx.anomaly("http", event, tx);
             }
         };
-        if request && let Some(ex) = self.pending.back() && ex.bare && ex.tx == tx {
+        if request
+            && let Some(ex) = self.pending.back()
+            && ex.bare
+            && ex.tx == tx
+        {
             once(side, noted::BARE, "REQUEST_LINE_MISSING_PROTOCOL");
         }
         let Some(colon) = memchr::memchr(b':', line) else {
@@ -848,7 +892,8 @@ impl Http {
         };
         match side.length {
             Some(first) if first != number => {
-                let event = if request { "DUPLICATE_CONTENT_LENGTH_FIELD_IN_REQUEST" } else { "DUPLICATE_CONTENT_LENGTH_FIELD_IN_RESPONSE" };
+                let event =
+                    if request { "DUPLICATE_CONTENT_LENGTH_FIELD_IN_REQUEST" } else { "DUPLICATE_CONTENT_LENGTH_FIELD_IN_RESPONSE" };
                 cx.anomaly("http", event, tx);
             }
             Some(_) => {}
@@ -1046,11 +1091,19 @@ fn find_answer(side: &mut Side, bytes: &[u8]) -> Act {
     const START: &[u8] = b"HTTP/1.";
     match memchr::memmem::find(bytes, START) {
         Some(at) => match &bytes[at..] {
-            [_, _, _, _, _, _, _, minor, b' ', status @ (b'1'..=b'5'), tens, ones, ..] if minor.is_ascii_digit() && [status, tens, ones].iter().all(|b| b.is_ascii_digit()) => {
+            [_, _, _, _, _, _, _, minor, b' ', status @ (b'1'..=b'5'), tens, ones, ..]
+                if minor.is_ascii_digit() && [status, tens, ones].iter().all(|b| b.is_ascii_digit()) =>
+            {
                 side.phase = Phase::Start;
                 Act::Used(at)
             }
-            short if short.len() < 12 => if at > 0 { Act::Used(at) } else { Act::More },
+            short if short.len() < 12 => {
+                if at > 0 {
+                    Act::Used(at)
+                } else {
+                    Act::More
+                }
+            }
             _ => Act::Used(at + START.len()),
         },
         None => {

@@ -1,6 +1,7 @@
 use super::coding::{Coding, Decoder, decode};
 use super::multipart::{Event, Multipart, filename, parameter};
 use super::{Http, url};
+use crate::replay::{replay, shared};
 use crate::testing::{Bench, ToClient, ToServer, get, same_wherever_cut, stream};
 use crate::{Match, Probe, Protocol, Settings, Transport};
 use proptest::prelude::*;
@@ -29,7 +30,14 @@ fn probe(dir: Direction, bytes: &[u8]) -> Match {
 
 #[test]
 fn lookalikes_are_left_to_others() {
-    for yes in ["GET / HTTP/1.1\r\n", "\r\nPOST /x HTTP/1.0\r\n", "FROB /x HTTP/1.1\n", "CONNECT a:443 HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n", "GET /old\r\n"] {
+    for yes in [
+        "GET / HTTP/1.1\r\n",
+        "\r\nPOST /x HTTP/1.0\r\n",
+        "FROB /x HTTP/1.1\n",
+        "CONNECT a:443 HTTP/1.1\r\n",
+        "OPTIONS * HTTP/1.1\r\n",
+        "GET /old\r\n",
+    ] {
         assert_eq!(probe(ToServer, yes.as_bytes()), Match::Yes, "{yes}");
         for n in 1..yes.len() - 1 {
             assert_eq!(probe(ToServer, &yes.as_bytes()[..n]), Match::Maybe, "{yes} cut at {n}");
@@ -265,7 +273,10 @@ fn log_ins_are_told_and_passwords_are_not() {
     assert_eq!(login(&get("Basic YTpDYW5hcmktN2YzYQ=="), &status(200)), "basic a success clear=true anonymous=false");
     assert_eq!(login(&get("Basic YTpDYW5hcmktN2YzYQ=="), &status(401)), "basic a failure clear=true anonymous=false");
     assert_eq!(login(&get("Basic Z3Vlc3Q6"), &status(200)), "basic guest success clear=true anonymous=true");
-    assert_eq!(login(&get("Digest username=\"ada\", realm=\"r\", response=\"Canari-7f3a\""), &status(403)), "digest ada failure clear=false anonymous=false");
+    assert_eq!(
+        login(&get("Digest username=\"ada\", realm=\"r\", response=\"Canari-7f3a\""), &status(403)),
+        "digest ada failure clear=false anonymous=false"
+    );
     assert_eq!(login(&get("Bearer Canari-7f3a"), &status(200)), "bearer  success clear=false anonymous=false");
     // An NTLM negotiate message is no log-in yet.
     assert_eq!(login(&get("NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA="), &status(401)), "");
@@ -279,20 +290,29 @@ fn log_ins_are_told_and_passwords_are_not() {
     assert_eq!(login(&www, &html("<p>Invalid password</p>")), "form ad@a failure clear=true anonymous=false");
     assert_eq!(login(&www, &html("<input type=\"password\" name=p>")), "form ad@a failure clear=true anonymous=false");
     assert_eq!(login(&www, &html("<p>Welcome</p>")), "form ad@a unknown clear=true anonymous=false");
-    assert_eq!(login(&www, &html("ok").replace("Content-Type", "Set-Cookie: s=1\r\nContent-Type")), "form ad@a success clear=true anonymous=false");
+    assert_eq!(
+        login(&www, &html("ok").replace("Content-Type", "Set-Cookie: s=1\r\nContent-Type")),
+        "form ad@a success clear=true anonymous=false"
+    );
     let json = form("/api/session", "application/json", r#"{"a":{"b":["x"]},"email":"ada@e","pass\"x":1,"password" : "Canari-7f3a"}"#);
     assert_eq!(login(&json, &status(403)), "form ada@e failure clear=true anonymous=false");
     let query = "GET /brute/?username=admin&password=Canari-7f3a&Login=Login HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(login(query, &html("Username and/or password incorrect.")), "form admin failure clear=true anonymous=false");
     // Two passwords set one; a form without one is none.
-    assert_eq!(login(&form("/r", "application/x-www-form-urlencoded", "user=a&password=Canari-7f3a&password2=Canari-7f3a"), &status(200)), "");
+    assert_eq!(
+        login(&form("/r", "application/x-www-form-urlencoded", "user=a&password=Canari-7f3a&password2=Canari-7f3a"), &status(200)),
+        ""
+    );
     assert_eq!(login(&form("/r", "application/x-www-form-urlencoded", "user=a&text=b"), &status(200)), "");
 }
 
 #[test]
 fn the_hash_of_a_form_with_a_password_is_not_told() {
     let body = "user=a&password=x";
-    let request = format!("POST /l HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /l HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let lines = stream(80, &[(ToServer, request.as_bytes())]);
     assert_eq!(all(&lines, "fileinfo", "fileinfo.size"), ["17"]);
     assert_eq!(all(&lines, "fileinfo", "fileinfo.sha256"), [""]);
@@ -368,16 +388,22 @@ fn gaps_cost_what_they_hit() {
 
 #[test]
 fn what_ends_early_says_so() {
-    let lines = stream(80, &[(ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")]);
+    let lines =
+        stream(80, &[(ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")]);
     assert_eq!(all(&lines, "fileinfo", "fileinfo.state"), ["TRUNCATED"]);
     assert_eq!(all(&lines, "http", "vigie.incomplete"), ["true"]);
 }
 
 #[test]
 fn odd_framing_is_noted() {
-    let events = |request: &str, answer: &str| all(&stream(80, &[(ToServer, request.as_bytes()), (ToClient, answer.as_bytes())]), "anomaly", "anomaly.event").join(",");
+    let events = |request: &str, answer: &str| {
+        all(&stream(80, &[(ToServer, request.as_bytes()), (ToClient, answer.as_bytes())]), "anomaly", "anomaly.event").join(",")
+    };
     let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(events(get, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab"), "DUPLICATE_CONTENT_LENGTH_FIELD_IN_RESPONSE");
+    assert_eq!(
+        events(get, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab"),
+        "DUPLICATE_CONTENT_LENGTH_FIELD_IN_RESPONSE"
+    );
     assert_eq!(events(get, "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab"), "INVALID_CONTENT_LENGTH_FIELD_IN_RESPONSE");
     assert_eq!(events(get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab"), "INVALID_RESPONSE_CHUNK_LEN");
     assert_eq!(events(get, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nleft over"), "RESPONSE_BODY_UNEXPECTED");
@@ -430,7 +456,8 @@ fn long_lines_and_many_fields_are_capped() {
     let huge = format!("Y: {}\r\n\r\n", "b".repeat(200_000));
     let request = [long, fields, huge].concat();
     let whole = stream(80, &[(ToServer, request.as_bytes()), (ToClient, b"HTTP/1.1 204 N\r\n\r\n")]);
-    let pieces: Vec<(Direction, &[u8])> = request.as_bytes().chunks(97).map(|c| (ToServer, c)).chain([(ToClient, &b"HTTP/1.1 204 N\r\n\r\n"[..])]).collect();
+    let pieces: Vec<(Direction, &[u8])> =
+        request.as_bytes().chunks(97).map(|c| (ToServer, c)).chain([(ToClient, &b"HTTP/1.1 204 N\r\n\r\n"[..])]).collect();
     assert_eq!(stream(80, &pieces), whole);
     assert_eq!(all(&whole, "http", "http.status"), ["204"]);
     assert_eq!(all(&whole, "anomaly", "anomaly.event"), ["REQUEST_FIELD_TOO_LONG", "REQUEST_TOO_MANY_HEADERS", "REQUEST_FIELD_TOO_LONG"]);
@@ -444,7 +471,17 @@ fn urls_lose_their_secrets_only() {
         url::redact(u.as_bytes(), &secrets, &mut out);
         String::from_utf8(out).unwrap()
     };
-    for same in ["/", "/a/b.html", "http://a.example/x?y=z#f", "a.example:443", "/?next=http%3A%2F%2Fa%2Fb", "*", "", "/@user/x", "/a?passenger=2&monkey=1"] {
+    for same in [
+        "/",
+        "/a/b.html",
+        "http://a.example/x?y=z#f",
+        "a.example:443",
+        "/?next=http%3A%2F%2Fa%2Fb",
+        "*",
+        "",
+        "/@user/x",
+        "/a?passenger=2&monkey=1",
+    ] {
         assert_eq!(redact(same), same);
     }
     assert_eq!(redact("http://u:pw@a/x?a=1&Password=abc&b=2"), "http://u:<redacted:2>@a/x?a=1&Password=<redacted:3>&b=2");
@@ -516,4 +553,49 @@ proptest! {
         let cut: Vec<(Direction, &[u8])> = whole.iter().flat_map(|(d, p)| p.chunks(n).map(move |b| (*d, b))).collect();
         prop_assert_eq!(stream(80, &cut), stream(80, &whole));
     }
+}
+
+#[test]
+fn captures_have_the_exchanges_and_files_that_the_reference_finds() {
+    let (Some(captures), Some(expected)) = (shared("data/captures"), shared("data/expected/suricata-8.0.6-events.tsv")) else { return };
+    let expected = std::fs::read_to_string(expected).unwrap();
+    for file in [
+        "web/post.pcap",
+        "web/multipart-form-data.pcap",
+        "web/pipelined-requests.pcap",
+        "web/http-pipeline-files-with-gap.pcap",
+        "web/http-100-continue.pcap",
+        "web/http-206-example-a.pcap",
+        "web/docker-http-upgrade.pcap",
+        "web/webdav.pcapng",
+        "web_attack/srv_018.pcap",
+    ] {
+        let lines = replay(captures.join(file));
+        for kind in ["http", "fileinfo"] {
+            let due = expected.lines().find_map(|l| l.strip_prefix(&format!("{file}\t{kind}\t")));
+            assert_eq!(of(&lines, kind).len(), due.map_or(0, |n| n.parse().unwrap()), "{kind} of {file}");
+        }
+    }
+}
+
+#[test]
+fn evasions_do_not_hide_a_file() {
+    let Some(cases) = shared("suites/suricata-verify/http-evader") else { return };
+    let mut missed = Vec::new();
+    let mut seen = 0;
+    for case in std::fs::read_dir(cases).unwrap() {
+        let case = case.unwrap().path();
+        if !std::fs::read_to_string(case.join("test.yaml")).unwrap().contains("fileinfo.filename: eicar.txt") {
+            continue;
+        }
+        let lines = replay(case.join("input.pcap"));
+        let found = of(&lines, "fileinfo").iter().any(|l| get(l, "fileinfo.filename") == "\"eicar.txt\"");
+        seen += 1;
+        if !found {
+            missed.push(case.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    missed.sort();
+    // Bodies behind a 204 and a 304, which have none: looking for one would keep each such answer waiting for the next.
+    assert_eq!(missed, ["http-evader-450", "http-evader-453"], "of {seen}");
 }

@@ -17,7 +17,8 @@ pub(crate) fn is_password(name: &[u8]) -> bool {
 pub(crate) fn is_secret(name: &[u8], secrets: &[String]) -> bool {
     let name = last_part(name);
     secrets.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
-        || name.len() >= 7 && [&b"sessionid"[..], b"sessid"].iter().any(|s| name.len() >= s.len() && name[name.len() - s.len()..].eq_ignore_ascii_case(s))
+        || name.len() >= 7
+            && [&b"sessionid"[..], b"sessid"].iter().any(|s| name.len() >= s.len() && name[name.len() - s.len()..].eq_ignore_ascii_case(s))
         || name.len() >= 3 && is_password(name)
 }
 

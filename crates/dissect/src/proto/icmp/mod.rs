@@ -121,13 +121,8 @@ pub struct Icmp {
 }
 
 impl Protocol for Icmp {
-    const INFO: Info = Info {
-        name: "icmp",
-        doc: "ICMP (RFC 792) and ICMPv6 (RFC 4443)",
-        transports: &[Transport::Icmp],
-        ports: &[],
-        buffer_max: 0,
-    };
+    const INFO: Info =
+        Info { name: "icmp", doc: "ICMP (RFC 792) and ICMPv6 (RFC 4443)", transports: &[Transport::Icmp], ports: &[], buffer_max: 0 };
 
     fn probe(p: &Probe<'_>) -> Match {
         if p.transport == Transport::Icmp && p.bytes.len() >= 4 { Match::Yes } else { Match::No }
@@ -153,7 +148,7 @@ impl Protocol for Icmp {
         }
         if begins {
             self.push(cx, "start");
-        } else if self.total() % UPDATE_EVERY == 0 {
+        } else if self.total().is_multiple_of(UPDATE_EVERY) {
             self.push(cx, "update");
         }
         if v6 && (133..=137).contains(&kind) {

@@ -11,7 +11,7 @@ use vigie_event::{Flag, NO_TX, Out};
 const OPTIONS_MAX: usize = 32;
 
 /// Options: type, and data without type and length.
-fn options<'a>(bytes: &'a [u8]) -> impl Iterator<Item = (u8, &'a [u8])> {
+fn options(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut c = Cursor::new(bytes);
     std::iter::from_fn(move || {
         let (kind, len) = (c.u8()?, usize::from(c.u8()?) * 8);

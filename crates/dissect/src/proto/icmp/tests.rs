@@ -69,7 +69,8 @@ fn a_router_is_told_once_until_it_changes() {
     assert_eq!(routers.len(), 2);
     assert_eq!(get(routers[0], "icmp.router.prefixes.0"), "\"2001:db8::/64\"");
     assert_eq!(get(routers[0], "icmp.router.mac"), "\"02:00:00:00:00:01\"");
-    let facts: Vec<String> = lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| get(l, "fact.key") + &get(l, "fact.value")).collect();
+    let facts: Vec<String> =
+        lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| get(l, "fact.key") + &get(l, "fact.value")).collect();
     assert_eq!(facts, ["\"neighbour\"\"02:00:00:00:00:01\"", "\"service\"\"ipv6-router\""]);
 }
 

@@ -84,7 +84,10 @@ impl Protocol for Imap {
                 let text = &head[..end.unwrap_or(head.len())];
                 let mut words = text.split(|b| matches!(b, b' ' | b'\r'));
                 let (tag, word) = (words.next().unwrap_or(&[]), words.next());
-                if tag.is_empty() || tag.len() > TAG_MAX || !tag.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$' | b'#')) {
+                if tag.is_empty()
+                    || tag.len() > TAG_MAX
+                    || !tag.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$' | b'#'))
+                {
                     return Match::No;
                 }
                 let greeted = p.other.starts_with(b"* ");
@@ -167,9 +170,42 @@ impl Protocol for Imap {
 }
 
 const KNOWN: [&[u8]; 36] = [
-    b"CAPABILITY", b"NOOP", b"LOGOUT", b"STARTTLS", b"AUTHENTICATE", b"LOGIN", b"ENABLE", b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME",
-    b"SUBSCRIBE", b"UNSUBSCRIBE", b"LIST", b"LSUB", b"XLIST", b"NAMESPACE", b"STATUS", b"APPEND", b"IDLE", b"CHECK", b"CLOSE", b"UNSELECT", b"EXPUNGE",
-    b"SEARCH", b"FETCH", b"STORE", b"COPY", b"MOVE", b"UID", b"ID", b"COMPRESS", b"GETQUOTA", b"GETQUOTAROOT", b"GETACL",
+    b"CAPABILITY",
+    b"NOOP",
+    b"LOGOUT",
+    b"STARTTLS",
+    b"AUTHENTICATE",
+    b"LOGIN",
+    b"ENABLE",
+    b"SELECT",
+    b"EXAMINE",
+    b"CREATE",
+    b"DELETE",
+    b"RENAME",
+    b"SUBSCRIBE",
+    b"UNSUBSCRIBE",
+    b"LIST",
+    b"LSUB",
+    b"XLIST",
+    b"NAMESPACE",
+    b"STATUS",
+    b"APPEND",
+    b"IDLE",
+    b"CHECK",
+    b"CLOSE",
+    b"UNSELECT",
+    b"EXPUNGE",
+    b"SEARCH",
+    b"FETCH",
+    b"STORE",
+    b"COPY",
+    b"MOVE",
+    b"UID",
+    b"ID",
+    b"COMPRESS",
+    b"GETQUOTA",
+    b"GETQUOTAROOT",
+    b"GETACL",
 ];
 
 fn known(word: &[u8]) -> bool {
@@ -388,7 +424,11 @@ impl Imap {
         cx.push(
             tx,
             &ImapCommand {
-                request: Request { tag: if c.hidden { &hidden } else { &c.tag }, command: &c.name, argument: Some(&told[..]).filter(|a| !a.is_empty()) },
+                request: Request {
+                    tag: if c.hidden { &hidden } else { &c.tag },
+                    command: &c.name,
+                    argument: Some(&told[..]).filter(|a| !a.is_empty()),
+                },
                 response: answer.map(|(status, _)| Response { status, text: text.as_deref().unwrap_or(&[]) }),
             },
         );

@@ -35,7 +35,11 @@ fn a_session_is_told_command_by_command() {
     let imap = of(&lines, "imap");
     let told: Vec<_> = imap
         .iter()
-        .map(|l| ["request.tag", "request.command", "request.argument", "response.status"].map(|k| get(l, &format!("imap.{k}")).replace('"', "")).join("|"))
+        .map(|l| {
+            ["request.tag", "request.command", "request.argument", "response.status"]
+                .map(|k| get(l, &format!("imap.{k}")).replace('"', ""))
+                .join("|")
+        })
         .collect();
     assert_eq!(
         told,
@@ -53,7 +57,8 @@ fn a_session_is_told_command_by_command() {
         ]
     );
     assert_eq!(get(imap[1], "imap.response.text"), "\"[AUTHENTICATIONFAILED] <redacted:11> failed.\"");
-    let logins: Vec<_> = of(&lines, "login").iter().map(|l| [get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome")].join(" ")).collect();
+    let logins: Vec<_> =
+        of(&lines, "login").iter().map(|l| [get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome")].join(" ")).collect();
     assert_eq!(logins, [r#""ada" "password" "failure""#, r#""ada" "password" "failure""#, r#""ada" "plain" "success""#]);
     let facts: Vec<_> = of(&lines, "fact").iter().map(|l| get(l, "fact.value")).collect();
     assert_eq!(facts, ["\"Dovecot (Debian) ready.\"", "\"Dovecot\"", "\"Thunderbird 128.4\""]);
@@ -94,11 +99,15 @@ const DOVECOT: &[(Direction, &[u8])] = &[
 #[test]
 fn a_recorded_session_is_told() {
     let lines = stream(14300, DOVECOT);
-    let told: Vec<_> = of(&lines, "imap").iter().map(|l| (get(l, "imap.request.command").replace('"', ""), get(l, "imap.response.status"))).collect();
+    let told: Vec<_> =
+        of(&lines, "imap").iter().map(|l| (get(l, "imap.request.command").replace('"', ""), get(l, "imap.response.status"))).collect();
     let commands = ["CAPABILITY", "AUTHENTICATE", "APPEND", "SELECT", "SEARCH", "FETCH", "LOGOUT"];
     assert_eq!(told, commands.map(|c| (c.to_owned(), "\"OK\"".to_owned())));
     let login = of(&lines, "login")[0];
-    assert_eq!(["user", "method", "outcome", "cleartext"].map(|k| get(login, &format!("login.{k}"))).join(" "), r#""ada" "cram-md5" "success" false"#);
+    assert_eq!(
+        ["user", "method", "outcome", "cleartext"].map(|k| get(login, &format!("login.{k}"))).join(" "),
+        r#""ada" "cram-md5" "success" false"#
+    );
     assert!(!lines.concat().contains("YWRh"));
     same_wherever_cut(14300, DOVECOT);
 }
@@ -127,7 +136,9 @@ fn a_long_session_is_left() {
 
 #[test]
 fn told_from_its_neighbours() {
-    let told = |dir, bytes: &[u8], other: &[u8], port| super::Imap::probe(&Probe { dir, bytes, other, client_port: 40_000, server_port: port, transport: Transport::Tcp });
+    let told = |dir, bytes: &[u8], other: &[u8], port| {
+        super::Imap::probe(&Probe { dir, bytes, other, client_port: 40_000, server_port: port, transport: Transport::Tcp })
+    };
     assert_eq!(told(ToClient, b"* OK ready\r\n", b"", 2600), Match::Yes);
     assert_eq!(told(ToClient, b"* ", b"", 2600), Match::Maybe);
     assert_eq!(told(ToClient, b"*3\r\n$5\r\n", b"", 6379), Match::No);

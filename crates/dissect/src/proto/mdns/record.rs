@@ -84,7 +84,8 @@ pub struct MdnsResource<'a> {
 
 /// Builds the record of a message and gives it to `push`.
 pub(super) fn push(m: &Message<'_>, arena: &[u8], push: impl FnOnce(&MdnsMessage<'_>)) {
-    const FLAGS: [(u16, &str); 7] = [(0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z"), (0x0020, "ad"), (0x0010, "cd")];
+    const FLAGS: [(u16, &str); 7] =
+        [(0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z"), (0x0020, "ad"), (0x0010, "cd")];
     let mut flags = [""; 7];
     let mut set = 0;
     for (_, name) in FLAGS.iter().filter(|(bit, _)| m.flags & bit != 0) {

@@ -22,7 +22,8 @@ fn an_answer_gives_an_event_and_facts_once() {
     assert_eq!(get(&lines[0], "mdns.additionals.1.txt.1"), "\"a=b=c\"");
     assert_eq!(get(&lines[0], "mdns.additionals.2.a"), "\"10.0.0.1\"");
     assert_eq!(get(&lines[0], "mdns.flags.0"), "\"aa\"");
-    let facts: Vec<(String, String)> = lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| (get(l, "fact.key"), get(l, "fact.value"))).collect();
+    let facts: Vec<(String, String)> =
+        lines.iter().filter(|l| get(l, "event_type") == "\"fact\"").map(|l| (get(l, "fact.key"), get(l, "fact.value"))).collect();
     let fact = |k: &str, v: &str| (format!("\"{k}\""), format!("\"{v}\""));
     assert_eq!(facts, [fact("service", "p1._ipp._tcp.local"), fact("model", "Laser"), fact("hostname", "p1.local")]);
 }

@@ -266,7 +266,14 @@ impl Mail {
     }
 
     /// Tells its files. Call [`Mail::end`] before.
-    pub(crate) fn tell_files<O: Out>(&mut self, cx: &mut Cx<'_, O>, complete: bool, helo: Option<&[u8]>, from: Option<&[u8]>, to: &[&[u8]]) {
+    pub(crate) fn tell_files<O: Out>(
+        &mut self,
+        cx: &mut Cx<'_, O>,
+        complete: bool,
+        helo: Option<&[u8]>,
+        from: Option<&[u8]>,
+        to: &[&[u8]],
+    ) {
         let done = std::mem::take(&mut self.done);
         let status = self.status(complete);
         let urls = self.urls();
@@ -274,7 +281,15 @@ impl Mail {
         let (email_to, cc) = (slices(&f.to), slices(&f.cc));
         let names = slices(&self.attachments);
         for (file, state) in done {
-            let email = FileEmail { status, from: f.from.as_deref(), to: &email_to, cc: &cc, subject: f.subject.as_deref(), attachment: &names, url: &urls };
+            let email = FileEmail {
+                status,
+                from: f.from.as_deref(),
+                to: &email_to,
+                cc: &cc,
+                subject: f.subject.as_deref(),
+                attachment: &names,
+                url: &urls,
+            };
             let carrier = Carrier { smtp: Some(FileMail { helo, mail_from: from, rcpt_to: to }), email: Some(email), ..Carrier::default() };
             file.close(cx, state, carrier);
         }
@@ -565,7 +580,10 @@ impl Mail {
                 None
             };
             let rest = &text[at + 3..];
-            let end = rest.iter().position(|b| matches!(b, b' ' | b'"' | b'\'' | b'<' | b'>' | b']' | b'\t' | b'\r' | b'\n')).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|b| matches!(b, b' ' | b'"' | b'\'' | b'<' | b'>' | b']' | b'\t' | b'\r' | b'\n'))
+                .unwrap_or(rest.len());
             if let Some(group) = group.filter(|_| end > 0 && self.urls[0].len() + self.urls[1].len() < URLS_MAX) {
                 let url = redacted(&rest[..end.min(URL_MAX)], secrets);
                 if !self.urls[group].contains(&url) {

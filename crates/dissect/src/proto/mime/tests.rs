@@ -70,7 +70,8 @@ fn lists_of_addresses() {
 #[test]
 fn enclosed_messages_are_opened() {
     let inner = "Subject: inner\r\nContent-Type: multipart/mixed; boundary=AB\r\n\r\n--AB\r\nContent-Disposition: attachment; filename=a.bin\r\n\r\nx\r\n--AB--";
-    let outer = "Subject: outer\r\nContent-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\nContent-Type: message/rfc822; name=in.eml\r\n\r\n";
+    let outer =
+        "Subject: outer\r\nContent-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\nContent-Type: message/rfc822; name=in.eml\r\n\r\n";
     let m = mail(format!("{outer}{inner}\r\n--A--\r\n").as_bytes());
     assert_eq!(m.fields.subject.as_deref(), Some(&b"outer"[..]));
     assert_eq!(m.attachments.iter().map(|a| text(a)).collect::<Vec<_>>(), ["in.eml", "a.bin"]);
@@ -79,7 +80,8 @@ fn enclosed_messages_are_opened() {
 
 #[test]
 fn a_false_coding_of_an_enclosed_message_hides_nothing() {
-    let head = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n";
+    let head =
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n";
     let inner = "Content-Disposition: attachment; filename=b.exe\r\n\r\nMZ";
     let plain = mail(format!("{head}{inner}\r\n").as_bytes());
     assert_eq!(plain.attachments.iter().map(|a| text(a)).collect::<Vec<_>>(), ["a.txt", "b.exe"]);

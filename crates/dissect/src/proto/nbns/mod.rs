@@ -95,8 +95,7 @@ impl Protocol for Nbns {
 
     fn probe(p: &Probe<'_>) -> Match {
         // The first name stands right behind the header, in questions as in answers.
-        let named = p.bytes.get(HEADER_LEN) == Some(&(ENCODED_LEN as u8))
-            && p.bytes.get(HEADER_LEN + 1..).and_then(Name::decode).is_some();
+        let named = p.bytes.get(HEADER_LEN) == Some(&(ENCODED_LEN as u8)) && p.bytes.get(HEADER_LEN + 1..).and_then(Name::decode).is_some();
         if !named {
             return Match::No;
         }
@@ -146,7 +145,17 @@ impl Message {
         let (id, flags) = (c.u16()?, c.u16()?);
         let counts = [c.u16()?, c.u16()?, c.u16()?, c.u16()?];
         let mut odd = Oddities::default();
-        let mut m = Message { id, flags, name: Name::default(), qtype: 0, group: false, ttl: None, addresses: Vec::new(), names: Vec::new(), mac: None };
+        let mut m = Message {
+            id,
+            flags,
+            name: Name::default(),
+            qtype: 0,
+            group: false,
+            ttl: None,
+            addresses: Vec::new(),
+            names: Vec::new(),
+            mac: None,
+        };
         // One question at most (RFC 1002 section 4.2): more are not read.
         if counts[0] > 0 {
             let text = name(&mut c, bytes, arena, &mut odd)?;

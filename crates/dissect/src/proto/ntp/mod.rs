@@ -62,13 +62,8 @@ const HEADER_LEN: usize = 48;
 const EPOCH: i64 = 2_208_988_800;
 
 impl Protocol for Ntp {
-    const INFO: Info = Info {
-        name: "ntp",
-        doc: "Network Time Protocol (RFC 5905)",
-        transports: &[Transport::Udp],
-        ports: &[123],
-        buffer_max: 0,
-    };
+    const INFO: Info =
+        Info { name: "ntp", doc: "Network Time Protocol (RFC 5905)", transports: &[Transport::Udp], ports: &[123], buffer_max: 0 };
 
     fn probe(p: &Probe<'_>) -> Match {
         let Some(first) = p.bytes.first() else { return Match::No };
@@ -171,7 +166,7 @@ fn message<'a>(bytes: &'a [u8], now: Time, scratch: &'a mut Vec<u8>) -> Option<N
         m.reference = Some(scratch);
     }
     if matches!(m.mode, 1 | 2 | 4 | 5) && m.leap != 3 && seconds != 0 {
-        let sent_ms = (i64::from(seconds) - EPOCH) * 1000 + (i64::from(fraction) * 1000 >> 32);
+        let sent_ms = (i64::from(seconds) - EPOCH) * 1000 + ((i64::from(fraction) * 1000) >> 32);
         m.offset_ms = Some(sent_ms - (now.0 / 1_000_000) as i64);
     }
     // What follows: extension fields, then a key identifier with an MD5 (16) or SHA-1 (20) authenticator, or MS-SNTP's (16, 64).

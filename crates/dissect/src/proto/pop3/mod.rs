@@ -146,8 +146,8 @@ impl Protocol for Pop3 {
 }
 
 const KNOWN: [&[u8]; 20] = [
-    b"USER", b"PASS", b"APOP", b"AUTH", b"CAPA", b"STLS", b"STAT", b"LIST", b"RETR", b"DELE", b"NOOP", b"RSET", b"TOP", b"UIDL", b"QUIT", b"LAST", b"UTF8",
-    b"LANG", b"XTND", b"RPOP",
+    b"USER", b"PASS", b"APOP", b"AUTH", b"CAPA", b"STLS", b"STAT", b"LIST", b"RETR", b"DELE", b"NOOP", b"RSET", b"TOP", b"UIDL", b"QUIT",
+    b"LAST", b"UTF8", b"LANG", b"XTND", b"RPOP",
 ];
 
 fn known(word: &[u8]) -> bool {
@@ -177,7 +177,11 @@ impl Pop3 {
         }
         let mut words = text.split(|b| *b == b' ').filter(|w| !w.is_empty());
         let first = words.next().unwrap_or(&[]);
-        let mut c = Command { name: first.to_ascii_uppercase(), arguments: words.take(ARGUMENTS_MAX).map(|w| w[..w.len().min(TEXT_MAX)].to_vec()).collect(), ..Command::default() };
+        let mut c = Command {
+            name: first.to_ascii_uppercase(),
+            arguments: words.take(ARGUMENTS_MAX).map(|w| w[..w.len().min(TEXT_MAX)].to_vec()).collect(),
+            ..Command::default()
+        };
         let count = c.arguments.len();
         let fits = match &c.name[..] {
             b"USER" | b"RETR" | b"DELE" => count == 1,
@@ -361,7 +365,8 @@ impl Pop3 {
         self.transactions += 1;
         let (arguments, data) = (slices(&c.arguments), slices(&c.data));
         let request = (!c.name.is_empty()).then_some(Request { command: &c.name, args: &arguments });
-        let response = c.status.as_ref().map(|(ok, header)| Response { success: *ok, status: if *ok { "OK" } else { "ERR" }, header, data: &data });
+        let response =
+            c.status.as_ref().map(|(ok, header)| Response { success: *ok, status: if *ok { "OK" } else { "ERR" }, header, data: &data });
         cx.push(tx, &Pop3Command { request, response });
     }
 }

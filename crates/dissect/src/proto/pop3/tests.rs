@@ -42,7 +42,10 @@ fn a_session_is_told_command_by_command() {
     assert_eq!(get(pop3[5], "pop3.response"), r#"{"header":"","status":"OK","success":true}"#);
     assert_eq!((get(pop3[9], "pop3.response.header"), get(pop3[9], "pop3.response.data")), ("\"200 octets\"".into(), String::new()));
     assert_eq!((get(pop3[12], "pop3.response"), get(pop3[12], "tx_id")), (String::new(), "12".into()));
-    let logins: Vec<_> = of(&lines, "login").iter().map(|l| [get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome"), get(l, "login.cleartext")].join(" ")).collect();
+    let logins: Vec<_> = of(&lines, "login")
+        .iter()
+        .map(|l| [get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome"), get(l, "login.cleartext")].join(" "))
+        .collect();
     assert_eq!(logins, [r#""ada" "password" "failure" true"#, r#""ada" "apop" "failure" false"#, r#""ada" "plain" "success" true"#]);
     let all = lines.concat().to_lowercase();
     for canary in ["canari", "q2fuyxjp", "agfkyqbd", "c4c9334b"] {
@@ -57,7 +60,8 @@ fn the_same_wherever_it_is_cut() {
 
 #[test]
 fn a_greeting_may_be_missing() {
-    let missed = stream(110, &[(ToServer, b"CAPA\r\n"), (ToClient, b"+OK Capability list follows\r\nUSER\r\n.\r\n"), (ToServer, b"QUIT\r\n")]);
+    let missed =
+        stream(110, &[(ToServer, b"CAPA\r\n"), (ToClient, b"+OK Capability list follows\r\nUSER\r\n.\r\n"), (ToServer, b"QUIT\r\n")]);
     assert_eq!(get(of(&missed, "pop3")[0], "pop3.request.command"), "\"CAPA\"");
     assert_eq!(of(&missed, "pop3").len(), 2);
     let hasty = stream(110, &[(ToServer, b"USER a\r\nPASS b\r\n"), (ToClient, b"+OK hello\r\n+OK\r\n-ERR no\r\n")]);
@@ -97,7 +101,9 @@ fn ntlm_names_user_and_machine() {
 
 #[test]
 fn told_from_its_neighbours() {
-    let told = |dir, bytes: &[u8], other: &[u8], port| super::Pop3::probe(&Probe { dir, bytes, other, client_port: 40_000, server_port: port, transport: Transport::Tcp });
+    let told = |dir, bytes: &[u8], other: &[u8], port| {
+        super::Pop3::probe(&Probe { dir, bytes, other, client_port: 40_000, server_port: port, transport: Transport::Tcp })
+    };
     assert_eq!(told(ToClient, b"+OK\r\n", b"", 2600), Match::Yes);
     assert_eq!(told(ToClient, b"+OK\r\n", b"*1\r\n$4\r\nPING\r\n", 6379), Match::No);
     assert_eq!(told(ToClient, b"+O", b"", 2600), Match::Maybe);

@@ -49,7 +49,10 @@ fn a_submission_is_told() {
     // The mail, and what comes after it.
     assert_eq!(smtp.len(), 2);
     let mail = smtp[0];
-    assert_eq!(get(mail, "smtp"), r#"{"helo":"laptop-7","mail_from":"<ada@example.org>","rcpt_to":["<bob@example.com>","<eve@example.net>"]}"#);
+    assert_eq!(
+        get(mail, "smtp"),
+        r#"{"helo":"laptop-7","mail_from":"<ada@example.org>","rcpt_to":["<bob@example.com>","<eve@example.net>"]}"#
+    );
     assert_eq!(get(mail, "email.status"), "\"PARSE_DONE\"");
     assert_eq!(get(mail, "email.from"), "\"Adéla <ada@example.org>\"");
     assert_eq!(get(mail, "email.to"), r#"["\"Last, Bob\" <bob@example.com>","eve@example.net"]"#);
@@ -57,15 +60,22 @@ fn a_submission_is_told() {
     assert_eq!(get(mail, "email.attachment"), r#"["héllo.bin","dots.txt"]"#);
     assert_eq!(get(mail, "email.url"), r#"["plain.example.org/x.","ada:<redacted:11>@example.org/a?token=<redacted:11>&b=1"]"#);
     assert_eq!((get(mail, "vigie.reply_code"), get(mail, "vigie.user"), get(mail, "tx_id")), ("250".into(), "\"ada\"".into(), "0".into()));
-    assert_eq!((get(smtp[1], "email"), get(smtp[1], "tx_id"), get(smtp[1], "smtp.helo")), (String::new(), "1".into(), "\"laptop-7\"".into()));
+    assert_eq!(
+        (get(smtp[1], "email"), get(smtp[1], "tx_id"), get(smtp[1], "smtp.helo")),
+        (String::new(), "1".into(), "\"laptop-7\"".into())
+    );
     let files = of(&lines, "fileinfo");
     assert_eq!(files.iter().map(|f| get(f, "fileinfo.size")).collect::<Vec<_>>(), ["11", "9"]);
     // md5("hello world"), md5(".one\r\ntwo")
     assert_eq!(get(files[0], "fileinfo.md5"), "\"5eb63bbbe01eeed093cb22bb8f5acdc3\"");
     assert_eq!(get(files[0], "email.attachment.0"), "\"héllo.bin\"");
     assert_eq!(get(files[1], "fileinfo.state"), "\"CLOSED\"");
-    let logins: Vec<_> = of(&lines, "login").iter().map(|l| (get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome"))).collect();
-    assert_eq!(logins, [("\"ada\"", "\"login\"", "\"failure\""), ("\"ada\"", "\"plain\"", "\"success\"")].map(|(a, b, c)| (a.into(), b.into(), c.into())));
+    let logins: Vec<_> =
+        of(&lines, "login").iter().map(|l| (get(l, "login.user"), get(l, "login.method"), get(l, "login.outcome"))).collect();
+    assert_eq!(
+        logins,
+        [("\"ada\"", "\"login\"", "\"failure\""), ("\"ada\"", "\"plain\"", "\"success\"")].map(|(a, b, c)| (a.into(), b.into(), c.into()))
+    );
     let all = lines.concat();
     for canary in ["Canari", "Q2FuYXJpLTdmM2E", "AGFkYQBDYW5hcmkt"] {
         assert!(!all.contains(canary), "{canary} is in the output");
@@ -93,7 +103,10 @@ fn chunks_are_mail() {
     let lines = stream(2600, CHUNKED);
     let smtp = of(&lines, "smtp");
     assert_eq!(smtp.iter().map(|l| get(l, "smtp.mail_from")).collect::<Vec<_>>(), ["\"<a@example.org>\"", "\"<c@example.org>\""]);
-    assert_eq!((get(smtp[0], "email.subject"), get(smtp[0], "vigie.size"), get(smtp[0], "vigie.reply")), ("\"one\"".into(), "30".into(), "\"queued\"".into()));
+    assert_eq!(
+        (get(smtp[0], "email.subject"), get(smtp[0], "vigie.size"), get(smtp[0], "vigie.reply")),
+        ("\"one\"".into(), "30".into(), "\"queued\"".into())
+    );
 }
 
 #[test]

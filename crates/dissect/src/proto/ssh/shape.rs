@@ -40,7 +40,9 @@ impl Framing {
     /// Of a cipher and a MAC by their names; `None` where one is not known.
     pub(super) fn of(cipher: &[u8], mac: &[u8]) -> Option<Framing> {
         match cipher {
-            b"chacha20-poly1305@openssh.com" | b"chacha20-poly1305" => return Some(Framing { block: 8, tag: 16, apart: true, readable: false }),
+            b"chacha20-poly1305@openssh.com" | b"chacha20-poly1305" => {
+                return Some(Framing { block: 8, tag: 16, apart: true, readable: false });
+            }
             _ if cipher.starts_with(b"aes") && cipher.windows(3).any(|w| w == b"gcm") => {
                 return Some(Framing { block: 16, tag: 16, apart: true, readable: true });
             }
@@ -332,7 +334,14 @@ mod tests {
         assert!(s.data(ToClient, &[packet(16), packet(512)].concat()));
         assert_eq!(s.outcome(false), Some((Outcome::Success, 1)));
         let mut s = Shape::new(f, f);
-        for (dir, bytes) in [(ToServer, packet(32)), (ToClient, packet(32)), (ToServer, packet(80)), (ToClient, packet(32)), (ToServer, packet(80)), (ToClient, packet(32))] {
+        for (dir, bytes) in [
+            (ToServer, packet(32)),
+            (ToClient, packet(32)),
+            (ToServer, packet(80)),
+            (ToClient, packet(32)),
+            (ToServer, packet(80)),
+            (ToClient, packet(32)),
+        ] {
             assert!(!s.data(dir, &bytes));
         }
         assert_eq!(s.outcome(true), Some((Outcome::Failure, 2)));
@@ -366,10 +375,26 @@ mod tests {
         assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 52)]), Some((Outcome::Failure, 1)));
         assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 68), (ToClient, 60), (ToServer, 52)]), None);
         // Let in at the second try, greeted with host keys, and gone without a channel.
-        let gone = [(ToServer, 44), (ToClient, 44), (ToServer, 68), (ToClient, 52), (ToServer, 84), (ToClient, 52), (ToServer, 92), (ToClient, 552), (ToServer, 52)];
+        let gone = [
+            (ToServer, 44),
+            (ToClient, 44),
+            (ToServer, 68),
+            (ToClient, 52),
+            (ToServer, 84),
+            (ToClient, 52),
+            (ToServer, 92),
+            (ToClient, 552),
+            (ToServer, 52),
+        ];
         assert_eq!(run(f, &gone), Some((Outcome::Success, 2)));
         assert_eq!(run(f, &gone[..8]), Some((Outcome::Success, 2)));
-        assert_eq!(run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 552), (ToServer, 52)]), Some((Outcome::Unknown, 1)));
-        assert_eq!(run(None, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 148), (ToClient, 9000)]), Some((Outcome::Success, 1)));
+        assert_eq!(
+            run(f, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 552), (ToServer, 52)]),
+            Some((Outcome::Unknown, 1))
+        );
+        assert_eq!(
+            run(None, &[(ToServer, 44), (ToClient, 44), (ToServer, 148), (ToClient, 60), (ToServer, 148), (ToClient, 9000)]),
+            Some((Outcome::Success, 1))
+        );
     }
 }

@@ -116,7 +116,9 @@ fn banners_alone_and_one_side_alone_are_told() {
 
 #[test]
 fn long_and_odd_banners_are_anomalies() {
-    let events = |pieces: &[(Direction, Vec<u8>)]| -> Vec<String> { of_kind(&told(pieces), "anomaly").iter().map(|l| text(l, "anomaly.event")).collect() };
+    let events = |pieces: &[(Direction, Vec<u8>)]| -> Vec<String> {
+        of_kind(&told(pieces), "anomaly").iter().map(|l| text(l, "anomaly.event")).collect()
+    };
     let long = [&b"SSH-2.0-"[..], &[b'x'; 200], b" ", &[b'y'; 5000], b"\r\n"].concat();
     assert_eq!(events(&[(ToServer, long.clone())]), ["long_banner"]);
     same_wherever_cut(2022, &[(ToServer, &long)]);
@@ -127,7 +129,8 @@ fn long_and_odd_banners_are_anomalies() {
 #[test]
 fn real_sessions_are_judged() {
     let Some(captures) = shared("data/captures") else { return };
-    let outcomes = |file: &str| -> Vec<String> { of_kind(&replay(captures.join(file)), "login").iter().map(|l| text(l, "login.outcome")).collect() };
+    let outcomes =
+        |file: &str| -> Vec<String> { of_kind(&replay(captures.join(file)), "login").iter().map(|l| text(l, "login.outcome")).collect() };
     for file in ["ssh/single-conn.pcap", "ssh/bypass-ssh-enabled.pcap", "tls_fp/ssh-scp-1050.pcap", "tls_fp/ja4-ssh2.pcapng"] {
         assert_eq!(outcomes(file), ["success"], "{file}");
     }

@@ -105,13 +105,7 @@ enum Prompt {
 }
 
 impl Protocol for Telnet {
-    const INFO: Info = Info {
-        name: "telnet",
-        doc: "Telnet (RFC 854)",
-        transports: &[Transport::Tcp],
-        ports: &[23, 2323],
-        buffer_max: 0,
-    };
+    const INFO: Info = Info { name: "telnet", doc: "Telnet (RFC 854)", transports: &[Transport::Tcp], ports: &[23, 2323], buffer_max: 0 };
 
     fn probe(p: &Probe<'_>) -> Match {
         match p.bytes {
@@ -406,10 +400,37 @@ fn prompt(line: &[u8]) -> Prompt {
     let any = |words: &[&[u8]]| words.iter().any(|w| has(w));
     let Some(last) = text.last() else { return Prompt::No };
     let asks = *last == b':' || (*last == b'>' && text.len() > 8);
-    if asks && any(&[b"password", b"passwd", b"passcode", b"passphrase", b"pass:", b"mot de passe", b"passwort", b"kennwort", b"contrase", b"senha"]) {
+    if asks
+        && any(&[
+            b"password",
+            b"passwd",
+            b"passcode",
+            b"passphrase",
+            b"pass:",
+            b"mot de passe",
+            b"passwort",
+            b"kennwort",
+            b"contrase",
+            b"senha",
+        ])
+    {
         return Prompt::Password;
     }
-    if *last == b':' && any(&[b"login", b"log in", b"username", b"user", b"account", b"userid", b"benutzer", b"utilisateur", b"identifiant", b"usuario", b"logon"]) {
+    if *last == b':'
+        && any(&[
+            b"login",
+            b"log in",
+            b"username",
+            b"user",
+            b"account",
+            b"userid",
+            b"benutzer",
+            b"utilisateur",
+            b"identifiant",
+            b"usuario",
+            b"logon",
+        ])
+    {
         // `Last login: ...` and the like end otherwise, or go on after the colon.
         return if has(b"last login") { Prompt::No } else { Prompt::Name };
     }
@@ -419,8 +440,25 @@ fn prompt(line: &[u8]) -> Prompt {
 /// How a try went, by the server's line at hand and its words (lower case) since.
 fn outcome(line: &[u8], after: &[u8]) -> Option<&'static str> {
     const FAILED: &[&[u8]] = &[
-        b"incorrect", b"fail", b"denied", b"invalid", b"bad password", b"bad passwords", b"wrong", b"not valid", b"unauthorized", b"not authorized", b"refused",
-        b"unknown user", b"no such user", b"illegal", b"locked", b"too many", b"try again", b"ung\xc3\xbcltig", b"falsch",
+        b"incorrect",
+        b"fail",
+        b"denied",
+        b"invalid",
+        b"bad password",
+        b"bad passwords",
+        b"wrong",
+        b"not valid",
+        b"unauthorized",
+        b"not authorized",
+        b"refused",
+        b"unknown user",
+        b"no such user",
+        b"illegal",
+        b"locked",
+        b"too many",
+        b"try again",
+        b"ung\xc3\xbcltig",
+        b"falsch",
     ];
     const WELCOME: &[&[u8]] = &[b"last login:", b"last login ", b"welcome", b"logged in", b"successful", b"busybox v", b"built-in shell"];
     let has = |words: &[&[u8]]| words.iter().any(|word| after.windows(word.len()).any(|w| w == *word));

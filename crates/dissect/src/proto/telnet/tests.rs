@@ -12,7 +12,10 @@ fn of<'a>(lines: &'a [String], kind: &str) -> Vec<&'a String> {
 }
 
 fn logins(lines: &[String]) -> Vec<String> {
-    of(lines, "login").iter().map(|l| ["user", "method", "outcome"].map(|k| get(l, &format!("login.{k}")).replace('"', "")).join(" ")).collect()
+    of(lines, "login")
+        .iter()
+        .map(|l| ["user", "method", "outcome"].map(|k| get(l, &format!("login.{k}")).replace('"', "")).join(" "))
+        .collect()
 }
 
 /// Line by line, as bots do.
@@ -112,13 +115,19 @@ fn keys_are_put_together() {
 
 #[test]
 fn without_a_name_or_a_password() {
-    let only_password = stream(23, &[(ToClient, b"\xff\xfb\x01\r\nPassword: "), (ToServer, b"Canari\r\n"), (ToClient, b"\r\n% Bad passwords\r\n")]);
+    let only_password =
+        stream(23, &[(ToClient, b"\xff\xfb\x01\r\nPassword: "), (ToServer, b"Canari\r\n"), (ToClient, b"\r\n% Bad passwords\r\n")]);
     assert_eq!(logins(&only_password), [" password failure"]);
-    let only_name = stream(23, &[(ToClient, b"\xff\xfd\x01camera login: "), (ToServer, b"root\r\n"), (ToClient, b"root\r\n# "), (ToServer, b"id\r\n")]);
+    let only_name =
+        stream(23, &[(ToClient, b"\xff\xfd\x01camera login: "), (ToServer, b"root\r\n"), (ToClient, b"root\r\n# "), (ToServer, b"id\r\n")]);
     assert_eq!(logins(&only_name), ["root none success"]);
-    let ahead = stream(23, &[(ToClient, b"\xff\xfd\x01login: "), (ToServer, b"root\r\nCanari\r\n"), (ToClient, b"Password: \r\nLogin incorrect\r\nlogin: ")]);
+    let ahead = stream(
+        23,
+        &[(ToClient, b"\xff\xfd\x01login: "), (ToServer, b"root\r\nCanari\r\n"), (ToClient, b"Password: \r\nLogin incorrect\r\nlogin: ")],
+    );
     assert_eq!(logins(&ahead), ["root password failure"]);
-    let none = stream(23, &[(ToClient, b"\xff\xfd\x01login: "), (ToServer, b"root\r\n"), (ToClient, b"Password: "), (ToServer, b"Canari\r\n")]);
+    let none =
+        stream(23, &[(ToClient, b"\xff\xfd\x01login: "), (ToServer, b"root\r\n"), (ToClient, b"Password: "), (ToServer, b"Canari\r\n")]);
     assert_eq!(logins(&none), ["root password unknown"]);
     for lines in [only_password, only_name, ahead, none] {
         assert!(!lines.concat().contains("anari"));
@@ -163,7 +172,9 @@ fn prompts() {
 
 #[test]
 fn told_from_its_neighbours() {
-    let told = |bytes: &[u8], port| super::Telnet::probe(&Probe { dir: ToClient, bytes, other: b"", client_port: 40_000, server_port: port, transport: Transport::Tcp });
+    let told = |bytes: &[u8], port| {
+        super::Telnet::probe(&Probe { dir: ToClient, bytes, other: b"", client_port: 40_000, server_port: port, transport: Transport::Tcp })
+    };
     assert_eq!(told(b"\xff\xfd\x18", 2600), Match::Yes);
     assert_eq!(told(b"\xff", 2600), Match::Maybe);
     assert_eq!(told(b"\xff\xd8\xff\xe0", 2600), Match::No);

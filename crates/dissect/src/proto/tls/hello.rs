@@ -127,7 +127,8 @@ pub(crate) fn client(body: &[u8], quic: bool) -> Option<Client> {
     let session_id = c.block8()?;
     let ciphers = c.block16()?;
     let mut hello = Client { session_id: session_id.to_vec(), ..Client::default() };
-    let (mut kinds, mut groups, mut points, mut signatures, mut versions, mut named) = (Vec::new(), &[][..], &[][..], &[][..], &[][..], false);
+    let (mut kinds, mut groups, mut points, mut signatures, mut versions, mut named) =
+        (Vec::new(), &[][..], &[][..], &[][..], &[][..], false);
     if c.block8().is_some() {
         let whole = extensions(c, |kind, contents| {
             if !is_grease(kind) {
@@ -326,8 +327,11 @@ mod tests {
     #[test]
     fn ja4_of_the_published_example() {
         // The example of FoxIO's technical note: a Chrome over TCP.
-        let ciphers = [0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035];
-        let kinds = [0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015];
+        let ciphers =
+            [0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035];
+        let kinds = [
+            0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015,
+        ];
         let signatures = [4, 3, 8, 4, 4, 1, 5, 3, 8, 5, 5, 1, 8, 6, 6, 1];
         let got = ja4(false, 0x0304, true, ciphers.to_vec(), kinds.to_vec(), &signatures, b"h2");
         assert_eq!(got, "t13d1516h2_8daaf6152771_e5627efa2ab1");

@@ -209,7 +209,8 @@ fn picked_up(p: &Probe<'_>) -> Match {
     let mut c = Cursor::new(p.bytes);
     let mut whole = 0;
     while let (Some(kind), rest) = (c.u8(), c.rest()) {
-        if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) || rest.first().is_some_and(|v| *v != 3) || rest.get(1).is_some_and(|v| *v > 4) {
+        if !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind) || rest.first().is_some_and(|v| *v != 3) || rest.get(1).is_some_and(|v| *v > 4)
+        {
             return Match::No;
         }
         let Some(len) = c.skip(2).and_then(|()| c.u16()) else { return Match::Maybe };

@@ -29,7 +29,10 @@ fn every_label_of_ja4_is_matched() {
         for row in rows {
             let ip = |s: &str| s.parse::<std::net::IpAddr>().expect("an address");
             let of_flow = |l: &&String| {
-                ip(&text(l, "src_ip")) == ip(row[1]) && text(l, "src_port") == row[2] && ip(&text(l, "dest_ip")) == ip(row[3]) && text(l, "dest_port") == row[4]
+                ip(&text(l, "src_ip")) == ip(row[1])
+                    && text(l, "src_port") == row[2]
+                    && ip(&text(l, "dest_ip")) == ip(row[3])
+                    && text(l, "dest_port") == row[4]
             };
             let got: Vec<String> = lines.iter().filter(of_flow).flat_map(|l| [text(l, "tls.ja4"), text(l, "vigie.ja4_second")]).collect();
             if !got.iter().any(|g| g == row[5]) {
@@ -70,7 +73,15 @@ fn client_hello(extra: &[Vec<u8>]) -> Vec<u8> {
     ]
     .concat();
     let extensions = [extensions, extra.concat()].concat();
-    let body = [&[3, 3][..], &CLIENT_RANDOM, &block(1, b"session"), &block(2, &[0x2a, 0x2a, 0x13, 1, 0xc0, 0x2f]), &block(1, &[0]), &block(2, &extensions)].concat();
+    let body = [
+        &[3, 3][..],
+        &CLIENT_RANDOM,
+        &block(1, b"session"),
+        &block(2, &[0x2a, 0x2a, 0x13, 1, 0xc0, 0x2f]),
+        &block(1, &[0]),
+        &block(2, &extensions),
+    ]
+    .concat();
     message(1, &body)
 }
 
@@ -79,14 +90,18 @@ fn server_hello(random: &[u8; 32], session: &[u8], extensions: &[Vec<u8>]) -> Ve
 }
 
 fn der(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let len = if contents.len() < 128 { vec![contents.len() as u8] } else { [&[0x82][..], &(contents.len() as u16).to_be_bytes()].concat() };
+    let len =
+        if contents.len() < 128 { vec![contents.len() as u8] } else { [&[0x82][..], &(contents.len() as u16).to_be_bytes()].concat() };
     [&[tag][..], &len, contents].concat()
 }
 
 fn certificate() -> Vec<u8> {
     let name = |cn: &str| der(0x30, &der(0x31, &der(0x30, &[der(6, b"\x55\x04\x03"), der(0x0c, cn.as_bytes())].concat())));
     let validity = der(0x30, &[der(0x17, b"190101000000Z"), der(0x17, b"200101000000Z")].concat());
-    let san = der(0x30, &[der(6, b"\x55\x1d\x11"), der(4, &der(0x30, &[der(0x82, b"a.example.net"), der(0x87, &[10, 0, 0, 1])].concat()))].concat());
+    let san = der(
+        0x30,
+        &[der(6, b"\x55\x1d\x11"), der(4, &der(0x30, &[der(0x82, b"a.example.net"), der(0x87, &[10, 0, 0, 1])].concat()))].concat(),
+    );
     let tbs = [
         der(0xa0, &der(2, &[2])),
         der(2, &[0, 0xab, 1]),
@@ -188,7 +203,10 @@ fn a_resumed_session_and_a_refused_one() {
 #[test]
 fn tls_13_is_told_at_the_server_hello_and_after_a_retry() {
     let versions = [extension(43, &[3, 4])];
-    let plain = [(ToServer, record(22, &client_hello(&[]))), (ToClient, [record(22, &server_hello(&[9; 32], b"session", &versions)), record(20, &[1]), record(23, &[0; 900])].concat())];
+    let plain = [
+        (ToServer, record(22, &client_hello(&[]))),
+        (ToClient, [record(22, &server_hello(&[9; 32], b"session", &versions)), record(20, &[1]), record(23, &[0; 900])].concat()),
+    ];
     let tls = of_kind(told(&plain), "tls");
     assert_eq!((tls.len(), text(&tls[0], "tls.version")), (1, "TLS 1.3".to_owned()));
     assert_eq!(get(&tls[0], "tls.session_resumed"), "");
@@ -209,16 +227,21 @@ fn tls_13_is_told_at_the_server_hello_and_after_a_retry() {
 #[test]
 fn a_client_certificate_is_waited_for() {
     let mut pieces = session();
-    let flight = [server_hello(&[9; 32], b"", &[]), message(11, &block(3, &block(3, &certificate()))), message(13, &[0; 10]), message(14, b"")].concat();
+    let flight =
+        [server_hello(&[9; 32], b"", &[]), message(11, &block(3, &block(3, &certificate()))), message(13, &[0; 10]), message(14, b"")]
+            .concat();
     pieces[1].1 = record(22, &flight);
-    pieces[2].1 = [record(22, &message(11, &block(3, &block(3, &certificate())))), record(22, &message(16, &[2; 66])), record(20, &[1])].concat();
+    pieces[2].1 =
+        [record(22, &message(11, &block(3, &block(3, &certificate())))), record(22, &message(16, &[2; 66])), record(20, &[1])].concat();
     let tls = of_kind(told(&pieces), "tls");
     assert_eq!((tls.len(), text(&tls[0], "tls.client.subject")), (1, "CN=www.example.net".to_owned()));
 }
 
 #[test]
 fn odd_records_are_anomalies() {
-    let events = |pieces: &[(Direction, Vec<u8>)]| -> Vec<String> { of_kind(told(pieces), "anomaly").iter().map(|l| text(l, "anomaly.event")).collect() };
+    let events = |pieces: &[(Direction, Vec<u8>)]| -> Vec<String> {
+        of_kind(told(pieces), "anomaly").iter().map(|l| text(l, "anomaly.event")).collect()
+    };
     let hello = (ToServer, record(22, &client_hello(&[])));
     assert_eq!(events(&[hello.clone(), (ToServer, record(24, &[1, 0x40, 0, 0, 0]))]), ["overflow_heartbeat_message"]);
     assert_eq!(events(&[hello.clone(), (ToServer, record(99, &[1]))]), ["invalid_record_type"]);

@@ -153,9 +153,8 @@ fn colons(bytes: &[u8], digits: &[u8; 16]) -> String {
 
 /// A UTCTime or GeneralizedTime (section 4.1.2.5).
 fn moment((tag, text): (u8, &[u8])) -> Option<Moment> {
-    let number = |at: usize, n: usize| {
-        text.get(at..at + n)?.iter().try_fold(0u16, |v, b| b.is_ascii_digit().then(|| v * 10 + u16::from(b - b'0')))
-    };
+    let number =
+        |at: usize, n: usize| text.get(at..at + n)?.iter().try_fold(0u16, |v, b| b.is_ascii_digit().then(|| v * 10 + u16::from(b - b'0')));
     let (year, at) = match tag {
         0x17 => (number(0, 2).map(|y| if y < 50 { 2000 + y } else { 1900 + y })?, 2),
         0x18 => (number(0, 4)?, 4),
