@@ -327,7 +327,11 @@ impl Table {
                 None => {
                     let flow = &mut self.flows[slot as usize];
                     let dir = direction(swap, flow.client_is_hi);
+                    let before = flow.state;
                     touch(flow, p, time, len, dir);
+                    if flow.state != before {
+                        self.retime(slot);
+                    }
                     return Lookup { slot, dir, new: false };
                 }
                 Some((why, when)) => self.end(slot, why, when, &mut ended),
@@ -352,6 +356,15 @@ impl Table {
         let tag = hash as u32;
         let slot = self.index.find(hash, |e| e.0 == tag && self.flows[e.1 as usize].key() == key)?.1;
         Some((slot, direction(swap, self.flows[slot as usize].client_is_hi)))
+    }
+
+    /// The state of the flow in `slot` changed, and its time-out with it: to be called when the owner sets [`Flow::state`]. Without it a
+    /// flow whose time-out got shorter would be told late, behind the watermark.
+    pub fn retime(&mut self, slot: u32) {
+        let deadline = self.deadline(&self.flows[slot as usize]);
+        let notch = self.flows[slot as usize].notch;
+        self.wheel.remove(&mut Slab(&mut self.flows), slot, notch);
+        self.flows[slot as usize].notch = self.wheel.insert(&mut Slab(&mut self.flows), slot, deadline);
     }
 
     /// Counts a packet onto a flow that is not its own by key (an ICMP error onto the flow it quotes).
@@ -555,6 +568,22 @@ mod tests {
         t.advance(Time::from_secs(500), |f, why, when| ends.push((f.bytes, why, when)));
         assert_eq!(ends, [([60, 90], Closed::Timeout, Time::from_secs(401))]);
         assert!(t.is_empty());
+    }
+
+    #[test]
+    fn a_shorter_time_out_is_told_in_its_time() {
+        let mut t = Table::new(Settings::default());
+        let p = packet(40000, 53);
+        let none = |_: &mut Flow, _: Closed, _: Time| panic!("nothing ends here");
+        let slot = t.packet(&p, Time::from_secs(100), 60, none).slot;
+        t.packet(&reversed(&p), Time::from_secs(101), 60, none);
+        // Looked at while its time-out is far, and moved there.
+        t.advance(Time::from_secs(140), none);
+        t.flow(slot).state = FlowState::New;
+        t.retime(slot);
+        let mut ends = Vec::new();
+        t.advance(Time::from_secs(150), |_, why, when| ends.push((why, when)));
+        assert_eq!(ends, [(Closed::Timeout, Time::from_secs(131))]);
     }
 
     #[test]

@@ -152,7 +152,13 @@ impl Worker {
             inner.begin(flow, &item);
         }
         match p.body {
-            Body::Tcp(tcp) => inner.tcp(flow, found.dir, &tcp, &item),
+            Body::Tcp(tcp) => {
+                let before = flow.state;
+                inner.tcp(flow, found.dir, &tcp, &item);
+                if flow.state != before {
+                    table.retime(found.slot);
+                }
+            }
             _ if flow.bypass => {}
             Body::Udp | Body::Icmp { .. } => inner.datagram(flow, found.dir, found.new, &item),
             _ => {}
