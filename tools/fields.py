@@ -4,7 +4,7 @@
 usage: fields.py --vigie BINARY [--only GLOB] [--jobs N] [--examples N] [--due SHARE] CAPTURES
        fields.py --eve EVE.json CAPTURE          one capture, events already written (any sensor's EVE)
 
-Each capture is read by tshark (PDML) and replayed by Vigie. Events and tshark's messages are matched within a flow: DNS
+Each capture is read by tshark (PDML, segments put in order) and replayed by Vigie. Events and tshark's messages are matched within a flow: DNS
 by transaction id and type, DHCP by transaction id and message, the others by their order, realigned where one side has
 more. Certificates are decoded here from tshark's bytes; files are hashed from what `tshark --export-objects` writes.
 A field is compared where either side has a value. Messages that only one side has are counted apart (`score.py
@@ -81,13 +81,15 @@ def address(text):
         return text
 
 
-def layers_of(pcap, decode_as):
+# Segments are put in order before they are read, as every sensor does; tshark by itself reads them as they come.
+IN_ORDER = ["-o", "tcp.reassemble_out_of_order:TRUE"]
+WANTED = {"dns": "dns", "http": "http", "tls": "tls.handshake", "ssh": "ssh", "dhcp": "dhcp", "smtp": "smtp", "ftp": "ftp"}
+
+
+def layers_of(pcap, options, wanted=tuple(WANTED)):
     """(flow key, stream, protocol, layer) of each layer of interest, in the order of the frames."""
-    wanted = ("dns", "http", "tls", "ssh", "dhcp", "smtp", "ftp")
     command = ["tshark", "-n", "-r", pcap, "-T", "pdml", "-J", " ".join(("ip", "ipv6", "tcp", "udp") + wanted),
-               "-Y", "dns or http or tls.handshake or ssh or dhcp or smtp or ftp"]
-    for rule in decode_as:
-        command += ["-d", rule]
+               "-Y", " or ".join(WANTED[w] for w in wanted)] + IN_ORDER + options
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as child:
         try:
             for _, packet in xml.iterparse(child.stdout):
@@ -184,13 +186,14 @@ class Side:
 def from_tshark(pcap, decode_as=()):
     side = Side()
     http, tls, ssh, smtp, ftp = {}, {}, {}, {}, {}
-    for key, stream, name, layer in layers_of(pcap, decode_as):
+    as_told = [word for rule in decode_as for word in ("-d", rule)]
+    for key, stream, name, layer in layers_of(pcap, as_told):
         if name == "dns":
             dns_row(side, key, layer)
         elif name == "dhcp":
             dhcp_row(side, layer)
         elif name == "http":
-            http_row(side, key, http.setdefault(stream, collections.deque()), layer)
+            http_row(side, key, http.setdefault(stream, Exchanges()), layer)
         elif name == "tls":
             tls_row(side, key, tls, stream, layer)
         elif name == "ssh":
@@ -199,6 +202,8 @@ def from_tshark(pcap, decode_as=()):
             smtp_row(side, key, smtp, stream, layer)
         elif name == "ftp":
             ftp_row(side, key, ftp, stream, layer)
+    if any(h.waiting for h in http.values()):
+        late_answers(pcap, as_told, http)
     return side
 
 
@@ -240,17 +245,44 @@ def dhcp_row(side, layer):
              type=DHCP_TYPES.get(kind, ABSENT), hostname=layer.one("dhcp.option.hostname"), assigned_ip=layer.one("dhcp.ip.your"))
 
 
-def http_row(side, key, waiting, layer):
-    method, status = layer.one("http.request.method"), number(layer.one("http.response.code"))
+class Exchanges:
+    """HTTP of one TCP stream: requests without an answer, and how many had one."""
+
+    def __init__(self):
+        self.waiting, self.answered = collections.deque(), 0
+
+
+def http_row(side, key, http, layer):
+    method, status = layer.one("http.request.method"), final_status(layer)
     if method:
         host = layer.one("http.host")
-        waiting.append(side.add("http", key, method=method, host=host_of(host), url=layer.one("http.request.uri"), status=None, length=ABSENT))
-    elif status is not None and status >= 200 and waiting:
-        row = waiting.popleft()
+        http.waiting.append(side.add("http", key, method=method, host=host_of(host), url=layer.one("http.request.uri"), status=None, length=ABSENT))
+    elif status is not None and http.waiting:
+        http.answered += 1
+        row = http.waiting.popleft()
         row["http.status"] = status
         length = number(layer.one("http.content_length_header"))
         if length is not None and row["http.method"] != "HEAD" and status not in (204, 304):
             row["http.length"] = length
+
+
+def final_status(layer):
+    """The status that answers a request: 101 does, the other provisional ones do not (RFC 9110 section 15.2)."""
+    status = number(layer.one("http.response.code"))
+    return status if status is not None and (status >= 200 or status == 101) else None
+
+
+def late_answers(pcap, options, http):
+    """Statuses of answers whose body is not whole (a gap, the end of the capture). tshark waits for the body and then shows nothing at
+    all, while the head was there for any sensor to read; without that wait it shows the head. Its length is not judged."""
+    seen = collections.Counter()
+    for _, stream, _, layer in layers_of(pcap, options + ["-o", "http.desegment_body:FALSE"], ("http",)):
+        status = final_status(layer)
+        if status is None or stream not in http:
+            continue
+        seen[stream] += 1
+        if seen[stream] > http[stream].answered and http[stream].waiting:
+            http[stream].waiting.popleft()["http.status"] = status
 
 
 def host_of(text):
@@ -266,16 +298,17 @@ def tls_row(side, key, tls, stream, layer):
         return
     row = tls.get(stream)
     if row is None:
-        row = tls[stream] = side.add("tls", key, sni=None, version=None, subject=ABSENT, issuer=ABSENT, ja3=ABSENT)
+        # Without a ServerHello the version is not agreed: an event then tells that of the records, as Suricata's does.
+        row = tls[stream] = side.add("tls", key, sni=None, version=ABSENT, subject=ABSENT, issuer=ABSENT, ja3=ABSENT)
     if 1 in kinds and row["tls.ja3"] is ABSENT:
         row["tls.ja3"] = layer.one("tls.handshake.ja3", ABSENT)
         row["tls.sni"] = layer.one("tls.handshake.extensions_server_name")
-    if 2 in kinds and row["tls.version"] is None:
+    if 2 in kinds and row["tls.version"] is ABSENT:
         hello = next((f for f in layer.element.iter("field") if f.get("name") == "tls.handshake" and "Server Hello" in (f.get("showname") or "")), None)
         scope = Layer(hello) if hello is not None else layer
         version = number(scope.one("tls.handshake.extensions.supported_version")) or number(scope.one("tls.handshake.version"))
         row["tls.version"] = TLS_VERSIONS.get(version, ABSENT)
-    if 11 in kinds and row["tls.subject"] is ABSENT and row["tls.version"] is not None:
+    if 11 in kinds and row["tls.subject"] is ABSENT and row["tls.version"] is not ABSENT:
         certificates = layer.raw("tls.handshake.certificate")
         if certificates:
             subject, issuer = subject_and_issuer(certificates[0])
@@ -309,14 +342,14 @@ def mailbox(text):
 
 
 def smtp_row(side, key, smtp, stream, layer):
-    commands, parameters = layer.all("smtp.req.command"), layer.all("smtp.req.parameter")
-    if not commands or not parameters:
-        return
-    command, parameter = commands[0].upper(), parameters[0]
-    if command == "MAIL":
-        smtp[stream] = side.add("smtp", key, **{"from": mailbox(parameter.partition(":")[2].strip()), "to": []})
-    elif command == "RCPT" and stream in smtp:
-        smtp[stream]["smtp.to"].append(mailbox(parameter.partition(":")[2].strip()))
+    command = None
+    for name, f in layer.fields:  # a layer holds several commands where they are pipelined
+        if name == "smtp.req.command":
+            command = f.get("show").upper()
+        elif name == "smtp.req.parameter" and command == "MAIL":
+            smtp[stream] = side.add("smtp", key, **{"from": mailbox(f.get("show").partition(":")[2].strip()), "to": []})
+        elif name == "smtp.req.parameter" and command == "RCPT" and stream in smtp:
+            smtp[stream]["smtp.to"].append(mailbox(f.get("show").partition(":")[2].strip()))
 
 
 def ftp_row(side, key, ftp, stream, layer):
@@ -412,7 +445,7 @@ def exported_files(pcap):
     """(name, size, sha256) of what tshark can export: HTTP bodies, FTP transfers, attachments of mails."""
     found = []
     with tempfile.TemporaryDirectory() as top:
-        command = ["tshark", "-n", "-r", pcap, "-q"]
+        command = ["tshark", "-n", "-r", pcap, "-q"] + IN_ORDER
         for kind in ("http", "ftp-data", "imf"):
             command += ["--export-objects", f"{kind},{os.path.join(top, kind)}"]
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
