@@ -7,6 +7,7 @@ import struct
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree as xml
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "lab")]
@@ -14,6 +15,7 @@ sys.dont_write_bytecode = True
 
 import bench  # noqa: E402
 import fields  # noqa: E402
+import ja4  # noqa: E402
 import network  # noqa: E402
 import run as lab  # noqa: E402
 import survive  # noqa: E402
@@ -85,6 +87,27 @@ class Fields(unittest.TestCase):
         result.judge("dns.rrname", None, None, "")
         self.assertEqual((result.equal["dns.rrname"], result.compared["dns.rrname"]), (1, 2))
 
+    @staticmethod
+    def layer(*pairs):
+        element = xml.Element("proto")
+        for name, show in pairs:
+            xml.SubElement(element, "field", name=name, show=show)
+        return fields.Layer(element)
+
+    def test_pipelined_commands_are_all_read(self):
+        side, mails = fields.Side(), {}
+        command, parameter = "smtp.req.command", "smtp.req.parameter"
+        fields.smtp_row(side, "k", mails, 0, self.layer((command, "MAIL"), (parameter, "FROM: <A@x>"), (command, "rcpt"), (parameter, "TO:<b@x>"), (command, "DATA")))
+        self.assertEqual(side.rows["smtp"]["k"], [{"smtp.from": "a@x", "smtp.to": ["b@x"]}])
+
+    def test_answers_that_answer(self):
+        side, http = fields.Side(), fields.Exchanges()
+        fields.http_row(side, "k", http, self.layer(("http.request.method", "GET"), ("http.request.uri", "/")))
+        fields.http_row(side, "k", http, self.layer(("http.response.code", "100")))
+        self.assertIsNone(side.rows["http"]["k"][0]["http.status"])
+        fields.http_row(side, "k", http, self.layer(("http.response.code", "101")))
+        self.assertEqual((side.rows["http"]["k"][0]["http.status"], http.answered, len(http.waiting)), (101, 1, 0))
+
     @unittest.skipUnless(shutil.which("tshark"), "needs tshark")
     def test_what_tshark_says_of_our_own_recording(self):
         side = fields.from_tshark(os.path.join(lab.TESTDATA, "kali_appears.pcap"))
@@ -96,6 +119,12 @@ class Fields(unittest.TestCase):
 
 
 class Others(unittest.TestCase):
+    def test_fingerprints_are_found_by_connection(self):
+        event = {"tls": {"ja4": "a", "ja3": {"hash": "x"}}, "vigie": {"ja4_second": "b"}, "quic": [{"ja4": "c"}]}
+        self.assertEqual(list(ja4.fingerprints(event)), ["a", "b", "c"])
+        self.assertEqual(ja4.ends("::1", "5", "10.0.0.1", 6), ja4.ends("10.0.0.1", "6", "0:0::1", 5))
+        self.assertNotEqual(ja4.ends("::1", 5, "10.0.0.1", 6), ja4.ends("::1", 6, "10.0.0.1", 5))
+
     def test_counters_of_caps_are_told_from_the_rest(self):
         leaves = dict(bench.leaves({"flow": {"evicted": 3, "total": 9}, "events": [{"name": "dns", "count": 4}]}))
         self.assertEqual(leaves, {"flow.evicted": 3, "flow.total": 9, "events.dns": 4})
