@@ -96,6 +96,8 @@ pub struct Counters {
     pub inflate_full: u64,
     /// Flows given up because the worker's memory was used up.
     pub memory_full: u64,
+    /// Most bytes that dissections held at once.
+    pub held_max: u64,
 }
 
 /// The most announced connections at once.
@@ -198,6 +200,7 @@ impl Shared {
     #[inline]
     pub fn account(&mut self, before: usize, after: usize) -> bool {
         self.held = (self.held + after as u64).saturating_sub(before as u64);
+        self.counters.held_max = self.counters.held_max.max(self.held);
         after <= before || self.held <= self.settings.memory_max
     }
 
@@ -279,7 +282,12 @@ impl<O: Out> Cx<'_, O> {
 
     /// Notes something malformed in the protocol at hand.
     pub fn anomaly(&mut self, proto: &'static str, event: &'static str, tx: u32) {
-        self.push(tx, &Anomaly { app_proto: Some(proto), kind: "applayer", event, layer: Some("proto_parser") });
+        self.anomaly_from(Direction::ToServer, proto, event, tx);
+    }
+
+    /// The same, found with what was sent in `dir`.
+    pub fn anomaly_from(&mut self, dir: Direction, proto: &'static str, event: &'static str, tx: u32) {
+        self.push_from(dir, tx, &Anomaly { app_proto: Some(proto), kind: "applayer", event, layer: Some("proto_parser") });
     }
 
     /// Tells of a log-in.

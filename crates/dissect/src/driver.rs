@@ -252,6 +252,13 @@ impl Dissection {
         let transport = self.transport;
         let seen = self.probing.get_or_insert_with(|| Box::new(Probing { candidates: Proto::carried_by(transport), ..Probing::default() }));
         let held = !seen.bytes[dir.index()].is_empty();
+        // An empty line left behind by the protocol that gave way begins no other.
+        let blank = |b: &u8| matches!(b, b'\r' | b'\n');
+        let left_behind = if self.before == Proto::Unknown || held { 0 } else { bytes.iter().take_while(|b| blank(b)).count() };
+        let bytes = &bytes[left_behind..];
+        if bytes.is_empty() {
+            return;
+        }
         if held {
             seen.bytes[dir.index()].extend_from_slice(bytes);
         }

@@ -29,6 +29,9 @@ pub struct FlowEnd<'a> {
     pub alerted: bool,
     /// Transactions seen.
     pub tx_cnt: Option<u32>,
+    /// Protocol that it began with, where another took over.
+    #[field(place = "top")]
+    pub app_proto_orig: Option<&'a str>,
     /// TCP.
     #[field(place = "top")]
     pub tcp: Option<TcpEnd<'a>>,

@@ -42,6 +42,7 @@ fn main() -> Result<(), String> {
         ends.push(
             &env,
             &FlowEnd {
+                app_proto_orig: None,
                 app_proto: None,
                 pkts_toserver: 9,
                 pkts_toclient: 8,

@@ -62,6 +62,7 @@ impl Net {
         self.push(
             env,
             &FlowEnd {
+                app_proto_orig: None,
                 app_proto: None,
                 pkts_toserver: 5,
                 pkts_toclient: 5,

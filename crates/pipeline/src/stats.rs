@@ -3,7 +3,7 @@
 use vigie_decode::Anomaly;
 use vigie_event::{Batch, Envelope, Hex, Record};
 use vigie_sensor::Summary;
-use vigie_sensor::stats::{Counter, Decoder, Flows, Stats, UnknownPort};
+use vigie_sensor::stats::{Counter, Decoder, Flows, Memcap, Stats, UnknownPort};
 
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
@@ -64,6 +64,10 @@ pub(crate) fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'stat
             timed_out: s.flow.timed_out,
             evicted: s.flow.evicted,
             tcp_reuse: s.flow.tcp_reuse,
+        },
+        memcap: Memcap {
+            pressure: s.held.saturating_mul(100) / s.held_limit.max(1),
+            pressure_max: s.dissect.held_max.saturating_mul(100) / s.held_limit.max(1),
         },
         defrag: &present(s.defrag.iter().collect()),
         tcp: &present(s.stream.iter().collect()),

@@ -338,6 +338,7 @@ mod tests {
         let mut batch = Batch::new(FlowEnd::schema());
         let env = Envelope { src: src.parse().unwrap(), dst: dst.parse().unwrap(), proto: 6, app_proto, ..Envelope::default() };
         let record = FlowEnd {
+            app_proto_orig: None,
             app_proto: None,
             pkts_toserver: 1,
             pkts_toclient: u32::from(answered),

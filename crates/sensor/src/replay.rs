@@ -34,6 +34,10 @@ pub struct Summary {
     pub defrag: vigie_flow::defrag::Counters,
     /// Dissection.
     pub dissect: vigie_dissect::Counters,
+    /// Bytes that dissections held at the end.
+    pub held: u64,
+    /// The most that they may hold.
+    pub held_limit: u64,
     /// Flows that no protocol claimed: transport, server port, first bytes, how many.
     pub unknown: Vec<vigie_dissect::UnknownFlows>,
     /// First and last frame.
@@ -58,6 +62,8 @@ impl Summary {
         d.expect_full += e.expect_full;
         d.inflate_full += e.inflate_full;
         d.memory_full += e.memory_full;
+        d.held_max += e.held_max;
+        self.held += c.held;
         for (k, n) in c.unknown {
             match self.unknown.binary_search_by_key(&k, |(k, _)| *k) {
                 Ok(i) => self.unknown[i].1 += n,
@@ -92,7 +98,12 @@ pub fn replay(
     fold: &mut impl Fold,
     mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Summary {
-    if settings.workers.0 <= 1 { alone(capture, settings, fold, &mut progress) } else { shared(capture, settings, fold, &mut progress) }
+    let summary = if settings.workers.0 <= 1 {
+        alone(capture, settings, fold, &mut progress)
+    } else {
+        shared(capture, settings, fold, &mut progress)
+    };
+    Summary { held_limit: settings.dissect.memory_max, ..summary }
 }
 
 /// Frames between two looks at the watermark and the progress.

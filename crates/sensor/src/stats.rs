@@ -126,6 +126,8 @@ pub struct Stats<'a> {
     pub decoder: Decoder,
     /// Flows.
     pub flow: Flows,
+    /// How full the memory of dissection was.
+    pub memcap: Memcap,
     /// Defragmentation.
     pub defrag: &'a [Counter<'a>],
     /// TCP.
@@ -201,6 +203,15 @@ pub struct Flows {
     pub evicted: u64,
     /// Connections on the ports of a closed one.
     pub tcp_reuse: u64,
+}
+
+/// How full the memory of dissection was.
+#[derive(Group)]
+pub struct Memcap {
+    /// Hundredths of its limit held at the end.
+    pub pressure: u64,
+    /// Most hundredths held at once.
+    pub pressure_max: u64,
 }
 
 /// A counter with its name.

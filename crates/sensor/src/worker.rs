@@ -101,6 +101,8 @@ pub(crate) struct Counted {
     pub(crate) flow: vigie_flow::Counters,
     pub(crate) stream: vigie_stream::Counters,
     pub(crate) dissect: vigie_dissect::Counters,
+    /// Bytes that dissections held before the flows that were still open were closed.
+    pub(crate) held: u64,
     pub(crate) unknown: Vec<vigie_dissect::UnknownFlows>,
 }
 
@@ -184,6 +186,7 @@ impl Worker {
         let Worker { table, inner, .. } = self;
         self.now = self.now.max(now);
         table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
+        let held = inner.shared.held();
         let mut open: Vec<(u64, u32)> = table.slots().map(|slot| (table.id(slot), slot)).collect();
         open.sort_unstable();
         for (id, slot) in open {
@@ -195,7 +198,13 @@ impl Worker {
         }
         let last = std::mem::replace(&mut inner.out, Slice::empty());
         each(last, (Time::MAX, 0));
-        Counted { flow: table.counters, stream: inner.memory.counters, dissect: inner.shared.counters, unknown: inner.shared.unknown() }
+        Counted {
+            flow: table.counters,
+            stream: inner.memory.counters,
+            dissect: inner.shared.counters,
+            held,
+            unknown: inner.shared.unknown(),
+        }
     }
 }
 
@@ -429,6 +438,7 @@ impl Inner {
         let gaps = tcp.as_ref().map_or(0, |s| u64::from(s.gap_bytes(Direction::ToServer)) + u64::from(s.gap_bytes(Direction::ToClient)));
         let transactions = cold.dissection.transactions();
         let record = FlowEnd {
+            app_proto_orig: cold.dissection.proto_before().map(|p| p.name()),
             app_proto: cold.dissection.beyond_eve(),
             pkts_toserver: flow.pkts[0],
             pkts_toclient: flow.pkts[1],

@@ -96,10 +96,12 @@ impl Protocol for Ftp {
                 let Some((text, _)) = line(p.bytes) else { return Match::Maybe };
                 let upper = text.to_ascii_uppercase();
                 let says = |word: &[u8]| upper.windows(word.len()).any(|w| w == word);
-                if says(b"SMTP") || says(b"MAIL") {
+                if says(b"SMTP") || says(b"LMTP") {
                     Match::No
-                } else if says(b"FTP") || p.on(Self::INFO.ports) {
+                } else if says(b"FTP") || (p.on(Self::INFO.ports) && !says(b"MAIL")) {
                     Match::Yes
+                } else if says(b"MAIL") {
+                    Match::No
                 } else {
                     Match::Maybe
                 }

@@ -53,3 +53,18 @@ fn a_session_is_told_command_by_command() {
 fn a_session_is_the_same_wherever_it_is_cut() {
     same_wherever_cut(21, SESSION);
 }
+
+#[test]
+fn a_greeting_is_judged_by_all_that_it_says() {
+    use crate::{Match, Probe, Proto, Protocol, Transport};
+    let told = |text: &str, port| {
+        let p =
+            Probe { dir: ToClient, bytes: text.as_bytes(), other: &[], client_port: 40_000, server_port: port, transport: Transport::Tcp };
+        (super::Ftp::probe(&p), Proto::Smtp.probe(&p))
+    };
+    assert_eq!(told("220 mail.example.org FTP server ready\r\n", 2121), (Match::Yes, Match::No));
+    assert_eq!(told("220 ftp.example.org ESMTP\r\n", 2121), (Match::No, Match::Yes));
+    assert_eq!(told("220 mail.example.org ready\r\n", 2121), (Match::No, Match::Yes));
+    assert_eq!(told("220 ready\r\n", 21), (Match::Yes, Match::Maybe));
+    assert_eq!(told("220 ready\r\n", 25), (Match::Maybe, Match::Yes));
+}

@@ -388,8 +388,11 @@ impl Http {
             Phase::Lost if dir == Direction::ToClient => find_answer(side, bytes),
             Phase::Lost => find_request(side, bytes),
             Phase::Tunnel => {
-                // Only one side of the tunnel may be in view; a request after a refused tunnel begins with a letter.
-                if bytes[0].is_ascii_uppercase() || matches!(bytes[0], b'\r' | b'\n') {
+                // Only one side of the tunnel may be in view; a request after a refused tunnel begins with a letter. Empty lines
+                // behind the request are HTTP's (RFC 9112 section 2.2), and no protocol begins with one.
+                if matches!(bytes[0], b'\r' | b'\n') {
+                    Act::Used(1)
+                } else if bytes[0].is_ascii_uppercase() {
                     if bytes.len() < LINE_MAX { Act::More } else { Act::Used(bytes.len()) }
                 } else {
                     Act::Stop(0, Next::Anything)

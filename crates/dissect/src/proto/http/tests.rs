@@ -337,6 +337,15 @@ fn tunnels_are_told_afresh() {
     ];
     let lines = stream(3128, tunnel);
     assert_eq!(all(&lines, "http", "http.http_method"), ["CONNECT", "GET"]);
+    // Empty lines in between belong to neither.
+    let loose: Pieces<'_> = &[
+        (ToServer, b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n\n"),
+        (ToClient, b"HTTP/1.1 200 OK\r\n\r\n\n"),
+        (ToServer, b"GET /x HTTP/1.1\r\nHost: b.example\r\n\r\n"),
+        (ToClient, b"HTTP/1.1 204 None\r\n\r\n"),
+    ];
+    same_wherever_cut(8080, loose);
+    assert_eq!(all(&stream(8080, loose), "http", "http.http_method"), ["CONNECT", "GET"]);
     assert_eq!(all(&lines, "http", "tx_id"), ["0", "0"]);
     assert_eq!(all(&lines, "http", "http.http_port"), ["80", ""]);
     same_wherever_cut(3128, tunnel);

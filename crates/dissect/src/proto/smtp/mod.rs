@@ -549,7 +549,8 @@ impl Smtp {
         );
         if let Some(mail) = &mut t.mail {
             for name in mail.oddities.names() {
-                cx.anomaly("smtp", name, t.id);
+                // As Suricata's: of the server's answer, with which the mail is told.
+                cx.anomaly_from(Direction::ToClient, "smtp", name, t.id);
             }
             if let (Some(software), false) = (mail.fields.user_agent.as_ref().or(mail.fields.x_mailer.as_ref()), self.user.is_empty()) {
                 // Who logs in hands over its own mail; a relay's says nothing of the relay.

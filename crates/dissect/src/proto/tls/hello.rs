@@ -54,6 +54,8 @@ impl Ja3 {
 /// What is kept of a ClientHello.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    /// The version of its body: the newest that it speaks, up to TLS 1.2; 0 in an SSLv2 hello.
+    pub(crate) version: u16,
     pub(crate) session_id: Vec<u8>,
     /// Name asked for.
     pub(crate) sni: Vec<u8>,
@@ -126,7 +128,7 @@ pub(crate) fn client(body: &[u8], quic: bool) -> Option<Client> {
     c.skip(32)?;
     let session_id = c.block8()?;
     let ciphers = c.block16()?;
-    let mut hello = Client { session_id: session_id.to_vec(), ..Client::default() };
+    let mut hello = Client { version, session_id: session_id.to_vec(), ..Client::default() };
     let (mut kinds, mut groups, mut points, mut signatures, mut versions, mut named) =
         (Vec::new(), &[][..], &[][..], &[][..], &[][..], false);
     if c.block8().is_some() {
@@ -202,7 +204,7 @@ fn ja4(quic: bool, version: u16, named: bool, mut ciphers: Vec<u16>, mut kinds: 
     let mut last = words(kinds.iter().copied());
     if !signatures.is_empty() && !last.is_empty() {
         last.push('_');
-        last += &words(signatures.chunks_exact(2).map(|p| u16::from_be_bytes([p[0], p[1]])));
+        last += &words(numbers(signatures));
     }
     format!(
         "{}{version}{}{:02}{:02}{}_{}_{}",

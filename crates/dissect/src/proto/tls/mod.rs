@@ -117,12 +117,14 @@ impl Protocol for Tls {
         if b.get(1).is_some_and(|v| *v != 3) || b.get(2).is_some_and(|v| *v > 4) {
             return Match::No;
         }
-        let (Some(len), Some(kind)) = (b.get(3..5).map(|l| usize::from(l[0]) << 8 | usize::from(l[1])), b.get(5)) else {
-            return Match::Maybe;
-        };
+        let Some(len) = b.get(3..5).map(|l| usize::from(l[0]) << 8 | usize::from(l[1])) else { return Match::Maybe };
+        if len == 0 || len > RECORD_MAX {
+            // No handshake is empty (RFC 5246 section 6.2.1), but nothing else begins like this either.
+            return if len == 0 { Match::Yes } else { Match::No };
+        }
+        let Some(kind) = b.get(5) else { return Match::Maybe };
         // Hello messages alone begin a session; the other kinds stand where the beginning was missed.
         match kind {
-            _ if len == 0 || len > RECORD_MAX => Match::No,
             1 | 2 => match b.get(9) {
                 None => Match::Maybe,
                 Some(3 | 0x7f) => Match::Yes,
@@ -559,11 +561,13 @@ impl Tls {
         }
     }
 
-    /// The version of the session, as far as it is known.
+    /// The version of the session; before the server agrees to one, that of its records, and of the ClientHello's body where it is silent.
     fn version(&self) -> u16 {
-        match &self.server {
-            Some(s) => s.version,
-            None => self.sides[self.client_dir().flip().index()].version,
+        let records = self.sides[self.client_dir().flip().index()].version;
+        match (&self.server, &self.client) {
+            (Some(s), _) => s.version,
+            (None, Some(c)) if records == 0 => c.version,
+            _ => records,
         }
     }
 

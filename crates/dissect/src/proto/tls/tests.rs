@@ -313,3 +313,18 @@ proptest::proptest! {
         told(&pieces);
     }
 }
+
+#[test]
+fn an_unanswered_hello_gives_its_own_version() {
+    let lines = of_kind(stream(443, &[(ToServer, &record(22, &client_hello(&[extension(35, b"")])))]), "tls");
+    assert_eq!(lines.len(), 1);
+    assert_eq!(text(&lines[0], "tls.version"), "TLS 1.2");
+}
+
+#[test]
+fn an_empty_handshake_is_malformed_tls() {
+    let pieces: &[(Direction, &[u8])] = &[(ToServer, &[22, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0])];
+    same_wherever_cut(443, pieces);
+    let lines = of_kind(stream(8443, pieces), "anomaly");
+    assert_eq!(lines.iter().map(|l| text(l, "anomaly.event")).collect::<Vec<_>>(), ["invalid_record_type"]);
+}
