@@ -8,7 +8,7 @@ static CHOSEN: OnceLock<Option<Proto>> = OnceLock::new();
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let chosen = CHOSEN.get_or_init(|| {
-        let name = std::env::var("VIGIE_FUZZ_PROTOCOL").ok()?;
+        let name = std::env::var("VIGIE_FUZZ_PROTOCOL").ok().filter(|n| n != "dissect")?;
         Some(*Proto::ALL.iter().find(|p| p.name() == name).expect("VIGIE_FUZZ_PROTOCOL names a protocol"))
     });
     let Some((first, rest)) = data.split_first() else { return };

@@ -84,10 +84,7 @@ mod tests {
 
     #[test]
     fn stable_hash_never_changes() {
-        assert_eq!(Stable::default().bytes(b"vigie").word(7).finish53(), {
-            let again = Stable::default().bytes(b"vigie").word(7);
-            again.finish53()
-        });
+        assert_eq!(Stable::default().bytes(b"vigie").word(7).finish53(), 3897978271802692);
         assert_ne!(Stable::default().word(1).finish(), Stable::default().word(2).finish());
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod addr;
 pub mod budget;
+mod declare;
 pub mod hash;
 pub mod net;
 pub mod text;

@@ -149,101 +149,86 @@ pub enum End {
     NotIp,
 }
 
-/// Declares the anomalies of decode: bit, EVE event name, and what it means. The names are Suricata's where it has one.
-macro_rules! anomalies {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+) => {
-        /// One oddity of a frame.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Anomaly { $($(#[doc = $doc])+ $name,)+ }
-        impl Anomaly {
-            /// Every one, in order.
-            pub const ALL: &'static [Anomaly] = &[$(Anomaly::$name,)+];
-            /// The `anomaly.event` of EVE.
-            pub const fn name(self) -> &'static str { match self { $(Anomaly::$name => $text,)+ } }
-            /// One line on what it means.
-            pub const fn doc(self) -> &'static str { match self { $(Anomaly::$name => concat!($($doc),+),)+ } }
-        }
-    };
-}
-
-anomalies! {
-    /// Ethernet header shorter than 14 bytes.
-    EthernetTooSmall = "decoder.ethernet.pkt_too_small";
-    /// Link header (other than Ethernet) cut.
-    LinkTooSmall = "decoder.link.pkt_too_small";
-    /// VLAN header cut.
-    VlanTooSmall = "decoder.vlan.header_too_small";
-    /// More VLAN tags than are kept.
-    VlanTooManyLayers = "decoder.vlan.too_many_layers";
-    /// MPLS label stack cut.
-    MplsTooSmall = "decoder.mpls.header_too_small";
-    /// PPPoE or PPP header cut or wrong.
-    PppTooSmall = "decoder.ppp.pkt_too_small";
-    /// IPv4 header cut.
-    Ipv4TooSmall = "decoder.ipv4.pkt_too_small";
-    /// IPv4 header length below 20 bytes.
-    Ipv4HlenTooSmall = "decoder.ipv4.hlen_too_small";
-    /// IPv4 total length smaller than its header.
-    Ipv4IplenSmallerThanHlen = "decoder.ipv4.iplen_smaller_than_hlen";
-    /// IPv4 total length beyond the captured bytes.
-    Ipv4Truncated = "decoder.ipv4.trunc_pkt";
-    /// IPv4 version field is not 4.
-    Ipv4WrongVersion = "decoder.ipv4.wrong_ip_version";
-    /// IPv4 options malformed.
-    Ipv4OptInvalid = "decoder.ipv4.opt_invalid";
-    /// IPv4 header checksum wrong (noted, not discarded).
-    Ipv4Checksum = "stream.pkt_invalid_ipv4_csum";
-    /// IPv6 header cut.
-    Ipv6TooSmall = "decoder.ipv6.pkt_too_small";
-    /// IPv6 payload length beyond the captured bytes.
-    Ipv6Truncated = "decoder.ipv6.trunc_pkt";
-    /// IPv6 version field is not 6.
-    Ipv6WrongVersion = "decoder.ipv6.wrong_ip_version";
-    /// IPv6 extension header cut or beyond the packet.
-    Ipv6TruncatedExtHdr = "decoder.ipv6.trunc_exthdr";
-    /// More than ten IPv6 extension headers.
-    Ipv6TooManyExtHdrs = "decoder.ipv6.too_many_exthdrs";
-    /// TCP header cut.
-    TcpTooSmall = "decoder.tcp.pkt_too_small";
-    /// TCP data offset below 20 bytes or beyond the packet.
-    TcpInvalidHlen = "decoder.tcp.hlen_too_small";
-    /// TCP options malformed.
-    TcpOptInvalid = "decoder.tcp.opt_invalid_len";
-    /// TCP checksum wrong (noted, not discarded).
-    TcpChecksum = "stream.pkt_invalid_tcp_csum";
-    /// UDP header cut.
-    UdpTooSmall = "decoder.udp.pkt_too_small";
-    /// UDP length field does not fit the packet.
-    UdpInvalidLen = "decoder.udp.len_invalid";
-    /// UDP checksum wrong (noted, not discarded).
-    UdpChecksum = "stream.pkt_invalid_udp_csum";
-    /// ICMP header cut.
-    IcmpTooSmall = "decoder.icmpv4.pkt_too_small";
-    /// ICMPv6 header cut.
-    Icmp6TooSmall = "decoder.icmpv6.pkt_too_small";
-    /// SCTP header cut.
-    SctpTooSmall = "decoder.sctp.pkt_too_small";
-    /// ARP message cut or of unknown form.
-    ArpInvalid = "decoder.arp.invalid_pkt";
-    /// GRE header cut or of unknown version.
-    GreInvalid = "decoder.gre.pkt_too_small";
-    /// ERSPAN header cut or of unknown version.
-    ErspanInvalid = "decoder.erspan.header_too_small";
-    /// Tunnel header (VXLAN, GENEVE, Teredo) not followed: malformed inside.
-    TunnelInvalid = "decoder.tunnel.invalid";
-    /// Tunnels or link headers deeper than are followed.
-    TunnelTooDeep = "decoder.too_many_layers";
-    /// The frame was cut by the capture's snap length.
-    Snapped = "decoder.snapped";
-    /// ICMP or ICMPv6 checksum wrong (noted, not discarded).
-    IcmpChecksum = "stream.pkt_invalid_icmp_csum";
-    /// ICMPv6 carried by IPv4: taken as another IP protocol.
-    Ipv4Icmp6 = "decoder.ipv4.icmpv6";
-    /// ICMP for IPv4 carried by IPv6: taken as another IP protocol.
-    Ipv6Icmp4 = "decoder.ipv6.icmpv4";
-    /// IPv6 fragment that is not the last and not a multiple of 8 bytes long (RFC 8200 section 4.5).
-    Ipv6FragInvalidLength = "decoder.ipv6.frag_invalid_length";
+vigie_base::anomalies! {
+    /// One oddity of a frame.
+    Anomaly {
+        /// Ethernet header shorter than 14 bytes.
+        EthernetTooSmall = "decoder.ethernet.pkt_too_small";
+        /// Link header (other than Ethernet) cut.
+        LinkTooSmall = "decoder.link.pkt_too_small";
+        /// VLAN header cut.
+        VlanTooSmall = "decoder.vlan.header_too_small";
+        /// More VLAN tags than are kept.
+        VlanTooManyLayers = "decoder.vlan.too_many_layers";
+        /// MPLS label stack cut.
+        MplsTooSmall = "decoder.mpls.header_too_small";
+        /// PPPoE or PPP header cut or wrong.
+        PppTooSmall = "decoder.ppp.pkt_too_small";
+        /// IPv4 header cut.
+        Ipv4TooSmall = "decoder.ipv4.pkt_too_small";
+        /// IPv4 header length below 20 bytes.
+        Ipv4HlenTooSmall = "decoder.ipv4.hlen_too_small";
+        /// IPv4 total length smaller than its header.
+        Ipv4IplenSmallerThanHlen = "decoder.ipv4.iplen_smaller_than_hlen";
+        /// IPv4 total length beyond the captured bytes.
+        Ipv4Truncated = "decoder.ipv4.trunc_pkt";
+        /// IPv4 version field is not 4.
+        Ipv4WrongVersion = "decoder.ipv4.wrong_ip_version";
+        /// IPv4 options malformed.
+        Ipv4OptInvalid = "decoder.ipv4.opt_invalid";
+        /// IPv4 header checksum wrong (noted, not discarded).
+        Ipv4Checksum = "stream.pkt_invalid_ipv4_csum";
+        /// IPv6 header cut.
+        Ipv6TooSmall = "decoder.ipv6.pkt_too_small";
+        /// IPv6 payload length beyond the captured bytes.
+        Ipv6Truncated = "decoder.ipv6.trunc_pkt";
+        /// IPv6 version field is not 6.
+        Ipv6WrongVersion = "decoder.ipv6.wrong_ip_version";
+        /// IPv6 extension header cut or beyond the packet.
+        Ipv6TruncatedExtHdr = "decoder.ipv6.trunc_exthdr";
+        /// More than ten IPv6 extension headers.
+        Ipv6TooManyExtHdrs = "decoder.ipv6.too_many_exthdrs";
+        /// TCP header cut.
+        TcpTooSmall = "decoder.tcp.pkt_too_small";
+        /// TCP data offset below 20 bytes or beyond the packet.
+        TcpInvalidHlen = "decoder.tcp.hlen_too_small";
+        /// TCP options malformed.
+        TcpOptInvalid = "decoder.tcp.opt_invalid_len";
+        /// TCP checksum wrong (noted, not discarded).
+        TcpChecksum = "stream.pkt_invalid_tcp_csum";
+        /// UDP header cut.
+        UdpTooSmall = "decoder.udp.pkt_too_small";
+        /// UDP length field does not fit the packet.
+        UdpInvalidLen = "decoder.udp.len_invalid";
+        /// UDP checksum wrong (noted, not discarded).
+        UdpChecksum = "stream.pkt_invalid_udp_csum";
+        /// ICMP header cut.
+        IcmpTooSmall = "decoder.icmpv4.pkt_too_small";
+        /// ICMPv6 header cut.
+        Icmp6TooSmall = "decoder.icmpv6.pkt_too_small";
+        /// SCTP header cut.
+        SctpTooSmall = "decoder.sctp.pkt_too_small";
+        /// ARP message cut or of unknown form.
+        ArpInvalid = "decoder.arp.invalid_pkt";
+        /// GRE header cut or of unknown version.
+        GreInvalid = "decoder.gre.pkt_too_small";
+        /// ERSPAN header cut or of unknown version.
+        ErspanInvalid = "decoder.erspan.header_too_small";
+        /// Tunnel header (VXLAN, GENEVE, Teredo) not followed: malformed inside.
+        TunnelInvalid = "decoder.tunnel.invalid";
+        /// Tunnels or link headers deeper than are followed.
+        TunnelTooDeep = "decoder.too_many_layers";
+        /// The frame was cut by the capture's snap length.
+        Snapped = "decoder.snapped";
+        /// ICMP or ICMPv6 checksum wrong (noted, not discarded).
+        IcmpChecksum = "stream.pkt_invalid_icmp_csum";
+        /// ICMPv6 carried by IPv4: taken as another IP protocol.
+        Ipv4Icmp6 = "decoder.ipv4.icmpv6";
+        /// ICMP for IPv4 carried by IPv6: taken as another IP protocol.
+        Ipv6Icmp4 = "decoder.ipv6.icmpv4";
+        /// IPv6 fragment that is not the last and not a multiple of 8 bytes long (RFC 8200 section 4.5).
+        Ipv6FragInvalidLength = "decoder.ipv6.frag_invalid_length";
+    }
 }
 
 /// A set of [`Anomaly`].

@@ -124,56 +124,44 @@ pub enum Fate<'a> {
     Whole(Datagram<'a>),
 }
 
-/// Declares the counters: each is also its own name in `stats`.
-macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What was counted. `fragments` is the sum of those that are held and of the `*_fragments`.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counters { $($(#[doc = $doc])+ pub $name: u64,)+ }
-        impl Counters {
-            /// Adds another's counts to these.
-            pub fn add(&mut self, other: &Counters) { $(self.$name += other.$name;)+ }
-            /// Names and counts, in order of declaration.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> { [$((stringify!($name), self.$name),)+].into_iter() }
-        }
-    };
-}
-
-counters! {
-    /// Fragments given.
-    fragments,
-    /// Datagrams made whole.
-    whole,
-    /// Fragments they came in.
-    whole_fragments,
-    /// Datagrams whose time was over.
-    timed_out,
-    /// Their fragments.
-    timed_out_fragments,
-    /// Datagrams given up to make room.
-    evicted,
-    /// Their fragments.
-    evicted_fragments,
-    /// Times that the bound of datagrams was reached.
-    datagrams_reached,
-    /// Times that the bound of bytes was reached.
-    bytes_reached,
-    /// Fragments without bytes.
-    empty_fragments,
-    /// Fragments beyond 65,535 bytes.
-    too_large_fragments,
-    /// IPv6 fragments, not the last, whose length is no multiple of 8.
-    invalid_length_fragments,
-    /// Fragments that disagree on where the datagram ends.
-    conflict_fragments,
-    /// Fragments above the bound of one datagram.
-    too_many_fragments,
-    /// Fragments that alone exceed the bound of bytes.
-    no_room_fragments,
-    /// Fragments that cover bytes already there, in part or whole.
-    overlaps,
-    /// Those whose bytes differ.
-    different_overlaps,
+vigie_base::counters! {
+    /// What was counted. `fragments` is the sum of those that are held and of the `*_fragments`.
+    Counters {
+        /// Fragments given.
+        fragments,
+        /// Datagrams made whole.
+        whole,
+        /// Fragments they came in.
+        whole_fragments,
+        /// Datagrams whose time was over.
+        timed_out,
+        /// Their fragments.
+        timed_out_fragments,
+        /// Datagrams given up to make room.
+        evicted,
+        /// Their fragments.
+        evicted_fragments,
+        /// Times that the bound of datagrams was reached.
+        datagrams_reached,
+        /// Times that the bound of bytes was reached.
+        bytes_reached,
+        /// Fragments without bytes.
+        empty_fragments,
+        /// Fragments beyond 65,535 bytes.
+        too_large_fragments,
+        /// IPv6 fragments, not the last, whose length is no multiple of 8.
+        invalid_length_fragments,
+        /// Fragments that disagree on where the datagram ends.
+        conflict_fragments,
+        /// Fragments above the bound of one datagram.
+        too_many_fragments,
+        /// Fragments that alone exceed the bound of bytes.
+        no_room_fragments,
+        /// Fragments that cover bytes already there, in part or whole.
+        overlaps,
+        /// Those whose bytes differ.
+        different_overlaps,
+    }
 }
 
 /// What the fragments of a datagram have in common. In IPv6 the protocol is not among it (RFC 8200 section 4.5).

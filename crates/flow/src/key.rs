@@ -138,8 +138,8 @@ pub fn quoted(p: &Packet, frame: &[u8]) -> Option<Quoted> {
     Some(Quoted { src, dst, src_port, dst_port, proto })
 }
 
-/// The ICMP type that answers `kind`, and the other way round.
-const fn counterpart(proto: u8, kind: u8) -> Option<u8> {
+/// The ICMP type that answers `kind`, and the other way round: of those that Suricata takes for one flow.
+pub const fn counterpart(proto: u8, kind: u8) -> Option<u8> {
     Some(match (proto, kind) {
         (1, 0) => 8,
         (1, 8) => 0,

@@ -248,7 +248,8 @@ impl Table {
         Table {
             flows: Vec::new(),
             free: Vec::new(),
-            index: HashTable::new(),
+            // Its pages are touched as flows come; growing would hash every flow again.
+            index: HashTable::with_capacity(settings.flows_max as usize),
             wheel: Wheel::new(),
             live: 0,
             counters: Counters::default(),

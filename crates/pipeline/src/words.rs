@@ -53,9 +53,9 @@ texts! {
     Networks: "Networks", "Réseaux";
     HomeMark: "in HOME_NET", "dans HOME_NET";
     FewHome: "Only {0} of {1} touch HOME_NET, {2}: Vigie does not know what is yours here. Machines and cases will be missing.",
-        "Seuls {0} sur {1} touchent HOME_NET, {2} : Vigie ne sait pas ce qui est à vous ici. Machines et affaires manqueront.";
+        "Seuls {0} sur {1} touchent HOME_NET, {2} : Vigie ne sait pas ce qui est à vous ici. Machines et cas manqueront.";
     NoneHome: "None of the {0} touch HOME_NET, {1}: Vigie does not know what is yours here. Machines and cases will be missing.",
-        "Aucun des {0} ne touche HOME_NET, {1} : Vigie ne sait pas ce qui est à vous ici. Machines et affaires manqueront.";
+        "Aucun des {0} ne touche HOME_NET, {1} : Vigie ne sait pas ce qui est à vous ici. Machines et cas manqueront.";
     Propose: "From what it sees, try:", "D'après ce qui est vu, essayez :";
     Traffic: "Traffic, by protocol", "Trafic, par protocole";
     Unknown: "{0}, not recognised", "{0}, non reconnu";
@@ -64,7 +64,7 @@ texts! {
     Busiest: "Busiest addresses", "Adresses les plus actives";
     Machines: "Machines", "Machines";
     Serves: "serves {0}", "sert {0}";
-    Cases: "Cases", "Affaires";
+    Cases: "Cases", "Cas";
     NoCase: "None: nothing here looks like an attack that Vigie knows.",
         "Aucune : rien ici ne ressemble à une attaque que Vigie connaît.";
     What: "what", "faits";
@@ -102,7 +102,7 @@ nouns! {
     Frame: "frame" "frames", "trame" "trames";
     Flow: "flow" "flows", "flux" "flux";
     Address: "address" "addresses", "adresse" "adresses";
-    Case: "case" "cases", "affaire" "affaires";
+    Case: "case" "cases", "cas" "cas";
     Protocol: "protocol" "protocols", "protocole" "protocoles";
     Segment: "segment" "segments", "segment" "segments";
     Problem: "problem" "problems", "problème" "problèmes";

@@ -3,6 +3,7 @@
 use base64::Engine;
 use sha1::{Digest, Sha1};
 use vigie_base::Ip;
+use vigie_flow::key::counterpart;
 
 /// Writes `1:<base64>` of the two ends into `out`.
 pub(crate) fn id(src: Ip, dst: Ip, mut sp: u16, mut dp: u16, proto: u8, icmp: Option<(u8, u8)>, out: &mut String) {
@@ -35,30 +36,14 @@ pub(crate) fn id(src: Ip, dst: Ip, mut sp: u16, mut dp: u16, proto: u8, icmp: Op
     base64::engine::general_purpose::STANDARD.encode_string(h.finalize(), out);
 }
 
-/// The type that answers an ICMP type, in the specification's tables.
-const fn answer(proto: u8, kind: u8) -> Option<u8> {
-    Some(match (proto, kind) {
-        (1, 8) => 0,
-        (1, 0) => 8,
-        (1, 13) => 14,
-        (1, 14) => 13,
-        (1, 15) => 16,
-        (1, 16) => 15,
-        (1, 10) => 9,
-        (1, 9) => 10,
-        (1, 17) => 18,
-        (1, 18) => 17,
-        (58, 128) => 129,
-        (58, 129) => 128,
-        (58, 133) => 134,
-        (58, 134) => 133,
-        (58, 135) => 136,
-        (58, 136) => 135,
-        (58, 130) => 131,
-        (58, 131) => 130,
-        (58, 144) => 145,
-        (58, 145) => 144,
-        _ => return None,
+/// The type that answers an ICMP type, in the specification's tables: beside those of flows, multicast listeners and home agents.
+fn answer(proto: u8, kind: u8) -> Option<u8> {
+    counterpart(proto, kind).or(match (proto, kind) {
+        (58, 130) => Some(131),
+        (58, 131) => Some(130),
+        (58, 144) => Some(145),
+        (58, 145) => Some(144),
+        _ => None,
     })
 }
 

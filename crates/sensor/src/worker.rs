@@ -447,7 +447,11 @@ impl Inner {
             start: flow.first,
             end: flow.last,
             age: flow.last.secs() - flow.first.secs(),
-            state: flow.state.name(),
+            // Suricata counts a session that lacks only the last acknowledgement as closed.
+            state: match &tcp {
+                Some(s) if s.state() == TcpState::LastAck => FlowState::Closed.name(),
+                _ => flow.state.name(),
+            },
             reason: why.name(),
             alerted: false,
             tx_cnt: Some(transactions).filter(|n| *n > 0),

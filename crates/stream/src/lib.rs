@@ -116,73 +116,58 @@ pub trait Out {
     fn event(&mut self, anomaly: Anomaly);
 }
 
-/// Declares the anomalies with the names of EVE's `anomaly.event`.
-macro_rules! anomalies {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+) => {
-        /// One oddity of a session. The names are Suricata's.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Anomaly { $($(#[doc = $doc])+ $name,)+ }
-        impl Anomaly {
-            /// Every one, in order.
-            pub const ALL: &'static [Anomaly] = &[$(Anomaly::$name,)+];
-            /// The `anomaly.event` of EVE.
-            pub const fn name(self) -> &'static str { match self { $(Anomaly::$name => $text,)+ } }
-            /// One line on what it means.
-            pub const fn doc(self) -> &'static str { match self { $(Anomaly::$name => concat!($($doc),+),)+ } }
-        }
-    };
-}
-
-anomalies! {
-    /// SYN/ACK that acknowledges what the opener never sent.
-    SynackWrongAck = "stream.3whs_synack_with_wrong_ack";
-    /// A second SYN/ACK with another initial sequence number before the handshake ended.
-    SynackResendDiffSeq = "stream.3whs_synack_resend_with_diff_seq";
-    /// More than two SYN/ACKs with different initial sequence numbers.
-    SynackFlood = "stream.3whs_synack_flood";
-    /// Fast Open data that the server's SYN/ACK did not acknowledge.
-    SynackTfoDataIgnored = "stream.3whs_synack_tfo_data_ignored";
-    /// A second SYN with another initial sequence number after the SYN/ACK.
-    SynResendDiffSeq = "stream.3whs_syn_resend_diff_seq_on_syn_recv";
-    /// A handshake acknowledgement that fits no SYN seen.
-    WrongSeqWrongAck = "stream.3whs_wrong_seq_wrong_ack";
-    /// SYN with the same number in an established session.
-    EstSynResend = "stream.est_syn_resend";
-    /// SYN with another number in an established session.
-    EstSynResendDiffSeq = "stream.est_syn_resend_diff_seq";
-    /// SYN/ACK with the same number in an established session.
-    EstSynackResend = "stream.est_synack_resend";
-    /// SYN/ACK with another number in an established session.
-    EstSynackResendDiffSeq = "stream.est_synack_resend_with_diff_seq";
-    /// Segment beyond the receiver's window.
-    OutOfWindow = "stream.est_packet_out_of_window";
-    /// Acknowledgement of what was never sent.
-    InvalidAck = "stream.est_invalid_ack";
-    /// Acknowledgement field set without the ACK flag.
-    BrokenAck = "stream.pkt_broken_ack";
-    /// FIN beyond the receiver's window.
-    FinOutOfWindow = "stream.fin_out_of_window";
-    /// FIN of a session that is not followed.
-    FinNoSession = "stream.fin_but_no_session";
-    /// SYN and FIN in one segment.
-    FinSyn = "stream.fin_syn";
-    /// RST of a session that is not followed.
-    RstNoSession = "stream.rst_but_no_session";
-    /// RST that acknowledges what was never sent.
-    RstInvalidAck = "stream.rst_invalid_ack";
-    /// Data from the side whose RST had closed the session.
-    SuspectedRstInject = "stream.suspected_rst_inject";
-    /// The bytes of a segment were all delivered before.
-    Retransmission = "stream.pkt_retransmission";
-    /// Bytes are missing.
-    SeqGap = "stream.reassembly_seq_gap";
-    /// Two segments cover the same sequence numbers with different bytes.
-    OverlapDifferentData = "stream.reassembly_overlap_different_data";
-    /// The depth to which a direction is followed was reached.
-    DepthReached = "stream.reassembly_depth_reached";
-    /// The worker's memory for data that waits is used up.
-    InsertMemcap = "stream.reassembly_insert_memcap";
-    /// The direction's bound of data that waits is reached.
-    InsertLimit = "stream.reassembly_insert_limit";
+vigie_base::anomalies! {
+    /// One oddity of a session. The names are Suricata's.
+    Anomaly {
+        /// SYN/ACK that acknowledges what the opener never sent.
+        SynackWrongAck = "stream.3whs_synack_with_wrong_ack";
+        /// A second SYN/ACK with another initial sequence number before the handshake ended.
+        SynackResendDiffSeq = "stream.3whs_synack_resend_with_diff_seq";
+        /// More than two SYN/ACKs with different initial sequence numbers.
+        SynackFlood = "stream.3whs_synack_flood";
+        /// Fast Open data that the server's SYN/ACK did not acknowledge.
+        SynackTfoDataIgnored = "stream.3whs_synack_tfo_data_ignored";
+        /// A second SYN with another initial sequence number after the SYN/ACK.
+        SynResendDiffSeq = "stream.3whs_syn_resend_diff_seq_on_syn_recv";
+        /// A handshake acknowledgement that fits no SYN seen.
+        WrongSeqWrongAck = "stream.3whs_wrong_seq_wrong_ack";
+        /// SYN with the same number in an established session.
+        EstSynResend = "stream.est_syn_resend";
+        /// SYN with another number in an established session.
+        EstSynResendDiffSeq = "stream.est_syn_resend_diff_seq";
+        /// SYN/ACK with the same number in an established session.
+        EstSynackResend = "stream.est_synack_resend";
+        /// SYN/ACK with another number in an established session.
+        EstSynackResendDiffSeq = "stream.est_synack_resend_with_diff_seq";
+        /// Segment beyond the receiver's window.
+        OutOfWindow = "stream.est_packet_out_of_window";
+        /// Acknowledgement of what was never sent.
+        InvalidAck = "stream.est_invalid_ack";
+        /// Acknowledgement field set without the ACK flag.
+        BrokenAck = "stream.pkt_broken_ack";
+        /// FIN beyond the receiver's window.
+        FinOutOfWindow = "stream.fin_out_of_window";
+        /// FIN of a session that is not followed.
+        FinNoSession = "stream.fin_but_no_session";
+        /// SYN and FIN in one segment.
+        FinSyn = "stream.fin_syn";
+        /// RST of a session that is not followed.
+        RstNoSession = "stream.rst_but_no_session";
+        /// RST that acknowledges what was never sent.
+        RstInvalidAck = "stream.rst_invalid_ack";
+        /// Data from the side whose RST had closed the session.
+        SuspectedRstInject = "stream.suspected_rst_inject";
+        /// The bytes of a segment were all delivered before.
+        Retransmission = "stream.pkt_retransmission";
+        /// Bytes are missing.
+        SeqGap = "stream.reassembly_seq_gap";
+        /// Two segments cover the same sequence numbers with different bytes.
+        OverlapDifferentData = "stream.reassembly_overlap_different_data";
+        /// The depth to which a direction is followed was reached.
+        DepthReached = "stream.reassembly_depth_reached";
+        /// The worker's memory for data that waits is used up.
+        InsertMemcap = "stream.reassembly_insert_memcap";
+        /// The direction's bound of data that waits is reached.
+        InsertLimit = "stream.reassembly_insert_limit";
+    }
 }

@@ -2,62 +2,50 @@
 
 use vigie_base::Budget;
 
-/// Declares the counters: each is also its own name in `stats`.
-macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What reassembly counted since the caller last took it (`std::mem::take`).
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counters { $($(#[doc = $doc])+ pub $name: u64,)+ }
-        impl Counters {
-            /// Adds another's counts to these.
-            pub fn add(&mut self, other: &Counters) { $(self.$name += other.$name;)+ }
-            /// Names and counts, in order of declaration.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> { [$((stringify!($name), self.$name),)+].into_iter() }
-        }
-    };
-}
-
-counters! {
-    /// Holes declared lost.
-    gaps,
-    /// Bytes in them.
-    gap_bytes,
-    /// Segments all of whose bytes had been delivered.
-    retransmissions,
-    /// Keep-alive probes: one byte before the next (RFC 9293 section 3.8.4).
-    keep_alives,
-    /// Segments that covered bytes delivered or waiting, in part or whole, retransmissions aside.
-    overlaps,
-    /// Of retransmissions and overlaps, those whose bytes differ.
-    different_overlaps,
-    /// Segments that had to wait for earlier bytes.
-    out_of_order,
-    /// Segments that found the direction's bound reached.
-    flow_limit_reached,
-    /// Segments that found the worker's memory used up.
-    memory_reached,
-    /// Segments dropped at a bound (before the handshake is known nothing can be delivered to make room).
-    dropped_at_limit,
-    /// Data segments of sessions that are not followed.
-    no_session,
-    /// Segments refused: beyond the receiver's window.
-    out_of_window,
-    /// Segments refused: they acknowledge what was never sent.
-    invalid_acks,
-    /// Segments refused: no ACK flag in a session that has begun, or SYN with FIN.
-    invalid_flags,
-    /// RSTs refused: not in the window, or acknowledging what was never sent.
-    invalid_rsts,
-    /// Data segments not delivered: in or after a valid RST.
-    after_reset,
-    /// Data segments cut or not delivered: after the FIN.
-    after_fin,
-    /// Directions followed to their depth.
-    depth_reached,
-    /// Sessions that went on after an RST or FIN that was not the end.
-    reopened,
-    /// Directions set forward because both sides agreed on numbers beyond the window (loss of more than a window).
-    resyncs,
+vigie_base::counters! {
+    /// What reassembly counted since the caller last took it (`std::mem::take`).
+    Counters {
+        /// Holes declared lost.
+        gaps,
+        /// Bytes in them.
+        gap_bytes,
+        /// Segments all of whose bytes had been delivered.
+        retransmissions,
+        /// Keep-alive probes: one byte before the next (RFC 9293 section 3.8.4).
+        keep_alives,
+        /// Segments that covered bytes delivered or waiting, in part or whole, retransmissions aside.
+        overlaps,
+        /// Of retransmissions and overlaps, those whose bytes differ.
+        different_overlaps,
+        /// Segments that had to wait for earlier bytes.
+        out_of_order,
+        /// Segments that found the direction's bound reached.
+        flow_limit_reached,
+        /// Segments that found the worker's memory used up.
+        memory_reached,
+        /// Segments dropped at a bound (before the handshake is known nothing can be delivered to make room).
+        dropped_at_limit,
+        /// Data segments of sessions that are not followed.
+        no_session,
+        /// Segments refused: beyond the receiver's window.
+        out_of_window,
+        /// Segments refused: they acknowledge what was never sent.
+        invalid_acks,
+        /// Segments refused: no ACK flag in a session that has begun, or SYN with FIN.
+        invalid_flags,
+        /// RSTs refused: not in the window, or acknowledging what was never sent.
+        invalid_rsts,
+        /// Data segments not delivered: in or after a valid RST.
+        after_reset,
+        /// Data segments cut or not delivered: after the FIN.
+        after_fin,
+        /// Directions followed to their depth.
+        depth_reached,
+        /// Sessions that went on after an RST or FIN that was not the end.
+        reopened,
+        /// Directions set forward because both sides agreed on numbers beyond the window (loss of more than a window).
+        resyncs,
+    }
 }
 
 /// The worker's budget for data that waits, over all its flows.
