@@ -7,9 +7,9 @@ use vigie_base::{Ip, Mac, Time};
 /// Addresses of one station at most; further ones stand alone.
 pub const ADDRESSES_MAX: usize = 64;
 /// Services of one address at most.
-pub const SERVICES_MAX: usize = 64;
+pub const SERVICES_MAX: usize = 256;
 /// Ports used of others, of one address, at most.
-pub const USES_MAX: usize = 24;
+pub const USES_MAX: usize = 128;
 /// Addresses that a device may own by its own word (ARP); one that claims more answers for others (proxy ARP, a spoofer).
 const OWN_MAX: u16 = 8;
 /// Networks (/24, or /64) from which a station sends without owning the addresses, from which on it is a router.
