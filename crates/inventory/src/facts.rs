@@ -3,9 +3,9 @@
 use vigie_base::Time;
 
 /// Facts of one device or address at most.
-pub(crate) const FACTS_MAX: usize = 64;
+pub(crate) const FACTS_MAX: usize = 128;
 /// Values of one key at most; further ones push out the least believed, then the one not seen for longest.
-pub(crate) const VALUES_MAX: usize = 8;
+pub(crate) const VALUES_MAX: usize = 32;
 /// Bytes of a value kept.
 pub(crate) const VALUE_BYTES_MAX: usize = 160;
 /// Different keys and sources at most; what comes later is `other`.
