@@ -1,8 +1,8 @@
 //! Fragments in, whole IP datagrams out (RFC 791 section 3.2, RFC 815, RFC 8200 section 4.5).
 //!
 //! One [`Defrag`] per worker. A datagram waits until all its bytes are there, its time is over, or it is evicted: the oldest goes first,
-//! by the time of its first fragment and then by key. Overlaps are not refused, as RFC 5722 would have hosts do, since not all do: the stated policy
-//! chooses the bytes, and a difference is an anomaly. Every fragment ends in one counter ([`Counters`]).
+//! by the time of its first fragment and then by key. Overlaps are not refused, as RFC 5722 would have hosts do, since not all do: the
+//! stated policy chooses the bytes, and a difference is an anomaly. Every fragment ends in one counter ([`Counters`]).
 
 use std::collections::BTreeMap;
 use vigie_base::{Budget, Ip, Time, time::SECOND};

@@ -23,10 +23,11 @@
 //! at [`Stream::finish`] or a valid RST. Where the acknowledging side is not seen, by the last two only.
 //!
 //! # What differs from Suricata, on purpose
-//! A retransmission of delivered bytes is compared by the first 32 bytes of the last two delivered segments, where it starts with one of them;
-//! what waits is compared whole. A lost or late SYN/ACK (or SYN) does not hide a session whose other handshake segments agree on the numbers. After a valid RST its
-//! supposed sender's further in-window data, or SYN/ACK, reopens the session (`stream.suspected_rst_inject`), likewise an acknowledgement
-//! beyond a FIN that would have been the last byte. Timestamps (PAWS) are not examined.
+//! A retransmission of delivered bytes is compared by the first 32 bytes of the last two delivered segments, where it starts with one of
+//! them; what waits is compared whole. A lost or late SYN/ACK (or SYN) does not hide a session whose other handshake segments agree on the
+//! numbers. After a valid RST its supposed sender's further in-window data, or SYN/ACK, reopens the session
+//! (`stream.suspected_rst_inject`), likewise an acknowledgement beyond a FIN that would have been the last byte. Where a loss of more than
+//! a window leaves both sides' numbers beyond reach, they are followed once both agree. Timestamps (PAWS) are not examined.
 
 mod fuzz;
 mod half;
