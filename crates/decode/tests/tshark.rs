@@ -68,7 +68,9 @@ fn compare(packet: &Packet, row: &Row) -> Option<String> {
         (theirs.is_some_and(|t| *t != ours)).then(|| format!("{what}: {ours}, tshark {}", theirs.map_or("", |t| t)))
     };
     if carried.last() == Some(&"arp") {
-        return (!matches!(packet.body, Body::Arp(_)) && packet.end != End::Invalid).then(|| format!("tshark arp, ours {:?}", packet.body));
+        // Reverse ARP bears that name there too.
+        const RARP: u16 = 0x8035;
+        return (!matches!(packet.body, Body::Arp(_)) && packet.end != End::Invalid && packet.ethertype != RARP).then(|| format!("tshark arp, ours {:?}", packet.body));
     }
     // tshark reads on past samples (sFlow) as if they were carried.
     if carried.contains(&"sflow") {

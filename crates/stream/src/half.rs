@@ -5,8 +5,9 @@ use vigie_base::Direction;
 
 /// No TCP window is wider (RFC 7323 section 2.3), so nothing further from the next byte is looked at.
 const REACH: i32 = 1 << 30;
-/// Frames that carry the other side's acknowledgements may be late or lost: the window is taken at least this much wider, in bytes.
-const WINDOW_SLACK_MIN: u32 = 65_535;
+/// Frames that carry the other side's acknowledgements may be late or lost: the window is taken as wide again, within these bounds, in bytes.
+pub(crate) const WINDOW_SLACK_MIN: u32 = 65_535;
+const WINDOW_SLACK_MAX: u32 = 1 << 26;
 /// How many delivered segments are remembered by their heads, to tell a retransmission that differs.
 const MARKS: usize = 2;
 /// How many bytes of a delivered segment are remembered, as a checksum.
@@ -241,7 +242,7 @@ impl Half {
     #[inline]
     pub(crate) fn limit(&self) -> u32 {
         if self.has(bit::EDGE) {
-            self.edge.wrapping_add(self.edge.wrapping_sub(self.acked).max(WINDOW_SLACK_MIN))
+            self.edge.wrapping_add(self.edge.wrapping_sub(self.acked).clamp(WINDOW_SLACK_MIN, WINDOW_SLACK_MAX))
         } else {
             self.next.wrapping_add(REACH as u32)
         }
@@ -251,7 +252,7 @@ impl Half {
     #[inline]
     pub(crate) fn in_window(&self, seq: u32, end: u32) -> bool {
         let (start, stop) = (ahead(seq, self.next), ahead(end, self.next));
-        start > -REACH && stop > -REACH && stop <= REACH && ahead(end, self.limit()) <= 0
+        start > -REACH && stop > -REACH && stop <= REACH && stop <= ahead(self.limit(), self.next)
     }
 
     /// The other side acknowledged `ack` (already found valid) and opens a window of `window` bytes.
@@ -327,7 +328,7 @@ impl Half {
     fn mark(&mut self, bytes: &[u8]) {
         let len = bytes.len().min(HEAD);
         self.mark_seq = [self.next, self.mark_seq[0]];
-        self.mark_sum = [head_sum(&bytes[..len]), self.mark_sum[0]];
+        self.mark_sum = [head_sum(bytes), self.mark_sum[0]];
         self.mark_len = [len as u8, self.mark_len[0]];
     }
 
@@ -600,16 +601,25 @@ fn tell_difference(cx: &mut Context<'_, impl Out>) {
     cx.out.event(Anomaly::OverlapDifferentData);
 }
 
-/// A checksum of at most [`HEAD`] bytes; equal bytes give equal sums.
+/// A checksum of the first [`HEAD`] bytes at most; equal bytes give equal sums.
 #[inline]
 fn head_sum(bytes: &[u8]) -> u32 {
-    let mut b = [0u8; HEAD];
-    b[..bytes.len()].copy_from_slice(bytes);
-    let word = |i: usize| u64::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7]]);
+    if let Some(head) = bytes.first_chunk() {
+        return sum(head);
+    }
+    let mut head = [0; HEAD];
+    head[..bytes.len()].copy_from_slice(bytes);
+    sum(&head)
+}
+
+#[inline]
+fn sum(head: &[u8; HEAD]) -> u32 {
+    let (words, _) = head.as_chunks::<8>();
+    let word = |i: usize| u64::from_le_bytes(words[i]);
     let fold = |a: u64, b: u64| {
         let m = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
         (m as u64) ^ ((m >> 64) as u64)
     };
-    let m = fold(word(0), word(8)) ^ fold(word(16).rotate_left(17), word(24).rotate_left(31));
+    let m = fold(word(0), word(1)) ^ fold(word(2).rotate_left(17), word(3).rotate_left(31));
     (m ^ (m >> 32)) as u32
 }

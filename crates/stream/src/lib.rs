@@ -12,7 +12,8 @@
 //!
 //! # When data is delivered
 //! Under [`Overlap::First`] at once when it is in order: no later copy of a byte can change what was seen first. Under the other
-//! policies only when the receiver acknowledged it, because until then a later segment may replace it; held bytes count to the bounds.
+//! policies only when the receiver acknowledged it, because until then a later segment may replace it; held bytes count to the bounds
+//! (and where no acknowledgement is ever seen they leave by the bounds or at the end).
 //! Nothing of a direction is delivered before the other side has acknowledged its SYN (what comes earlier, Fast Open included,
 //! waits), unless the session is picked up mid-stream or one-sided by setting. Not delivered: data outside the receiver's window,
 //! without the ACK flag, with an acknowledgement of what was never sent, in or after a valid RST, after the FIN.
@@ -22,9 +23,11 @@
 //! at [`Stream::finish`] or a valid RST. Where the acknowledging side is not seen, by the last two only.
 //!
 //! # What differs from Suricata, on purpose
-//! A lost or late SYN/ACK (or SYN) does not hide a session whose other handshake segments agree on the numbers. After a valid RST its
-//! supposed sender's further in-window data reopens the session (`stream.suspected_rst_inject`), likewise an acknowledgement
-//! beyond a FIN that would have been the last byte. Timestamps (PAWS) are not examined.
+//! A retransmission of delivered bytes is compared by the first 32 bytes of the last two delivered segments, where it starts with one of
+//! them; what waits is compared whole. A lost or late SYN/ACK (or SYN) does not hide a session whose other handshake segments agree on the
+//! numbers. After a valid RST its supposed sender's further in-window data, or SYN/ACK, reopens the session
+//! (`stream.suspected_rst_inject`), likewise an acknowledgement beyond a FIN that would have been the last byte. Where a loss of more than
+//! a window leaves both sides' numbers beyond reach, they are followed once both agree. Timestamps (PAWS) are not examined.
 
 mod fuzz;
 mod half;

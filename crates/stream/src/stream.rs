@@ -1,9 +1,10 @@
 //! Both directions: handshake, states, what is accepted, and who closed.
 
-use crate::half::{Context, Half, ahead, bit};
+use crate::half::{Context, Half, WINDOW_SLACK_MIN, ahead, bit};
 use crate::{Anomaly, Memory, Out, Settings, flags};
 use vigie_base::Direction;
 
+const SYN_ACK: u8 = flags::SYN | flags::ACK;
 /// Window scale taken where the SYNs were not seen: the widest (RFC 7323 section 2.3), so that nothing true is refused.
 const SCALE_UNKNOWN: u8 = 14;
 /// How near an acknowledgement must come to the end of a segment beyond the window for both to be believed, in bytes.
@@ -103,13 +104,20 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Whether this SYN opens a new connection on the ports of an old one: the caller finishes the old stream and starts another.
+    /// Whether this segment opens a new connection on the ports of an old one: the caller finishes the old stream and gives the segment
+    /// to a new one. A SYN after the end does, and the SYN/ACK to a SYN that came while the old session seemed alive (its end was not seen).
     pub fn is_reuse(&self, seg: &Segment<'_>) -> bool {
-        let opens = seg.flags & (flags::SYN | flags::ACK | flags::RST | flags::FIN) == flags::SYN;
-        let ended = matches!(self.state(), TcpState::Closed | TcpState::TimeWait | TcpState::LastAck);
-        // The same SYN once more (a doubled frame after a refused connection) is no new connection.
-        let half = &self.halves[seg.dir.index()];
-        opens && ended && !(half.has(bit::SYN) && half.offset == 0 && half.next == seg.seq.wrapping_add(1))
+        let (me, peer) = (&self.halves[seg.dir.index()], &self.halves[seg.dir.flip().index()]);
+        match seg.flags & (flags::SYN | flags::ACK | flags::RST | flags::FIN) {
+            // The same SYN once more (doubled, or tried again after a refusal) is no new connection.
+            flags::SYN if me.has(bit::SYN) && me.offset == 0 && me.next == seg.seq.wrapping_add(1) => false,
+            flags::SYN => matches!(self.state(), TcpState::Closed | TcpState::TimeWait | TcpState::LastAck),
+            SYN_ACK => {
+                let answers = peer.has(bit::STRAY) && peer.stray == seg.ack;
+                answers && self.state() == TcpState::Established && me.next != seg.seq.wrapping_add(1)
+            }
+            _ => false,
+        }
     }
 
     /// Where the session stands.
@@ -157,6 +165,11 @@ impl Stream {
     /// Bytes delivered or declared lost in a direction (after the depth, or when only tracked: the progress of its numbers).
     pub fn offset(&self, dir: Direction) -> u64 {
         self.halves[dir.index()].offset
+    }
+
+    /// The sequence number at [`Stream::offset`]; 0 where the direction has not begun.
+    pub fn next_seq(&self, dir: Direction) -> u32 {
+        self.halves[dir.index()].next
     }
 
     /// What the waiting bytes of a direction cost, in bytes.
@@ -223,11 +236,19 @@ impl Stream {
 
     fn syn(&mut self, seg: &Segment<'_>, cx: &mut Context<'_, impl Out>) {
         let isn = seg.seq.wrapping_add(1);
-        let established = self.is(session::ESTABLISHED | session::RESET);
+        if !self.is(session::ESTABLISHED) {
+            // A refused caller may try again with the same number.
+            self.unreset();
+        }
+        let established = self.is(session::ESTABLISHED);
         let (me, peer) = self.sides(seg.dir);
         if established {
             let same = me.has(bit::SYN) && me.next.wrapping_sub(me.offset as u32) == isn;
             cx.out.event(if same { Anomaly::EstSynResend } else { Anomaly::EstSynResendDiffSeq });
+            if !same {
+                me.stray = isn;
+                me.set(bit::STRAY);
+            }
             return;
         }
         if me.has(bit::SYN) && me.next != isn && peer.has(bit::SYN) {
@@ -249,7 +270,8 @@ impl Stream {
 
     fn syn_ack(&mut self, seg: &Segment<'_>, cx: &mut Context<'_, impl Out>) {
         let isn = seg.seq.wrapping_add(1);
-        let (established, fast_open) = (self.is(session::ESTABLISHED | session::RESET), self.is(session::FAST_OPEN));
+        let (established, fast_open) = (self.is(session::ESTABLISHED), self.is(session::FAST_OPEN));
+        let refused = self.is(session::RESET) && !established;
         let (me, peer) = self.sides(seg.dir);
         if established && me.has(bit::SEEN) {
             // The first numbers are those that the handshake confirmed; a direction not yet seen learns nothing new here.
@@ -262,6 +284,13 @@ impl Stream {
             cx.mem.counters.invalid_acks += 1;
             return;
         }
+        if refused {
+            // Whose RST refused the SYN accepts it: the RST was not its own.
+            cx.out.event(Anomaly::SuspectedRstInject);
+            cx.mem.counters.reopened += 1;
+            self.unreset();
+        }
+        let (me, peer) = self.sides(seg.dir);
         if me.has(bit::SYN) && me.next != isn {
             let another = me.has(bit::ALT) && me.fin != isn;
             cx.out.event(if another { Anomaly::SynackFlood } else { Anomaly::SynackResendDiffSeq });
@@ -302,6 +331,9 @@ impl Stream {
         if seg.flags & flags::ACK == 0 {
             if seg.ack != 0 {
                 cx.out.event(Anomaly::BrokenAck);
+            }
+            if fin && !self.halves.iter().any(|h| h.has(bit::BEGUN)) {
+                cx.out.event(Anomaly::FinNoSession);
             }
             cx.mem.counters.invalid_flags += 1;
             return;
@@ -390,15 +422,13 @@ impl Stream {
             return true;
         }
         if !peer.has(bit::OPEN) {
-            if ahead(seg.ack, peer.next) < 0 || ahead(seg.ack, peer.max) > 0 {
-                if peer.has(bit::ALT) && seg.ack == peer.fin {
-                    // The second SYN/ACK was the one that the client took.
-                    peer.begin(seg.ack, other.mem);
-                } else {
-                    other.out.event(Anomaly::WrongSeqWrongAck);
-                    other.mem.counters.invalid_acks += 1;
-                    return false;
-                }
+            if peer.has(bit::ALT) && seg.ack == peer.fin {
+                // The second SYN/ACK was the one that the client took.
+                peer.begin(seg.ack, other.mem);
+            } else if ahead(seg.ack, peer.next) < 0 || ahead(seg.ack, peer.max) > WINDOW_SLACK_MIN as i32 {
+                other.out.event(Anomaly::WrongSeqWrongAck);
+                other.mem.counters.invalid_acks += 1;
+                return false;
             }
         } else if ahead(seg.ack, peer.max) > 0 && ahead(seg.ack, peer.limit()) > 0 {
             let near = ahead(seg.ack, peer.stray).unsigned_abs() <= RESYNC_REACH;
@@ -509,11 +539,20 @@ impl Stream {
             cx.mem.counters.after_reset += u64::from(!seg.payload.is_empty());
             return false;
         }
-        me.flags &= !bit::STRAY;
-        self.flags &= !(session::RESET | session::CLOSED_BY_CLIENT | session::CLOSED_BY_SERVER);
+        self.unreset();
         cx.mem.counters.reopened += 1;
         cx.out.event(Anomaly::SuspectedRstInject);
         true
+    }
+
+    /// Forgets an RST.
+    fn unreset(&mut self) {
+        if self.is(session::RESET) {
+            self.flags &= !(session::RESET | session::CLOSED_BY_CLIENT | session::CLOSED_BY_SERVER);
+            for half in &mut self.halves {
+                half.flags &= !bit::STRAY;
+            }
+        }
     }
 
     fn close_by(&mut self, dir: Direction) {

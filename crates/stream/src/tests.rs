@@ -209,7 +209,7 @@ fn the_client_chooses_among_two_syn_acks() {
     b.raw(ToClient, S, C.wrapping_add(9), SYN | ACK, b"");
     b.raw(ToClient, 77, C.wrapping_add(1), SYN | ACK, b"");
     b.raw(ToClient, S, C.wrapping_add(1), SYN | ACK, b"");
-    b.client(0, 500, ACK, b"");
+    b.client(0, 100_000, ACK, b"");
     assert_eq!(b.client(0, 0, ACK, b""), TcpState::Established);
     b.server(0, 0, ACK, b"real");
     assert_eq!(b.text(ToClient), "real");
@@ -240,6 +240,49 @@ fn a_refused_syn_is_closed_and_its_port_may_be_used_again() {
     assert_eq!(b.raw(ToClient, 0, C.wrapping_add(1), RST | ACK, b""), TcpState::Closed);
     let again = |seq| Segment { dir: ToServer, seq, ack: 0, flags: SYN, window: 1, options: &[], payload: &[] };
     assert!(b.stream.is_reuse(&again(7)) && !b.stream.is_reuse(&again(C)));
+    // The same server accepts: it had not refused. What the client says meanwhile to the forger changes nothing.
+    b.raw(ToClient, 0, C.wrapping_add(1), FIN | ACK, b"");
+    b.raw(ToServer, C.wrapping_add(1), 0, RST, b"");
+    assert_eq!(b.raw(ToClient, S, C.wrapping_add(1), SYN | ACK, b""), TcpState::SynRecv);
+    b.client(0, 0, ACK, b"GET /");
+    assert_eq!(b.text(ToServer), "GET /");
+    assert!(b.saw(Anomaly::SuspectedRstInject));
+    // A caller that tries again with the same number is refused again.
+    let mut b = Bench::new(Settings::default());
+    for _ in 0..3 {
+        assert_eq!(b.raw(ToServer, C, 0, SYN, b""), TcpState::SynSent);
+        assert_eq!(b.raw(ToClient, 0, C.wrapping_add(1), RST | ACK, b""), TcpState::Closed);
+    }
+}
+
+#[test]
+fn ports_used_again_while_the_old_session_seemed_alive() {
+    let mut b = Bench::open(Settings::default());
+    b.client(0, 0, ACK, b"old");
+    let syn = Segment { dir: ToServer, seq: 900, ack: 0, flags: SYN, window: 1000, options: &[], payload: &[] };
+    let answer = Segment { dir: ToClient, seq: 70, ack: 901, flags: SYN | ACK, ..syn };
+    assert!(!b.stream.is_reuse(&syn) && !b.stream.is_reuse(&answer));
+    assert_eq!(b.raw(ToServer, 900, 0, SYN, b""), TcpState::Established);
+    assert!(b.stream.is_reuse(&answer) && !b.stream.is_reuse(&Segment { ack: 902, ..answer }));
+    // A new stream goes on from the SYN/ACK.
+    let mut b = Bench::new(Settings::default());
+    b.raw(ToClient, 70, 901, SYN | ACK, b"");
+    assert_eq!(b.raw(ToServer, 901, 71, ACK, b"new"), TcpState::Established);
+    assert_eq!(b.text(ToServer), "new");
+}
+
+#[test]
+fn the_widest_window_refuses_no_retransmission() {
+    let mut b = Bench::new(Settings { midstream: true, depth: 0, ..Settings::default() });
+    b.client(0, 0, ACK, &[1; 1000]);
+    for i in 0..100 {
+        b.client(1000 * (i + 1), 0, ACK, &[1; 1000]);
+        let seg = Segment { dir: ToClient, seq: S + 1, ack: 0, flags: ACK, window: 65_535, options: &[], payload: &[] };
+        let ack = C.wrapping_add(1 + 1000 * (i + 2));
+        b.stream.segment(&Segment { ack, ..seg }, &b.settings, &mut b.mem, &mut b.out);
+    }
+    b.client(0, 0, ACK, &[1; 1000]);
+    assert_eq!((b.mem.counters.out_of_window, b.mem.counters.retransmissions), (0, 1));
 }
 
 #[test]
@@ -519,4 +562,130 @@ proptest! {
         }
         fuzz(&data);
     }
+}
+
+/// What a frame of a capture says that streams need: flow key in the order of its first segment's sender, and the segment.
+fn tcp_of<'a>(link: u32, mut frame: &'a [u8]) -> Option<([u8; 12], Segment<'a>)> {
+    let word = |b: &[u8], at: usize| Some(u16::from_be_bytes([*b.get(at)?, *b.get(at + 1)?]));
+    let long = |b: &[u8], at: usize| Some(u32::from(word(b, at)?) << 16 | u32::from(word(b, at + 2)?));
+    match link {
+        1 => {
+            let mut at = 12;
+            while word(frame, at)? == 0x8100 {
+                at += 4;
+            }
+            frame = (word(frame, at)? == 0x0800).then(|| frame.get(at + 2..))??;
+        }
+        0 => frame = frame.get(4..)?,
+        101 => {}
+        _ => return None,
+    }
+    if frame.first()? >> 4 != 4 || *frame.get(9)? != 6 || word(frame, 6)? & 0x3fff != 0 {
+        return None;
+    }
+    let header = usize::from(frame[0] & 15) * 4;
+    let tcp = frame.get(..usize::from(word(frame, 2)?))?.get(header..)?;
+    let header = usize::from(tcp.get(12)? >> 4) * 4;
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(frame.get(12..20)?);
+    key[8..].copy_from_slice(tcp.get(..4)?);
+    let (seq, ack, flags, window) = (long(tcp, 4)?, long(tcp, 8)?, tcp[13], word(tcp, 14)?);
+    Some((key, Segment { dir: ToServer, seq, ack, flags, window, options: tcp.get(20..header)?, payload: tcp.get(header..)? }))
+}
+
+/// The frames of a classic little-endian capture; nothing for other files.
+fn frames(file: &[u8]) -> (u32, Vec<&[u8]>) {
+    let long = |at: usize| file.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let mut list = Vec::new();
+    if !matches!(long(0), Some(0xa1b2_c3d4 | 0xa1b2_3c4d)) {
+        return (u32::MAX, list);
+    }
+    let mut at = 24;
+    while let Some(frame) = long(at + 8).and_then(|len| file.get(at + 16..at + 16 + len as usize)) {
+        list.push(frame);
+        at += 16 + frame.len();
+    }
+    (long(20).unwrap_or(0), list)
+}
+
+/// Pieces by their offsets, for streams with gaps of gigabytes.
+#[derive(Default)]
+struct Pieces {
+    list: [Vec<(u64, Vec<u8>)>; 2],
+    at: [u64; 2],
+}
+
+impl Out for Pieces {
+    fn data(&mut self, dir: Direction, bytes: &[u8]) {
+        self.list[dir.index()].push((self.at[dir.index()], bytes.to_vec()));
+        self.at[dir.index()] += bytes.len() as u64;
+    }
+    fn gap(&mut self, dir: Direction, len: u64) {
+        self.at[dir.index()] += len;
+    }
+    fn end(&mut self, _: Direction) {}
+    fn reset(&mut self, _: Direction) {}
+    fn event(&mut self, _: Anomaly) {}
+}
+
+/// On real captures: each byte delivered stands in a segment at its place, and nothing is told twice.
+#[test]
+fn captures_against_every_byte_seen() {
+    use std::collections::{BTreeMap, BTreeSet};
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/captures");
+    let Ok(folders) = std::fs::read_dir(&root) else {
+        println!("skipped: no captures at {}", root.display());
+        return;
+    };
+    let settings = Settings { depth: 0, midstream: true, async_oneside: true, ..Settings::default() };
+    let mut mem = Memory::new(64 << 20);
+    let (mut sessions, mut delivered, mut payloads) = (0, 0, 0);
+    let files = folders.flatten().filter_map(|d| std::fs::read_dir(d.path()).ok()).flatten().flatten();
+    for file in files.map(|f| f.path()).collect::<BTreeSet<_>>() {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        let (link, frames) = frames(&bytes);
+        let mut flows: BTreeMap<[u8; 12], (Stream, Pieces, Vec<Segment<'_>>)> = BTreeMap::new();
+        for (key, mut seg) in frames.into_iter().filter_map(|f| tcp_of(link, f)) {
+            let mut back = key;
+            back[..8].rotate_left(4);
+            back[8..].rotate_left(2);
+            let key = if flows.contains_key(&back) { back } else { key };
+            seg.dir = if key == back { ToClient } else { ToServer };
+            let (stream, out, list) = flows.entry(key).or_default();
+            // One connection per pair of ports is enough here.
+            if stream.is_reuse(&seg) {
+                continue;
+            }
+            list.push(seg);
+            stream.segment(&seg, &settings, &mut mem, out);
+        }
+        for (mut stream, mut out, list) in flows.into_values() {
+            stream.finish(&settings, &mut mem, &mut out);
+            sessions += 1;
+            for dir in [ToServer, ToClient] {
+                assert_eq!(out.at[dir.index()], stream.offset(dir), "{}", file.display());
+                let start = stream.next_seq(dir).wrapping_sub(stream.offset(dir) as u32);
+                let mut seen: BTreeMap<u32, Vec<&[u8]>> = BTreeMap::new();
+                for seg in list.iter().filter(|s| s.dir == dir) {
+                    seen.entry(seg.seq.wrapping_add(u32::from(seg.flags & SYN != 0))).or_default().push(seg.payload);
+                    payloads += seg.payload.len();
+                }
+                for (at, piece) in &out.list[dir.index()] {
+                    let seq = start.wrapping_add(*at as u32);
+                    let stands = seen.iter().any(|(from, list)| {
+                        let skip = seq.wrapping_sub(*from) as usize;
+                        list.iter().any(|p| p.get(skip..).is_some_and(|p| p.starts_with(piece)))
+                    });
+                    assert!(stands, "{}: {dir:?} {at}", file.display());
+                    delivered += piece.len();
+                }
+            }
+        }
+    }
+    println!("{sessions} sessions, {payloads} bytes in segments, {delivered} delivered");
+    for (name, n) in mem.counters.iter().filter(|c| c.1 > 0) {
+        println!("{name} {n}");
+    }
+    assert_eq!(mem.held(), 0);
+    assert!(delivered * 100 > payloads * 95, "{delivered} of {payloads}");
 }
