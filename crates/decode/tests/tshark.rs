@@ -70,7 +70,8 @@ fn compare(packet: &Packet, row: &Row) -> Option<String> {
     if carried.last() == Some(&"arp") {
         // Reverse ARP bears that name there too.
         const RARP: u16 = 0x8035;
-        return (!matches!(packet.body, Body::Arp(_)) && packet.end != End::Invalid && packet.ethertype != RARP).then(|| format!("tshark arp, ours {:?}", packet.body));
+        return (!matches!(packet.body, Body::Arp(_)) && packet.end != End::Invalid && packet.ethertype != RARP)
+            .then(|| format!("tshark arp, ours {:?}", packet.body));
     }
     // tshark reads on past samples (sFlow) as if they were carried.
     if carried.contains(&"sflow") {

@@ -588,7 +588,9 @@ mod tests {
         }
         let word = |b: &[u8], at: usize| u32::from(b[at]) << 8 | u32::from(b[at + 1]);
         // The second file's last fragment lies within what another says is followed by more.
-        for (name, whole, conflicts) in [("tcp/ip4-fragments.pcap", 6, 0), ("tcp/fragmented-1.pcap", 0, 1), ("dns/dns-fragmented.pcap", 4, 0)] {
+        for (name, whole, conflicts) in
+            [("tcp/ip4-fragments.pcap", 6, 0), ("tcp/fragmented-1.pcap", 0, 1), ("dns/dns-fragmented.pcap", 4, 0)]
+        {
             let file = std::fs::read(root.join(name)).unwrap_or_default();
             let mut d = Defrag::new(Settings::default());
             let mut at = 24;
