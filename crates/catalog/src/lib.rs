@@ -1,0 +1,1 @@
+//! What people and folds write: assets, cases and their life, users, exclusions, the audit trail, in SQLite.

@@ -1,0 +1,1 @@
+//! The same batches on the other side: how events leave a sensor.

@@ -1,0 +1,1 @@
+//! Events kept: durable columns by kind and time, and bounded queries over them.
