@@ -80,13 +80,15 @@ pub struct Options {
     pub to: Option<Time>,
     /// Set to stop waiting for a silent pipe: its reading then ends with a [`Problem`].
     pub stop: Arc<AtomicBool>,
+    /// Nanoseconds added to the time of every frame that is given; `from`, `to` and [`Source`] know the times as written.
+    pub shift: i64,
     /// Unpacked bytes per packed byte above which a compressed file is taken for a bomb, once 256 MiB of it are unpacked.
     pub expand_ratio_max: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filter: None, from: None, to: None, stop: Arc::default(), expand_ratio_max: 250 }
+        Options { filter: None, from: None, to: None, stop: Arc::default(), shift: 0, expand_ratio_max: 250 }
     }
 }
 
@@ -336,6 +338,7 @@ struct Gate {
     filter: Option<Filter>,
     from: Time,
     to: Option<Time>,
+    shift: i64,
     counters: Counters,
     latest: Time,
 }
@@ -393,6 +396,7 @@ impl Capture {
                 filter: options.filter,
                 from: options.from.unwrap_or_default(),
                 to: options.to,
+                shift: options.shift,
                 counters: Counters::default(),
                 latest: Time::default(),
             },
@@ -656,6 +660,13 @@ impl Capture {
         self.gate.counters
     }
 
+    /// Reads on to the end and gives the earliest and latest time of what was read, as written; `None` where there was no frame.
+    pub fn span(&mut self) -> Option<(Time, Time)> {
+        while self.next_batch(&mut |_| {}) == Status::More {}
+        let first = self.sources.iter().filter_map(|s| s.first).min()?;
+        Some((first, self.sources.iter().filter_map(|s| s.last).max()?))
+    }
+
     /// Bytes taken from the files so far (packed where they are), and how many they had when they were opened (never less).
     pub fn progress(&self) -> (u64, u64) {
         let done = self.bytes_ended + self.blocks.iter().map(Block::taken).sum::<u64>();
@@ -700,7 +711,7 @@ impl Gate {
             source.first = Some(source.first.map_or(time, |t| t.min(time)));
             source.last = Some(key);
             if self.admits(&frame, &entry) {
-                burst[*count] = frame;
+                burst[*count] = Frame { time: Time(time.0.saturating_add_signed(self.shift)), ..frame };
                 *count += 1;
             }
         }

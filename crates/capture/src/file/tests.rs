@@ -574,3 +574,16 @@ proptest! {
         prop_assert_eq!(got.into_iter().map(|g| g.4).collect::<Vec<_>>(), want.into_iter().map(|w| w.3).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_shift_moves_frames_and_not_what_is_said_of_the_file() {
+    let file = plain(&[(10, 0, b"a"), (20, 5, b"b"), (30, 0, b"c")]);
+    let shift = -7 * vigie_base::time::SECOND as i64;
+    let options = Options { shift, from: Some(Time::from_secs(20)), ..Options::default() };
+    let mut capture = Capture::from_readers(vec![reader(&file)], options);
+    let times: Vec<u64> = read_all(&mut capture).iter().map(|f| f.0).collect();
+    assert_eq!(times, [13 * vigie_base::time::SECOND + 5000, 23 * vigie_base::time::SECOND]);
+    assert_eq!(capture.sources()[0].first, Some(Time::from_secs(10)));
+    assert_eq!(of(&[&file]).span(), Some((Time::from_secs(10), Time::from_secs(30))));
+    assert_eq!(of(&[&plain(&[])]).span(), None);
+}

@@ -1,0 +1,238 @@
+//! Who talked to whom, when.
+
+use crate::api::{instant, limit, time_text, words};
+use crate::app::App;
+use crate::error::{Answer, Refusal};
+use crate::person::Viewer;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use vigie_store::{Cursor, Filter, Order};
+
+/// Rows of a page at most.
+const PAGE_MAX: usize = 1000;
+/// Bars of a histogram at most.
+const BUCKETS_MAX: usize = 1000;
+/// Values of a facet at most.
+const FACET_MAX: usize = 100;
+
+/// Which events.
+#[derive(Clone, Deserialize, IntoParams)]
+pub(crate) struct EventQuery {
+    /// In the language of the query bar: `src_ip:10.0.0.1 -dest_port:443 dns.rrname:*.example.org`.
+    q: Option<String>,
+    /// Kinds, parted by commas; all without.
+    kind: Option<String>,
+    dataset: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    /// `desc` (default): the latest first; or `asc`.
+    order: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+impl EventQuery {
+    /// As the store takes it.
+    fn read(&self) -> Answer<vigie_store::Query> {
+        let filter = Filter::parse(self.q.as_deref().unwrap_or_default())
+            .map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.map(Into::into)))?;
+        let order = match self.order.as_deref() {
+            None | Some("desc") => Order::Newest,
+            Some("asc") => Order::Oldest,
+            Some(_) => return Err(Refusal::parameter("order", "order is asc or desc")),
+        };
+        let cursor = match &self.cursor {
+            None => None,
+            Some(c) => Some(c.parse::<Cursor>().map_err(|_| Refusal::parameter("cursor", "not a cursor of this list; begin without one"))?),
+        };
+        let mut query = vigie_store::Query {
+            dataset: self.dataset.clone(),
+            from: instant("from", self.from.as_deref())?,
+            to: instant("to", self.to.as_deref())?,
+            filter,
+            limit: limit(self.limit, 100, PAGE_MAX)?,
+            cursor,
+            order,
+            ..vigie_store::Query::default()
+        };
+        let known = vigie_pipeline::schemas();
+        for word in words(self.kind.as_deref()) {
+            match known.iter().find(|s| s.kind == word && !s.internal) {
+                Some(schema) => query.kinds.push(schema.kind),
+                None => return Err(Refusal::parameter("kind", format!("there is no kind of event `{word}`; /events/fields lists them"))),
+            }
+        }
+        Ok(query)
+    }
+
+    /// For the trail.
+    fn told(&self) -> String {
+        format!("events q={} kind={} dataset={}", self.q.as_deref().unwrap_or(""), self.kind.as_deref().unwrap_or(""), self.dataset.as_deref().unwrap_or(""))
+    }
+}
+
+/// A page of events, each as EVE writes it, with its `dataset`.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub(crate) struct EventPage {
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<serde_json::Value>,
+    next: Option<String>,
+    total: Option<u64>,
+}
+
+/// Rows as JSON. They are written by the writer of EVE and not read again, so that a page costs little.
+fn page(rows: &vigie_store::Page) -> Response {
+    let mut body = b"{\"items\":[".to_vec();
+    for (n, row) in rows.rows().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        vigie_event::eve::write(row.row, &mut body);
+        // `}` and the newline make place for what EVE does not know.
+        body.truncate(body.len() - 2);
+        body.extend_from_slice(b",\"dataset\":");
+        vigie_event::json::string(row.dataset.as_bytes(), &mut body);
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"],\"next\":");
+    match &rows.next {
+        Some(cursor) => vigie_event::json::string(cursor.to_string().as_bytes(), &mut body),
+        None => body.extend_from_slice(b"null"),
+    }
+    body.extend_from_slice(b",\"total\":null}");
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+/// A page of events
+#[utoipa::path(get, path = "/events", tag = "events", params(EventQuery),
+    responses((status = 200, body = EventPage), (status = 422, body = crate::error::ErrorBody)))]
+pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>) -> Answer<Response> {
+    let query = q.read()?;
+    let rows = app.home.store.page(&query).await?;
+    app.read_by(&who, &headers, q.told(), rows.len()).await?;
+    Ok(page(&rows))
+}
+
+/// All events of a flow, the earliest first
+#[utoipa::path(get, path = "/events/flow/{flow_id}", tag = "events", params(("flow_id" = u64, Path)), responses((status = 200, body = EventPage)))]
+pub(crate) async fn flow(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Path(flow_id): Path<u64>) -> Answer<Response> {
+    let rows = app.home.store.flow(flow_id, PAGE_MAX).await?;
+    app.read_by(&who, &headers, format!("flow_id:{flow_id}"), rows.len()).await?;
+    Ok(page(&rows))
+}
+
+/// How many events when.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Histogram {
+    from: String,
+    to: String,
+    step_seconds: f64,
+    /// When each bar begins.
+    buckets: Vec<String>,
+    series: Vec<Series>,
+    total: u64,
+}
+
+/// Counts of a kind.
+#[derive(Serialize, ToSchema)]
+struct Series {
+    kind: String,
+    counts: Vec<u64>,
+}
+
+/// Into how many bars.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct Bars {
+    /// 1 to 1000, 120 by default.
+    buckets: Option<usize>,
+}
+
+/// How many events when, by kind
+#[utoipa::path(get, path = "/events/histogram", tag = "events", params(EventQuery, Bars),
+    responses((status = 200, body = Histogram), (status = 422, body = crate::error::ErrorBody)))]
+pub(crate) async fn histogram(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(q): Query<EventQuery>, Query(bars): Query<Bars>) -> Answer<Json<Histogram>> {
+    let query = q.read()?;
+    let n = bars.buckets.unwrap_or(120);
+    if !(1..=BUCKETS_MAX).contains(&n) {
+        return Err(Refusal::parameter("buckets", format!("buckets is from 1 to {BUCKETS_MAX}")));
+    }
+    let h = app.home.store.histogram(&query, n).await?;
+    Ok(Json(Histogram {
+        from: time_text(h.from),
+        to: time_text(h.to),
+        step_seconds: h.step as f64 / 1e9,
+        buckets: (0..h.buckets).map(|i| time_text(h.from.plus(h.step * i as u64))).collect(),
+        total: h.series.iter().flat_map(|s| &s.1).sum(),
+        series: h.series.into_iter().map(|(kind, counts)| Series { kind: kind.to_owned(), counts }).collect(),
+    }))
+}
+
+/// The most frequent values of a field.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Facet {
+    field: String,
+    values: Vec<FacetValue>,
+    /// Distinct values.
+    distinct: u64,
+    /// Events with a value that is not among those told.
+    other: u64,
+}
+
+/// A value, and in how many events.
+#[derive(Serialize, ToSchema)]
+struct FacetValue {
+    value: String,
+    count: u64,
+}
+
+/// Of which field.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct FacetOf {
+    /// Its EVE name: `src_ip`, `dns.rrname`.
+    field: String,
+}
+
+/// The most frequent values of a field
+#[utoipa::path(get, path = "/events/facets", tag = "events", params(EventQuery, FacetOf),
+    responses((status = 200, body = Facet), (status = 422, body = crate::error::ErrorBody)))]
+pub(crate) async fn facets(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>, Query(of): Query<FacetOf>) -> Answer<Json<Facet>> {
+    let mut query = q.read()?;
+    query.limit = limit(q.limit, 10, FACET_MAX)?;
+    let top = app.home.store.top(&query, &of.field, query.limit).await?;
+    app.read_by(&who, &headers, format!("{} facet={}", q.told(), of.field), top.values.len()).await?;
+    let values = top.values.into_iter().map(|(value, count)| FacetValue { value, count }).collect();
+    Ok(Json(Facet { field: of.field, values, distinct: top.distinct, other: top.other }))
+}
+
+/// A field that can be asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FieldRow {
+    /// Its EVE name.
+    name: String,
+    /// The kind that has it; empty for what every event has.
+    kind: String,
+    #[serde(rename = "type")]
+    ty: String,
+    /// `public`, `personal`, `identifier` or `secret`.
+    class: &'static str,
+    doc: String,
+}
+
+/// Every field that can be asked for
+#[utoipa::path(get, path = "/events/fields", tag = "events", responses((status = 200, body = [FieldRow])))]
+pub(crate) async fn fields(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Json<Vec<FieldRow>> {
+    let told = app.home.store.fields().iter().map(|f| FieldRow {
+        name: f.name.to_string(),
+        kind: f.kind.to_string(),
+        ty: f.ty.to_string(),
+        class: f.class.name(),
+        doc: f.doc.to_string(),
+    });
+    Json(told.collect())
+}
