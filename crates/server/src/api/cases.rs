@@ -1,5 +1,6 @@
 //! What needs a person.
 
+use crate::api::assets::id_text;
 use crate::api::{instant, limit, time_text, words};
 use crate::app::{App, Change, language};
 use crate::error::{Answer, Refusal};
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+use vigie_base::Time;
 use vigie_case::{Severity, TellCase};
-use vigie_catalog::{CaseChange, CaseFilter, CaseSort, Catalog, Error, Known, State as Stage, TrailRow as Kept, Verdict};
+use vigie_catalog::{CaseChange, CaseFilter, CaseSort, Catalog, Error, State as Stage, TrailRow as Kept, Verdict};
 use vigie_detect::registry::template;
 use vigie_detect::{Entity, Lang};
 
@@ -67,7 +69,7 @@ struct Who {
     ip: Option<String>,
     mac: Option<String>,
     name: Option<String>,
-    asset_id: Option<u64>,
+    asset_id: Option<String>,
 }
 
 /// A case as a report.
@@ -111,24 +113,23 @@ fn trail(row: Kept) -> TrailRow {
     TrailRow { ts: time_text(row.at), who: row.who, action: row.kind, text: row.text }
 }
 
-/// The machine that an entity means, where it is known.
-fn known(catalog: &Catalog, dataset: &str, e: &Entity, at: vigie_base::Time) -> Result<Option<Known>, Error> {
-    match (e.ip, e.mac) {
-        (Some(ip), _) => catalog.asset_at(dataset, ip, at),
-        (None, Some(mac)) => catalog.asset_of_mac(dataset, mac),
-        (None, None) => Ok(None),
-    }
-}
-
-fn who(catalog: &Catalog, dataset: &str, e: &Entity, at: vigie_base::Time) -> Result<Who, Error> {
-    let asset = known(catalog, dataset, e, at)?;
-    let own_name = asset.as_ref().and_then(|a| a.names.first()).map(|n| n.name.clone());
+/// An entity, with what is known of the machine that it means.
+fn who(catalog: &Catalog, dataset: &str, e: &Entity, at: Time) -> Result<Who, Error> {
+    let id = match (e.ip, e.mac) {
+        (_, Some(mac)) => catalog.asset_of_mac(dataset, mac)?,
+        (Some(ip), None) => catalog.asset_at(dataset, ip, at)?,
+        (None, None) => None,
+    };
+    let known = match id {
+        Some(id) => catalog.asset(id, Some(dataset))?.map(|v| v.row),
+        None => None,
+    };
     Ok(Who {
         role: e.role.name(),
         ip: e.ip.map(|ip| ip.to_string()).or_else(|| e.net.map(|n| n.to_string())),
-        mac: e.mac.map(|m| m.to_string()).or_else(|| asset.as_ref().and_then(|a| a.mac.clone())),
-        name: own_name.or_else(|| e.name.clone()),
-        asset_id: asset.map(|a| a.id),
+        mac: e.mac.or_else(|| known.as_ref().and_then(|a| a.mac)).map(|m| m.to_string()),
+        name: known.as_ref().map(|a| a.name.clone()).or_else(|| e.name.clone()),
+        asset_id: id.map(id_text),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Is anything wrong now?
 
+use crate::api::assets::{News, news};
 use crate::api::rows::{Scope, Within, rows};
 use crate::api::{cases, time_text};
 use crate::app::{App, language};
@@ -12,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_catalog::{CaseFilter, State as Stage};
+use vigie_catalog::{CaseFilter, NewsFilter, State as Stage};
 
 /// Bars of the picture of traffic.
 const BARS: u64 = 96;
 /// Protocols told.
 const PROTOCOLS_MAX: usize = 12;
+/// News told.
+const NEWS_TOLD: u32 = 20;
 /// Cases told.
 const CASES_TOLD: u32 = 5;
 
@@ -25,6 +28,7 @@ const CASES_TOLD: u32 = 5;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Situation {
     cases: OpenCases,
+    changes: Changes,
     traffic: Traffic,
     /// What Vigie does not see into.
     blind: Vec<Blind>,
@@ -37,6 +41,17 @@ struct OpenCases {
     by_severity: BySeverity,
     /// The gravest.
     top: Vec<cases::CaseRow>,
+}
+
+/// What is new on networks that are known.
+#[derive(Serialize, ToSchema)]
+struct Changes {
+    /// The latest.
+    items: Vec<News>,
+    devices: u64,
+    services: u64,
+    peers: u64,
+    protocols: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -113,9 +128,18 @@ pub(crate) async fn get(
             Ok(OpenCases { open: counts.open.iter().sum(), by_severity: BySeverity { low, medium, high, critical }, top })
         })
         .await?;
+    let (dataset, since, until) = (within.dataset.clone(), within.from, within.to);
+    let changes = app
+        .catalog(move |c, _| {
+            let [devices, services, peers, protocols] = c.news_counts(dataset.as_deref(), since)?;
+            let filter = NewsFilter { dataset, since: Some(since), until: Some(until), limit: NEWS_TOLD, ..NewsFilter::default() };
+            let items = c.news(&filter)?.rows.into_iter().map(news).collect();
+            Ok(Changes { items, devices, services, peers, protocols })
+        })
+        .await?;
     let traffic = traffic(&app, &within).await?;
     let blind = blind(&app, &within).await?;
-    Ok(Json(Situation { cases, traffic, blind }))
+    Ok(Json(Situation { cases, changes, traffic, blind }))
 }
 
 const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
