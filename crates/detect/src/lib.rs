@@ -9,6 +9,7 @@
 
 pub mod bounded;
 pub mod count;
+mod data;
 mod detector;
 pub mod detectors;
 mod finding;
