@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_case::Cases;
+use vigie_case::{Alert, Case, Cases};
 use vigie_detect::{Engine, Finding, Lang};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
@@ -22,6 +22,8 @@ use vigie_sensor::{Control, Fold, Summary};
 pub struct Options {
     /// Where `eve.json`, `cases.json` and `assets.json` are written; nowhere without.
     pub out: Option<PathBuf>,
+    /// Cases and loose alerts of earlier runs, which what is found now may join.
+    pub resume: (Vec<Case>, Vec<Alert>),
     /// Whether a story is wanted.
     pub story: bool,
     /// The reader's language.
@@ -196,7 +198,7 @@ pub fn replay<K: Keep>(
     };
     let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
     let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
+    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::resume(options.resume.0.clone(), options.resume.1.clone()), findings: Vec::new() };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);

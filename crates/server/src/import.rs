@@ -3,22 +3,26 @@
 use crate::Fault;
 use crate::app::{App, Change, now};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vigie_base::Time;
+use vigie_base::{Ip, Time};
 use vigie_capture::Capture;
-use vigie_catalog::{Kind, Kept, Source};
+use vigie_catalog::{Kept, Kind, Pair, Source};
+use vigie_flow::record::FlowEndRow;
 use vigie_event::Row;
-use vigie_link::{Header, Packer};
+use vigie_link::{Header, Limits, Packer};
 use vigie_pipeline::{Control, Keep};
 use vigie_store::Store;
 
 /// Imports that are remembered.
 const REMEMBERED_MAX: usize = 200;
+
+/// Pairs of addresses of one import whose first meeting is kept.
+const PAIRS_MAX: usize = 500_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -200,12 +204,15 @@ struct Keeper {
     packer: Packer,
     store: Store,
     events: u64,
+    /// Who called whom, when first; at most [`PAIRS_MAX`].
+    pairs: BTreeMap<(Ip, Ip), Time>,
     failed: Option<Fault>,
 }
 
 impl Keeper {
-    fn hand_over(&mut self, last: bool) {
-        let batches = if last { self.packer.finish() } else { self.packer.take() };
+    /// Gives the store what is ready.
+    fn hand_over(&mut self) {
+        let batches = self.packer.take();
         if !batches.is_empty()
             && self.failed.is_none()
             && let Err(e) = self.store.append(&batches)
@@ -221,9 +228,15 @@ impl Keep for Keeper {
             return;
         }
         self.events += 1;
-        if self.packer.row(row) {
-            self.hand_over(false);
+        let env = row.env();
+        if FlowEndRow::of(row).is_some() && (self.pairs.len() < PAIRS_MAX || self.pairs.contains_key(&(env.src, env.dst))) {
+            let first = self.pairs.entry((env.src, env.dst)).or_insert(env.ts);
+            *first = (*first).min(env.ts);
         }
+        if let Err(e) = self.packer.row(row) {
+            self.failed = Some(Fault::of(e));
+        }
+        self.hand_over();
     }
 
     fn goes_on(&self) -> bool {
@@ -287,8 +300,12 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     }
     let sensor = format!("import-{}", &hashes.first().map_or("none", |h| &h.0)[..12.min(hashes.first().map_or(4, |h| h.0.len()))]);
     let header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
-    let mut keeper = Keeper { packer: Packer::new(header), store: store.clone(), events: 0, failed: None };
-    let wanted = vigie_pipeline::Options::default();
+    let mut keeper = Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
+    let resume = match &known {
+        Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
+        None => Default::default(),
+    };
+    let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
     let report = vigie_pipeline::replay(&mut capture, &app.home.config, &wanted, &mut keeper, |capture| {
         let (done, total) = capture.progress();
@@ -299,7 +316,10 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         }
         if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go }
     });
-    keeper.hand_over(true);
+    if let Err(e) = keeper.packer.finish() {
+        keeper.failed = Some(Fault::of(e));
+    }
+    keeper.hand_over();
     let undo = |why: Fault| {
         let _ = store.remove_sensor(&job.dataset, &sensor);
         if known.is_none() {
@@ -316,8 +336,10 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     }
     store.commit().and_then(|()| store.flush()).map_err(|e| undo(Fault::of(e)))?;
     let cases: Vec<_> = report.cases.iter().cloned().collect();
+    let loose: Vec<_> = report.cases.loose().cloned().collect();
     let assets = report.inventory.assets();
-    let kept = Kept { cases: &cases, assets: &assets };
+    let pairs: Vec<Pair> = keeper.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
+    let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs };
     let changes = catalog.keep(&job.dataset, &kept, now()).map_err(|e| undo(Fault::of(e)))?;
     for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
         let name = if job.own { job.name.clone() } else { source.name.clone() };
@@ -330,8 +352,8 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         events: keeper.events,
         flows: report.summary.flow.flows,
         frames: report.summary.frames.pkts,
-        new_cases: changes.new_cases as u64,
-        new_assets: changes.new_assets as u64,
+        new_cases: changes.new_cases.len() as u64,
+        new_assets: changes.new_assets.len() as u64,
     };
     Ok((outcome, said.join("\n")))
 }

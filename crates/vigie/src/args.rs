@@ -98,7 +98,7 @@ pub(crate) enum Command {
         /// Of a command and not of vigie itself
         command: Option<String>,
     },
-    /// Print a reference that is drawn from the program's own declarations, in Markdown
+    /// Print a reference that is drawn from the program's own declarations
     #[command(hide = true)]
     Docs {
         /// Which
@@ -113,6 +113,8 @@ pub(crate) enum Reference {
     Events,
     /// Every protocol with its ports and caps
     Protocols,
+    /// The API, as an OpenAPI document
+    Openapi,
 }
 
 /// What decides the configuration.

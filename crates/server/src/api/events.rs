@@ -3,7 +3,7 @@
 use crate::api::{instant, limit, time_text, words};
 use crate::app::App;
 use crate::error::{Answer, Refusal};
-use crate::person::Viewer;
+use crate::person::{Analyst, Viewer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_store::{Cursor, Filter, Order};
+use vigie_store::{Cursor, Filter, Form, Order};
 
 /// Rows of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -235,4 +235,90 @@ pub(crate) async fn fields(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Js
         doc: f.doc.to_string(),
     });
     Json(told.collect())
+}
+
+/// One SELECT.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SqlQuery {
+    sql: String,
+    /// `json` (one object a line; default), `csv` or `table`.
+    format: Option<String>,
+}
+
+/// Ask in SQL: a table for each kind of event, and `events` over all
+#[utoipa::path(post, path = "/query", tag = "events", request_body = SqlQuery,
+    responses((status = 200, content_type = "text/plain", body = String), (status = 422, body = crate::error::ErrorBody)))]
+pub(crate) async fn sql(State(app): State<Arc<App>>, Analyst(who): Analyst, headers: HeaderMap, Json(asked): Json<SqlQuery>) -> Answer<Response> {
+    let (form, media) = match asked.format.as_deref() {
+        None | Some("json") => (Form::Json, "application/x-ndjson"),
+        Some("csv") => (Form::Csv, "text/csv; charset=utf-8"),
+        Some("table") => (Form::Table, "text/plain; charset=utf-8"),
+        Some(_) => return Err(Refusal::parameter("format", "format is json, csv or table")),
+    };
+    let text = app.home.store.sql_text(&asked.sql, form).await?;
+    app.read_by(&who, &headers, format!("query {}", asked.sql), text.lines().count()).await?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text).into_response())
+}
+
+/// Events in a file at most.
+const EXPORT_MAX: usize = 100_000;
+
+/// How to write it.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct ExportAs {
+    /// `eve` (one object a line, as Suricata writes them; default) or `csv` (the envelope's columns).
+    format: Option<String>,
+}
+
+/// Events as a file
+///
+/// At most 100,000, in the order asked for.
+#[utoipa::path(get, path = "/events/export", tag = "events", params(EventQuery, ExportAs),
+    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 422, body = crate::error::ErrorBody)))]
+pub(crate) async fn export(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>, Query(as_): Query<ExportAs>) -> Answer<Response> {
+    let csv = match as_.format.as_deref() {
+        None | Some("eve") => false,
+        Some("csv") => true,
+        Some(_) => return Err(Refusal::parameter("format", "format is eve or csv")),
+    };
+    let mut query = q.read()?;
+    query.limit = PAGE_MAX;
+    let (mut out, mut rows) = (Vec::new(), 0);
+    if csv {
+        out.extend_from_slice(b"timestamp,event_type,flow_id,src_ip,src_port,dest_ip,dest_port,proto,app_proto,dataset\n");
+    }
+    loop {
+        let page = app.home.store.page(&query).await?;
+        rows += page.len();
+        for row in page.rows() {
+            if csv { line(&row, &mut out) } else { vigie_event::eve::write(row.row, &mut out) }
+        }
+        match page.next {
+            Some(next) if rows < EXPORT_MAX => query.cursor = Some(next),
+            _ => break,
+        }
+    }
+    app.read_by(&who, &headers, format!("export {}", q.told()), rows).await?;
+    let (media, name) = if csv { ("text/csv; charset=utf-8", "events.csv") } else { ("application/x-ndjson", "eve.json") };
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], out).into_response())
+}
+
+/// The envelope as a line of CSV. No value of it can hold a comma or a quote.
+fn line(row: &vigie_store::Found<'_>, out: &mut Vec<u8>) {
+    use std::io::Write;
+    let e = row.row.env();
+    let (src, dst) = if e.ip_version == 0 { (String::new(), String::new()) } else { (e.src.to_string(), e.dst.to_string()) };
+    let _ = writeln!(
+        out,
+        "{},{},{},{src},{},{dst},{},{},{},{}",
+        time_text(e.ts),
+        row.row.schema().kind,
+        e.flow_id,
+        e.src_port,
+        e.dst_port,
+        e.proto_name().unwrap_or_default(),
+        e.app_proto,
+        row.dataset
+    );
 }

@@ -4,6 +4,7 @@ mod assets;
 mod cases;
 mod datasets;
 mod events;
+mod exclusions;
 mod imports;
 mod live;
 mod map;
@@ -15,6 +16,7 @@ mod session;
 mod situation;
 mod status;
 mod times;
+mod views;
 
 use crate::app::App;
 use crate::error::{Answer, ErrorBody, Refusal};
@@ -73,6 +75,12 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::fields))
         .routes(routes!(events::flow))
         .routes(routes!(events::sql))
+        .routes(routes!(events::export))
+        .routes(routes!(exclusions::list, exclusions::add))
+        .routes(routes!(exclusions::preview))
+        .routes(routes!(exclusions::remove))
+        .routes(routes!(views::list, views::add))
+        .routes(routes!(views::remove))
         .routes(routes!(people::users, people::add_user))
         .routes(routes!(people::change_user))
         .routes(routes!(people::tokens))
