@@ -198,7 +198,13 @@ pub fn replay<K: Keep>(
     };
     let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
     let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::resume(options.resume.0.clone(), options.resume.1.clone()), findings: Vec::new() };
+    let mut folds = Folds {
+        ends,
+        inventory,
+        engine: Engine::new(settings),
+        cases: Cases::resume(options.resume.0.clone(), options.resume.1.clone()),
+        findings: Vec::new(),
+    };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);

@@ -135,3 +135,15 @@ impl From<vigie_catalog::Error> for Refusal {
         }
     }
 }
+
+impl From<vigie_store::Error> for Refusal {
+    fn from(e: vigie_store::Error) -> Self {
+        use vigie_store::Error;
+        match e {
+            Error::TooMuch { .. } => Refusal::unprocessable("too_much", e.to_string()),
+            Error::Query(_) => Refusal::unprocessable("query", e.to_string()),
+            Error::Quota { .. } => Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", e.to_string()),
+            _ => Refusal::internal(e),
+        }
+    }
+}

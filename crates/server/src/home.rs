@@ -17,8 +17,8 @@ pub struct Home {
     pub(crate) catalog: Catalog,
     /// How captures are read.
     pub(crate) config: Config,
-    /// What was found damaged or odd when it was opened, in lines.
-    pub(crate) problems: Vec<String>,
+    /// Bytes that Vigie may write; 0 where there is no quota.
+    pub(crate) quota: u64,
     /// Held for as long as the directory is.
     _lock: File,
 }
@@ -52,9 +52,19 @@ impl Home {
             Err(std::fs::TryLockError::Error(e)) => return Err(fault(&path, &e)),
         }
         let schemas = vigie_pipeline::schemas();
-        let (store, problems) = Store::open(&dir.join("events"), schemas, vigie_store::Options::default()).map_err(|e| Held::Fault(Fault::of(e)))?;
+        let options = vigie_store::Options::default();
+        let quota = options.quota_bytes;
+        let (store, _) = Store::open(&dir.join("events"), schemas, options).map_err(|e| Held::Fault(Fault::of(e)))?;
         let catalog = Catalog::open(&dir.join("vigie.db")).map_err(|e| Held::Fault(Fault::of(e)))?;
-        let problems = problems.iter().map(ToString::to_string).collect();
-        Ok(Home { dir: dir.to_owned(), store, catalog, config, problems, _lock: lock })
+        Ok(Home { dir: dir.to_owned(), store, catalog, config, quota, _lock: lock })
+    }
+
+    /// Bytes that may still be written: what the quota leaves, and the disk.
+    pub(crate) fn room(&self) -> u64 {
+        let disk = rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
+        match self.quota {
+            0 => disk,
+            quota => disk.min(quota.saturating_sub(self.store.usage().bytes)),
+        }
     }
 }

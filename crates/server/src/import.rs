@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vigie_base::{Ip, Time};
 use vigie_capture::Capture;
 use vigie_catalog::{Kept, Kind, Pair, Source};
-use vigie_flow::record::FlowEndRow;
 use vigie_event::Row;
+use vigie_flow::record::FlowEndRow;
 use vigie_link::{Header, Limits, Packer};
 use vigie_pipeline::{Control, Keep};
 use vigie_store::Store;
@@ -189,7 +189,9 @@ fn work(app: &Arc<App>) {
             i.ended = Some(now());
             match result {
                 Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), message),
-                Err(_) if import.stop.load(Ordering::Relaxed) => (i.stage, i.message) = (Stage::Cancelled, "cancelled; nothing of it is kept".to_owned()),
+                Err(_) if import.stop.load(Ordering::Relaxed) => {
+                    (i.stage, i.message) = (Stage::Cancelled, "cancelled; nothing of it is kept".to_owned())
+                }
                 Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
             }
         });
@@ -299,8 +301,10 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
     let sensor = format!("import-{}", &hashes.first().map_or("none", |h| &h.0)[..12.min(hashes.first().map_or(4, |h| h.0.len()))]);
-    let header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
-    let mut keeper = Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
+    let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
+    header.number = store.last_number(&header);
+    let mut keeper =
+        Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
     let resume = match &known {
         Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
         None => Default::default(),
@@ -343,8 +347,15 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let changes = catalog.keep(&job.dataset, &kept, now()).map_err(|e| undo(Fault::of(e)))?;
     for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
         let name = if job.own { job.name.clone() } else { source.name.clone() };
-        let source =
-            Source { name, sha256: sha256.clone(), bytes: *bytes, frames: source.frames, first: source.first.unwrap_or_default(), last: source.last.unwrap_or_default(), kept_as: None };
+        let source = Source {
+            name,
+            sha256: sha256.clone(),
+            bytes: *bytes,
+            frames: source.frames,
+            first: source.first.unwrap_or_default(),
+            last: source.last.unwrap_or_default(),
+            kept_as: None,
+        };
         catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
     }
     said.extend(capture.problems().iter().map(ToString::to_string));

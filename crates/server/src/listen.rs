@@ -80,7 +80,12 @@ where
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(SLOW).max_buf_size(64 << 10);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(64 << 10).keep_alive_interval(Duration::from_secs(30));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(64)
+        .max_header_list_size(64 << 10)
+        .keep_alive_interval(Duration::from_secs(30));
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(served);
     tokio::select! {
@@ -96,8 +101,10 @@ pub(crate) fn socket(path: &Path) -> Result<UnixListener, Fault> {
     use std::os::unix::fs::PermissionsExt;
     // The lock on the directory is held: a socket that is there is a dead one's.
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).map_err(|e| Fault::at(path, &e, "give a data directory that can be written, with a shorter path"))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|e| Fault::at(path, &e, "give a data directory of this user"))?;
+    let listener =
+        UnixListener::bind(path).map_err(|e| Fault::at(path, &e, "give a data directory that can be written, with a shorter path"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|e| Fault::at(path, &e, "give a data directory of this user"))?;
     Ok(listener)
 }
 

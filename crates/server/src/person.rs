@@ -81,7 +81,12 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 impl Person {
     async fn of(parts: &Parts, app: &Arc<App>) -> Answer<Person> {
         if let Some(Peer::Local) = parts.extensions.get::<Peer>() {
-            return Ok(Person { name: "local".to_owned(), role: UserUserRole::Administrator, way: Way::Local, must_change_password: false });
+            return Ok(Person {
+                name: "local".to_owned(),
+                role: UserUserRole::Administrator,
+                way: Way::Local,
+                must_change_password: false,
+            });
         }
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
         let (token, by_cookie) = match (bearer, session_token(&parts.headers)) {
@@ -127,7 +132,11 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
 async fn at_least(parts: &Parts, app: &Arc<App>, role: UserRole) -> Answer<Person> {
     let person = Person::of(parts, app).await?;
     if person.must_change_password {
-        return Err(Refusal::new(axum::http::StatusCode::FORBIDDEN, "must_change_password", "change the first password before anything else"));
+        return Err(Refusal::new(
+            axum::http::StatusCode::FORBIDDEN,
+            "must_change_password",
+            "change the first password before anything else",
+        ));
     }
     if person.role < role {
         return Err(Refusal::forbidden(format!("this needs the role {}; ask an administrator of Vigie", role.name())));

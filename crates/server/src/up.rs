@@ -47,7 +47,10 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         Ok(home) => home,
         Err(Held::Fault(fault)) => return Err(fault),
         Err(Held::Elsewhere) => {
-            return Err(Fault::new(format!("{}: another vigie has this data directory; stop it, or give another --data", options.data.display())));
+            return Err(Fault::new(format!(
+                "{}: another vigie has this data directory; stop it, or give another --data",
+                options.data.display()
+            )));
         }
     };
     let app = App::new(home);
@@ -70,8 +73,8 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     if own {
         say("The certificate is Vigie's own: your browser will ask once whether to trust it.");
     }
-    for problem in &app.home.problems {
-        say(problem);
+    for problem in app.home.store.problems() {
+        say(&problem.to_string());
     }
     let router = service(Arc::clone(&app));
     let (stop, stopped) = watch::channel(false);

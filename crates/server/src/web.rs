@@ -10,7 +10,8 @@ use include_dir::{Dir, include_dir};
 static CONSOLE: Dir<'_> = include_dir!("$OUT_DIR/console");
 
 /// Nothing from another host, nothing inline.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// Headers of every answer.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {

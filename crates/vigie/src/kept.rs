@@ -139,7 +139,13 @@ pub(crate) fn user(what: &UserCommand) -> Exit {
             let mut out = String::new();
             for u in users.as_array().into_iter().flatten() {
                 let state = if u["disabled"] == json!(true) { ", disabled" } else { "" };
-                out += &format!("{}  {}{state}  {} tokens, last log-in {}\n", terminal(text(&u["name"])), text(&u["role"]), u["tokens"], text(&u["last_login"]));
+                out += &format!(
+                    "{}  {}{state}  {} tokens, last log-in {}\n",
+                    terminal(text(&u["name"])),
+                    text(&u["role"]),
+                    u["tokens"],
+                    text(&u["last_login"])
+                );
             }
             Ok(out.into_bytes())
         }),
@@ -156,7 +162,13 @@ pub(crate) fn user(what: &UserCommand) -> Exit {
             let mut out = String::new();
             for t in tokens.as_array().into_iter().flatten() {
                 let state = if t["revoked"] == json!(true) { "revoked" } else { "good" };
-                out += &format!("{}  {}  {}  {state}  until {}\n", t["id"], terminal(text(&t["user"])), terminal(text(&t["name"])), text(&t["expires"]));
+                out += &format!(
+                    "{}  {}  {}  {state}  until {}\n",
+                    t["id"],
+                    terminal(text(&t["user"])),
+                    terminal(text(&t["name"])),
+                    text(&t["expires"])
+                );
             }
             Ok(out.into_bytes())
         }),
@@ -165,7 +177,9 @@ pub(crate) fn user(what: &UserCommand) -> Exit {
 
 /// A name as a segment of a path.
 fn segment(name: &str) -> String {
-    name.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.".contains(&b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    name.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() || b"-_.".contains(&b) { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 /// How often an import is asked where it stands.

@@ -148,7 +148,12 @@ impl AssetQuery {
             "vendor" => AssetSort::Vendor,
             "os" => AssetSort::Os,
             "peers" => AssetSort::Peers,
-            _ => return Err(Refusal::parameter("sort", "sort is last_seen, first_seen, name, ip, class, vendor, os or peers, with `-` the greatest first")),
+            _ => {
+                return Err(Refusal::parameter(
+                    "sort",
+                    "sort is last_seen, first_seen, name, ip, class, vendor, os or peers, with `-` the greatest first",
+                ));
+            }
         };
         let all = |text: &Option<String>| words(text.as_deref()).into_iter().map(str::to_owned).collect();
         Ok(AssetFilter {
@@ -172,14 +177,20 @@ impl AssetQuery {
 
 /// A page of assets, with facets
 #[utoipa::path(get, path = "/assets", tag = "assets", params(AssetQuery), responses((status = 200, body = AssetPage)))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<AssetQuery>) -> Answer<Json<AssetPage>> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Query(q): Query<AssetQuery>,
+) -> Answer<Json<AssetPage>> {
     let filter = q.read()?;
     let page = app
         .catalog(move |c, _| {
             let page = c.assets(&filter)?;
             let facets = c.asset_facets(&filter)?;
             let counts = |all: Vec<(String, u64)>| all.into_iter().map(|(value, count)| Count { value, count }).collect();
-            let facets = Facets { class: counts(facets.class), vendor: counts(facets.vendor), os: counts(facets.os), role: counts(facets.role) };
+            let facets =
+                Facets { class: counts(facets.class), vendor: counts(facets.vendor), os: counts(facets.os), role: counts(facets.role) };
             Ok(AssetPage { items: page.rows.into_iter().map(told).collect(), next: page.next, total: page.total, facets })
         })
         .await?;
@@ -324,7 +335,8 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
             cases_told.push(cases::tell(c, &row, lang)?.0);
         }
     }
-    let filter = NewsFilter { dataset: Some(view.row.dataset.clone()), asset: Some(view.row.id), limit: NEWS_TOLD, ..NewsFilter::default() };
+    let filter =
+        NewsFilter { dataset: Some(view.row.dataset.clone()), asset: Some(view.row.id), limit: NEWS_TOLD, ..NewsFilter::default() };
     let changes = c.news(&filter)?.rows.into_iter().map(news).collect();
     Ok(Some(AssetReport {
         ips: known.addresses.iter().map(|a| a.ip.to_string()).collect(),
@@ -349,7 +361,11 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
             .collect(),
         services_list: known.services.iter().map(port).collect(),
         uses: known.uses.iter().map(port).collect(),
-        differences: view.differences.into_iter().map(|d| Difference { field: d.field, declared: d.declared, observed: d.observed }).collect(),
+        differences: view
+            .differences
+            .into_iter()
+            .map(|d| Difference { field: d.field, declared: d.declared, observed: d.observed })
+            .collect(),
         shared: view
             .shared
             .into_iter()
@@ -371,7 +387,8 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
 async fn addresses(app: &Arc<App>, id: &str, dataset: Option<String>) -> Answer<(String, Vec<Ip>)> {
     let id = id.to_owned();
     app.catalog(move |c, _| {
-        let view = c.asset(Catalog::asset_id(&id)?, dataset.as_deref())?.ok_or_else(|| Error::Missing("there is no such asset".to_owned()))?;
+        let view =
+            c.asset(Catalog::asset_id(&id)?, dataset.as_deref())?.ok_or_else(|| Error::Missing("there is no such asset".to_owned()))?;
         let known = view.known.map_err(Error::Missing)?;
         Ok((view.row.dataset, known.addresses.iter().map(|a| a.ip).collect()))
     })
@@ -416,7 +433,13 @@ struct Edge {
 
 /// Who an asset talks with
 #[utoipa::path(get, path = "/assets/{id}/peers", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Peers)))]
-pub(crate) async fn peers(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Path(id): Path<String>, Query(scope): Query<Scope>) -> Answer<Json<Peers>> {
+pub(crate) async fn peers(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(scope): Query<Scope>,
+) -> Answer<Json<Peers>> {
     let within = scope.read(&app)?;
     let (dataset, own) = addresses(&app, &id, within.dataset.clone()).await?;
     let list = one_of(&own);
@@ -439,7 +462,13 @@ pub(crate) async fn peers(State(app): State<Arc<App>>, Viewer(who): Viewer, head
     let names: BTreeMap<Ip, (u64, String)> =
         app.catalog(move |c, _| c.names_of(&asked, &ips, at)).await?.into_iter().map(|(ip, id, name)| (ip, (id, name))).collect();
     let home = &app.home.config.home_net;
-    let mut nodes = vec![Node { id: "self".to_owned(), label: id.clone(), ip: own.first().map(ToString::to_string), asset_id: Some(id.clone()), inside: true }];
+    let mut nodes = vec![Node {
+        id: "self".to_owned(),
+        label: id.clone(),
+        ip: own.first().map(ToString::to_string),
+        asset_id: Some(id.clone()),
+        inside: true,
+    }];
     nodes.extend(order.iter().map(|(text, _)| {
         let ip = text.parse::<Ip>().ok();
         let known = ip.and_then(|ip| names.get(&ip));
@@ -480,7 +509,12 @@ struct ActivitySeries {
 
 /// What an asset does when, by protocol
 #[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
-pub(crate) async fn activity(State(app): State<Arc<App>>, Viewer(_): Viewer, Path(id): Path<String>, Query(scope): Query<Scope>) -> Answer<Json<Activity>> {
+pub(crate) async fn activity(
+    State(app): State<Arc<App>>,
+    Viewer(_): Viewer,
+    Path(id): Path<String>,
+    Query(scope): Query<Scope>,
+) -> Answer<Json<Activity>> {
     let within = scope.read(&app)?;
     let (dataset, own) = addresses(&app, &id, within.dataset.clone()).await?;
     let (list, step) = (one_of(&own), within.step(96));
@@ -526,7 +560,12 @@ pub(crate) struct DeclaredDone {
 /// Declare assets: CSV with a line of names (name, ip, mac, class, owner, place, criticality)
 #[utoipa::path(post, path = "/assets/declared", tag = "assets", params(DeclaredInto), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = DeclaredDone), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn declare(State(app): State<Arc<App>>, Analyst(who): Analyst, Query(into): Query<DeclaredInto>, csv: String) -> Answer<Json<DeclaredDone>> {
+pub(crate) async fn declare(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Query(into): Query<DeclaredInto>,
+    csv: String,
+) -> Answer<Json<DeclaredDone>> {
     let done = app
         .catalog(move |c, now| {
             let done = c.import_declared(&into.dataset, &csv, into.replace, &who.name, now)?;

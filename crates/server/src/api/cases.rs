@@ -248,7 +248,12 @@ impl CaseQuery {
 
 /// A page of cases
 #[utoipa::path(get, path = "/cases", tag = "cases", params(CaseQuery), responses((status = 200, body = CasePage)))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<CaseQuery>) -> Answer<Json<CasePage>> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Query(q): Query<CaseQuery>,
+) -> Answer<Json<CasePage>> {
     let (filter, lang) = (q.read()?, language(q.lang.as_deref(), &headers));
     let page = app
         .catalog(move |c, _| {

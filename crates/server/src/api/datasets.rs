@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use vigie_catalog::AssetFilter;
 
 /// A dataset: with its own events, assets and cases.
 #[derive(Clone, Serialize, ToSchema)]
@@ -46,23 +47,39 @@ pub(crate) struct Source {
 
 /// All of them, by name.
 pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
-    let known = app.catalog(|c, _| c.datasets()).await?;
+    let known = app
+        .catalog(|c, _| {
+            let mut all = Vec::new();
+            for d in c.datasets()? {
+                let assets = c.assets(&AssetFilter { dataset: Some(d.name.clone()), limit: 1, ..AssetFilter::default() })?.total;
+                let open = c.case_counts(Some(&d.name))?.open.iter().sum();
+                all.push((d, assets, open));
+            }
+            Ok(all)
+        })
+        .await?;
     let usage = app.home.store.usage();
+    let spans = app.home.store.datasets();
     Ok(known
         .into_iter()
-        .map(|d| {
-            let events = usage.dataset(&d.name);
+        .map(|(d, assets, cases_open)| {
+            let span = spans.get(&d.name);
+            let of = |kind: Option<&str>| {
+                let own = usage.kinds.iter().filter(|((name, k), _)| *name == d.name && kind.is_none_or(|kind| k == kind));
+                own.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
+            };
+            let (events, bytes) = of(None);
             Dataset {
                 kind: d.kind.name(),
                 shift_seconds: d.shift as f64 / 1e9,
                 created: time_text(d.created),
-                first: events.first.map(time_text),
-                last: events.last.map(time_text),
-                events: events.rows,
-                flows: events.flows,
-                cases_open: d.cases_open,
-                assets: d.assets,
-                bytes: events.bytes,
+                first: span.map(|s| time_text(s.0)),
+                last: span.map(|s| time_text(s.1)),
+                events,
+                flows: of(Some("flow")).0,
+                cases_open,
+                assets,
+                bytes,
                 sources: d
                     .sources
                     .into_iter()

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_store::{Cursor, Filter, Form, Order};
+use vigie_store::{Cursor, Filter, Form, Order, Store};
 
 /// Rows of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -38,9 +38,9 @@ pub(crate) struct EventQuery {
 
 impl EventQuery {
     /// As the store takes it.
-    fn read(&self) -> Answer<vigie_store::Query> {
-        let filter = Filter::parse(self.q.as_deref().unwrap_or_default())
-            .map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.map(Into::into)))?;
+    fn read(&self, store: &Store) -> Answer<vigie_store::Query> {
+        let filter = Filter::parse(self.q.as_deref().unwrap_or_default(), store.schemas())
+            .map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.clone()))?;
         let order = match self.order.as_deref() {
             None | Some("desc") => Order::Newest,
             Some("asc") => Order::Oldest,
@@ -60,7 +60,7 @@ impl EventQuery {
             order,
             ..vigie_store::Query::default()
         };
-        let known = vigie_pipeline::schemas();
+        let known = store.schemas();
         for word in words(self.kind.as_deref()) {
             match known.iter().find(|s| s.kind == word && !s.internal) {
                 Some(schema) => query.kinds.push(schema.kind),
@@ -72,7 +72,12 @@ impl EventQuery {
 
     /// For the trail.
     fn told(&self) -> String {
-        format!("events q={} kind={} dataset={}", self.q.as_deref().unwrap_or(""), self.kind.as_deref().unwrap_or(""), self.dataset.as_deref().unwrap_or(""))
+        format!(
+            "events q={} kind={} dataset={}",
+            self.q.as_deref().unwrap_or(""),
+            self.kind.as_deref().unwrap_or(""),
+            self.dataset.as_deref().unwrap_or("")
+        )
     }
 }
 
@@ -112,8 +117,13 @@ fn page(rows: &vigie_store::Page) -> Response {
 /// A page of events
 #[utoipa::path(get, path = "/events", tag = "events", params(EventQuery),
     responses((status = 200, body = EventPage), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>) -> Answer<Response> {
-    let query = q.read()?;
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Query(q): Query<EventQuery>,
+) -> Answer<Response> {
+    let query = q.read(&app.home.store)?;
     let rows = app.home.store.page(&query).await?;
     app.read_by(&who, &headers, q.told(), rows.len()).await?;
     Ok(page(&rows))
@@ -121,7 +131,12 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer, heade
 
 /// All events of a flow, the earliest first
 #[utoipa::path(get, path = "/events/flow/{flow_id}", tag = "events", params(("flow_id" = u64, Path)), responses((status = 200, body = EventPage)))]
-pub(crate) async fn flow(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Path(flow_id): Path<u64>) -> Answer<Response> {
+pub(crate) async fn flow(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Path(flow_id): Path<u64>,
+) -> Answer<Response> {
     let rows = app.home.store.flow(flow_id, PAGE_MAX).await?;
     app.read_by(&who, &headers, format!("flow_id:{flow_id}"), rows.len()).await?;
     Ok(page(&rows))
@@ -156,8 +171,13 @@ pub(crate) struct Bars {
 /// How many events when, by kind
 #[utoipa::path(get, path = "/events/histogram", tag = "events", params(EventQuery, Bars),
     responses((status = 200, body = Histogram), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn histogram(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(q): Query<EventQuery>, Query(bars): Query<Bars>) -> Answer<Json<Histogram>> {
-    let query = q.read()?;
+pub(crate) async fn histogram(
+    State(app): State<Arc<App>>,
+    Viewer(_): Viewer,
+    Query(q): Query<EventQuery>,
+    Query(bars): Query<Bars>,
+) -> Answer<Json<Histogram>> {
+    let query = q.read(&app.home.store)?;
     let n = bars.buckets.unwrap_or(120);
     if !(1..=BUCKETS_MAX).contains(&n) {
         return Err(Refusal::parameter("buckets", format!("buckets is from 1 to {BUCKETS_MAX}")));
@@ -201,8 +221,14 @@ pub(crate) struct FacetOf {
 /// The most frequent values of a field
 #[utoipa::path(get, path = "/events/facets", tag = "events", params(EventQuery, FacetOf),
     responses((status = 200, body = Facet), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn facets(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>, Query(of): Query<FacetOf>) -> Answer<Json<Facet>> {
-    let mut query = q.read()?;
+pub(crate) async fn facets(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Query(q): Query<EventQuery>,
+    Query(of): Query<FacetOf>,
+) -> Answer<Json<Facet>> {
+    let mut query = q.read(&app.home.store)?;
     query.limit = limit(q.limit, 10, FACET_MAX)?;
     let top = app.home.store.top(&query, &of.field, query.limit).await?;
     app.read_by(&who, &headers, format!("{} facet={}", q.told(), of.field), top.values.len()).await?;
@@ -248,7 +274,12 @@ pub(crate) struct SqlQuery {
 /// Ask in SQL: a table for each kind of event, and `events` over all
 #[utoipa::path(post, path = "/query", tag = "events", request_body = SqlQuery,
     responses((status = 200, content_type = "text/plain", body = String), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn sql(State(app): State<Arc<App>>, Analyst(who): Analyst, headers: HeaderMap, Json(asked): Json<SqlQuery>) -> Answer<Response> {
+pub(crate) async fn sql(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    headers: HeaderMap,
+    Json(asked): Json<SqlQuery>,
+) -> Answer<Response> {
     let (form, media) = match asked.format.as_deref() {
         None | Some("json") => (Form::Json, "application/x-ndjson"),
         Some("csv") => (Form::Csv, "text/csv; charset=utf-8"),
@@ -275,13 +306,19 @@ pub(crate) struct ExportAs {
 /// At most 100,000, in the order asked for.
 #[utoipa::path(get, path = "/events/export", tag = "events", params(EventQuery, ExportAs),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn export(State(app): State<Arc<App>>, Viewer(who): Viewer, headers: HeaderMap, Query(q): Query<EventQuery>, Query(as_): Query<ExportAs>) -> Answer<Response> {
+pub(crate) async fn export(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Query(q): Query<EventQuery>,
+    Query(as_): Query<ExportAs>,
+) -> Answer<Response> {
     let csv = match as_.format.as_deref() {
         None | Some("eve") => false,
         Some("csv") => true,
         Some(_) => return Err(Refusal::parameter("format", "format is eve or csv")),
     };
-    let mut query = q.read()?;
+    let mut query = q.read(&app.home.store)?;
     query.limit = PAGE_MAX;
     let (mut out, mut rows) = (Vec::new(), 0);
     if csv {

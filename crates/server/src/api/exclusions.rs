@@ -72,7 +72,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answ
 /// Say that something is normal here
 #[utoipa::path(post, path = "/exclusions", tag = "cases", request_body = NewExclusion,
     responses((status = 201, body = Exclusion), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn add(State(app): State<Arc<App>>, Analyst(who): Analyst, Json(new): Json<NewExclusion>) -> Answer<(StatusCode, Json<Exclusion>)> {
+pub(crate) async fn add(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Json(new): Json<NewExclusion>,
+) -> Answer<(StatusCode, Json<Exclusion>)> {
     let scope = scope(&new.scope)?;
     if new.reason.trim().is_empty() || new.reason.len() > REASON_MAX {
         return Err(Refusal::parameter("reason", format!("say why it is normal, in at most {REASON_MAX} bytes")));

@@ -55,7 +55,13 @@ fn told(i: &import::Import) -> Import {
         done_bytes: i.done,
         total_bytes: i.total,
         message: i.message.clone(),
-        result: i.outcome.map(|o| Outcome { events: o.events, flows: o.flows, frames: o.frames, new_cases: o.new_cases, new_assets: o.new_assets }),
+        result: i.outcome.map(|o| Outcome {
+            events: o.events,
+            flows: o.flows,
+            frames: o.frames,
+            new_cases: o.new_cases,
+            new_assets: o.new_assets,
+        }),
         started: time_text(i.started),
         ended: i.ended.map(time_text),
     }
@@ -94,7 +100,10 @@ fn dataset(asked: Option<String>) -> Answer<String> {
     let name = asked.unwrap_or_else(|| "replay".to_owned());
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > NAME_MAX || name.starts_with('.') || !name.chars().all(fits) {
-        return Err(Refusal::parameter("dataset", "a dataset's name has 1 to 64 letters, digits, `-`, `_` or `.`, and does not begin with `.`"));
+        return Err(Refusal::parameter(
+            "dataset",
+            "a dataset's name has 1 to 64 letters, digits, `-`, `_` or `.`, and does not begin with `.`",
+        ));
     }
     Ok(name)
 }
@@ -102,11 +111,16 @@ fn dataset(asked: Option<String>) -> Answer<String> {
 /// Import a capture: the body is the file
 #[utoipa::path(post, path = "/imports", tag = "state", params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 202, body = Import), (status = 400, body = crate::error::ErrorBody)))]
-pub(crate) async fn create(State(app): State<Arc<App>>, Analyst(who): Analyst, Query(into): Query<Into>, body: Body) -> Answer<(StatusCode, Json<Import>)> {
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Query(into): Query<Into>,
+    body: Body,
+) -> Answer<(StatusCode, Json<Import>)> {
     let dataset = dataset(into.dataset)?;
     let folder = app.home.dir.join("incoming");
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
-    let written = receive(&folder, &file, body, app.home.store.room()).await;
+    let written = receive(&folder, &file, body, app.home.room()).await;
     if let Err(refusal) = written {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(refusal);
@@ -118,7 +132,13 @@ pub(crate) async fn create(State(app): State<Arc<App>>, Analyst(who): Analyst, Q
 
 /// Writes a body into a file of its own, as long as there is room for it.
 async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, room: u64) -> Answer<()> {
-    let full = |e: std::io::Error| Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", format!("the capture cannot be kept ({e}); free space in the data directory"));
+    let full = |e: std::io::Error| {
+        Refusal::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "storage",
+            format!("the capture cannot be kept ({e}); free space in the data directory"),
+        )
+    };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
     let (mut chunks, mut bytes) = (body.into_data_stream(), 0u64);
@@ -126,7 +146,11 @@ async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, r
         let chunk = chunk.map_err(|_| Refusal::parameter("body", "the upload was cut; send it again"))?;
         bytes += chunk.len() as u64;
         if bytes > room {
-            return Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", "the capture is larger than what the quota leaves; raise the quota or delete a dataset"));
+            return Err(Refusal::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage",
+                "the capture is larger than what the quota leaves; raise the quota or delete a dataset",
+            ));
         }
         out.write_all(&chunk).await.map_err(full)?;
     }
@@ -150,7 +174,11 @@ pub(crate) struct Paths {
 ///
 /// Only over the socket in the data directory.
 #[utoipa::path(post, path = "/imports/paths", tag = "state", request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
-pub(crate) async fn create_from_paths(State(app): State<Arc<App>>, Analyst(who): Analyst, Json(asked): Json<Paths>) -> Answer<(StatusCode, Json<Import>)> {
+pub(crate) async fn create_from_paths(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Json(asked): Json<Paths>,
+) -> Answer<(StatusCode, Json<Import>)> {
     if who.way != Way::Local {
         return Err(Refusal::forbidden("only a command on the server's machine may name files there; send the capture itself to /imports"));
     }

@@ -79,7 +79,12 @@ fn network(ip: Ip) -> String {
 
 /// Who talks to whom at all, by network
 #[utoipa::path(get, path = "/map", tag = "events", params(Scope, Only), responses((status = 200, body = TrafficMap)))]
-pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(scope): Query<Scope>, Query(only): Query<Only>) -> Answer<Json<TrafficMap>> {
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Viewer(_): Viewer,
+    Query(scope): Query<Scope>,
+    Query(only): Query<Only>,
+) -> Answer<Json<TrafficMap>> {
     let within = scope.read(&app)?;
     let of = only.app_proto.as_deref().map_or(String::new(), |p| format!(" AND app_proto = {}", quoted(p)));
     let sql = format!(

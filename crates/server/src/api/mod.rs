@@ -105,7 +105,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     router
         .route("/api/v1/openapi.json", axum::routing::get(move || async move { (json, document) }))
-        .method_not_allowed_fallback(|| async { Refusal::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method", "this resource does not take that method; see /api/v1/openapi.json") })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "this resource does not take that method; see /api/v1/openapi.json",
+            )
+        })
         .with_state(app)
 }
 

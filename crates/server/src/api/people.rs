@@ -66,7 +66,11 @@ pub(crate) async fn users(State(app): State<Arc<App>>, Administrator(_): Adminis
 /// Add someone
 #[utoipa::path(post, path = "/users", tag = "people", request_body = NewUser,
     responses((status = 201), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn add_user(State(app): State<Arc<App>>, Administrator(who): Administrator, Json(new): Json<NewUser>) -> Answer<StatusCode> {
+pub(crate) async fn add_user(
+    State(app): State<Arc<App>>,
+    Administrator(who): Administrator,
+    Json(new): Json<NewUser>,
+) -> Answer<StatusCode> {
     let role = role(&new.role)?;
     check(&new.password)?;
     let name = new.name.trim().to_owned();
@@ -192,7 +196,11 @@ pub(crate) async fn add_token(
 
 /// Revoke a token
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "people", params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn revoke_token(State(app): State<Arc<App>>, Administrator(who): Administrator, Path(id): Path<i64>) -> Answer<StatusCode> {
+pub(crate) async fn revoke_token(
+    State(app): State<Arc<App>>,
+    Administrator(who): Administrator,
+    Path(id): Path<i64>,
+) -> Answer<StatusCode> {
     app.catalog(move |c, now| {
         let token = c.revoke_token(id, now)?;
         c.audit(&who.name, "token.revoke", &token.user, &json!({"id": id}), now)
@@ -246,7 +254,11 @@ pub(crate) struct AuditPage {
 
 /// The trail: every change, and every reading of personal data by a person
 #[utoipa::path(get, path = "/audit", tag = "people", params(AuditQuery), responses((status = 200, body = AuditPage)))]
-pub(crate) async fn audit(State(app): State<Arc<App>>, Administrator(_): Administrator, Query(q): Query<AuditQuery>) -> Answer<Json<AuditPage>> {
+pub(crate) async fn audit(
+    State(app): State<Arc<App>>,
+    Administrator(_): Administrator,
+    Query(q): Query<AuditQuery>,
+) -> Answer<Json<AuditPage>> {
     let filter = AuditFilter {
         who: q.who,
         action: q.action,
@@ -257,6 +269,7 @@ pub(crate) async fn audit(State(app): State<Arc<App>>, Administrator(_): Adminis
         ..AuditFilter::default()
     };
     let page = app.catalog(move |c, _| c.audit_trail(&filter)).await?;
-    let items = page.rows.into_iter().map(|r| AuditRow { ts: time_text(r.at), who: r.who, action: r.action, object: r.object, detail: r.detail });
+    let items =
+        page.rows.into_iter().map(|r| AuditRow { ts: time_text(r.at), who: r.who, action: r.action, object: r.object, detail: r.detail });
     Ok(Json(AuditPage { items: items.collect(), next: page.next, total: page.total }))
 }

@@ -28,8 +28,9 @@ pub(crate) struct Within {
 impl Scope {
     /// With the bounds of what there is where none are given.
     pub(crate) fn read(&self, app: &App) -> Answer<Within> {
-        let usage = app.home.store.usage();
-        let (first, last) = usage.span(self.dataset.as_deref()).unwrap_or_default();
+        let spans = app.home.store.datasets();
+        let asked = spans.iter().filter(|(name, _)| self.dataset.as_ref().is_none_or(|d| d == *name)).map(|(_, span)| *span);
+        let (first, last) = asked.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
         let from = instant("from", self.from.as_deref())?.unwrap_or(first);
         let to = instant("to", self.to.as_deref())?.unwrap_or(last.plus(1_000));
         if to < from {

@@ -58,7 +58,10 @@ pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(ty
             if ip.is_some() || mac.is_some() || !word.contains([' ', ':', '*']) {
                 let filter = AssetFilter { dataset: dataset.clone(), text: Some(word.to_lowercase()), limit: 2, ..AssetFilter::default() };
                 if let [only] = c.assets(&filter)?.rows.as_slice() {
-                    return Ok(Found { kind: "asset", target: Target { id: Some(id_text(only.id)), dataset: Some(only.dataset.clone()), q: None } });
+                    return Ok(Found {
+                        kind: "asset",
+                        target: Target { id: Some(id_text(only.id)), dataset: Some(only.dataset.clone()), q: None },
+                    });
                 }
             }
             let events = |q: String| Found { kind: "events", target: Target { q: Some(q), ..Target::default() } };

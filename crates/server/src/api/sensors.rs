@@ -128,14 +128,14 @@ fn sensor(stats: &Value, dataset: &str, name: &str, first: Option<String>, last:
 pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
     let query = Asked { dataset: of.dataset, kinds: vec!["stats"], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
     let page = app.home.store.page(&query).await?;
-    let usage = app.home.store.usage();
+    let spans = app.home.store.datasets();
     let mut out = Vec::new();
     for row in page.rows() {
         let mut line = Vec::new();
         vigie_event::eve::write(row.row, &mut line);
         let Ok(stats) = serde_json::from_slice::<Value>(&line) else { continue };
-        let of = usage.dataset(row.dataset);
-        out.push(sensor(&stats, row.dataset, row.sensor, of.first.map(time_text), of.last.map(time_text)));
+        let span = spans.get(row.dataset);
+        out.push(sensor(&stats, row.dataset, row.sensor, span.map(|s| time_text(s.0)), span.map(|s| time_text(s.1))));
     }
     Ok(Json(out))
 }

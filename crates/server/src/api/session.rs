@@ -4,10 +4,10 @@ use crate::app::{App, now};
 use crate::error::{Answer, Refusal};
 use crate::person::{COOKIE, LoggedIn, Peer, Person, Way, csrf, fresh_token, hash, session_token};
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
-use axum::{Extension, Json};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -142,7 +142,11 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, LoggedIn(person): Logged
 /// Other sessions of this person end.
 #[utoipa::path(post, path = "/session/password", tag = "session", request_body = NewPassword,
     responses((status = 204), (status = 401, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn password(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn, Json(given): Json<NewPassword>) -> Answer<StatusCode> {
+pub(crate) async fn password(
+    State(app): State<Arc<App>>,
+    LoggedIn(person): LoggedIn,
+    Json(given): Json<NewPassword>,
+) -> Answer<StatusCode> {
     let Way::Session(session) = person.way else {
         return Err(Refusal::forbidden("log in with the password to change it, or use `vigie user passwd`"));
     };
@@ -177,7 +181,10 @@ pub(crate) async fn password(State(app): State<Arc<App>>, LoggedIn(person): Logg
 pub(crate) fn check(password: &str) -> Answer<()> {
     let length = password.chars().count();
     if length < PASSWORD_MIN || password.len() > PASSWORD_MAX {
-        return Err(Refusal::unprocessable("password", format!("a password has {PASSWORD_MIN} characters or more, and {PASSWORD_MAX} bytes at most")));
+        return Err(Refusal::unprocessable(
+            "password",
+            format!("a password has {PASSWORD_MIN} characters or more, and {PASSWORD_MAX} bytes at most"),
+        ));
     }
     Ok(())
 }

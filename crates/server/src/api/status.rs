@@ -32,7 +32,7 @@ struct StoreStatus {
     flows: u64,
     /// Bytes of all files.
     bytes: u64,
-    /// Bytes that Vigie may write.
+    /// Bytes that Vigie may write; 0 where there is no quota.
     quota: u64,
     /// Bytes of merged files for each flow, all its events included; none where there is no flow.
     bytes_per_flow: Option<f64>,
@@ -43,19 +43,19 @@ struct StoreStatus {
 pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answer<Json<Status>> {
     let datasets = datasets::all(&app).await?;
     let usage = app.home.store.usage();
-    let flows = usage.rows_of("flow");
+    let flows = usage.kinds.iter().filter(|((_, kind), _)| kind == "flow").map(|(_, n)| n.0).sum();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         started: time_text(app.started),
         now: time_text(now()),
         store: StoreStatus {
-            events: usage.rows(),
+            events: usage.rows,
             flows,
-            bytes: usage.bytes(),
-            quota: usage.quota,
-            bytes_per_flow: (flows > 0).then(|| usage.bytes() as f64 / flows as f64),
+            bytes: usage.bytes,
+            quota: app.home.quota,
+            bytes_per_flow: (flows > 0).then(|| (usage.bytes - usage.journal_bytes) as f64 / flows as f64),
         },
         datasets,
-        problems: app.home.problems.clone(),
+        problems: app.home.store.problems().iter().map(ToString::to_string).collect(),
     }))
 }
