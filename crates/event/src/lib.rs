@@ -37,6 +37,6 @@ mod schema;
 
 pub use batch::{Batch, Out, Record, Row};
 pub use column::{Column, Flag, Hex, Item, List, Secret, Value};
-pub use envelope::{Envelope, NO_TX};
+pub use envelope::{Envelope, NO_TX, proto_name, proto_number};
 pub use schema::{Class, Field, Place, Schema, Type, slot_of};
 pub use vigie_event_derive::{Group, Record};
