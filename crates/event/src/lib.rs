@@ -33,6 +33,7 @@ pub mod doc;
 mod envelope;
 pub mod eve;
 pub mod json;
+pub mod sample;
 mod schema;
 
 pub use batch::{Batch, Out, Record, Row};

@@ -35,6 +35,9 @@ pub const ENVELOPE: [(&str, &str); 17] = [
     ("tunnel", "the tunnel it came through"),
 ];
 
+/// Names that tables give to what the header of a batch says; no field has them.
+const RESERVED: [&str; 5] = ["event_type", "tenant", "site", "sensor", "dataset"];
+
 /// The type of each of [`ENVELOPE`].
 fn envelope_type(at: usize) -> DataType {
     match at {
@@ -174,7 +177,8 @@ impl Layout {
                 node(&f.ty, f, path, name, 0, &mut leaves)
             })
             .collect();
-        let mut taken: BTreeSet<String> = ENVELOPE.iter().map(|(n, _)| (*n).to_owned()).collect();
+        let reserved = ENVELOPE.iter().map(|(n, _)| *n).chain(RESERVED);
+        let mut taken: BTreeSet<String> = reserved.map(str::to_owned).collect();
         for leaf in &mut leaves {
             let mut name = plain(&leaf.column);
             if taken.contains(&name) {
