@@ -1,0 +1,1 @@
+export function SensorsPage() { return null }
