@@ -20,11 +20,13 @@ mod journal;
 mod maintain;
 mod manifest;
 mod query;
+mod render;
 mod table;
 
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
 pub use maintain::{Done, Retention};
+pub use render::Form;
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
 
 use files::LiveFile;

@@ -145,17 +145,27 @@ impl Store {
 
     /// Removes a dataset: its events, and the numbers of its batches, so that it can be imported again. Gives the rows removed.
     pub fn remove_dataset(&self, name: &str) -> Result<u64, Error> {
+        self.remove(name, None)
+    }
+
+    /// The same of what one sensor (an import, say) gave to a dataset.
+    pub fn remove_sensor(&self, dataset: &str, sensor: &str) -> Result<u64, Error> {
+        self.remove(dataset, Some(sensor))
+    }
+
+    fn remove(&self, name: &str, sensor: Option<&str>) -> Result<u64, Error> {
+        let is_it = |dataset: &str, of: &str| dataset == name && sensor.is_none_or(|s| s == of);
         self.flush()?;
         let mut manifest = lock(&self.0.manifest);
         // What came between the two is of a later import: its numbers must not be forgotten while it is in the journal.
         let mut journal = lock(&self.0.journal);
-        if self.snapshot().tail.iter().any(|p| p.header.dataset == name) {
+        if self.snapshot().tail.iter().any(|p| is_it(&p.header.dataset, &p.header.sensor)) {
             return Err(Error::Query(format!("dataset {name} is being written: stop that first")));
         }
-        let ids: Vec<u64> = manifest.files.iter().filter(|f| f.origin.dataset == name).map(|f| f.id).collect();
-        manifest.origins.retain(|o, _| o.dataset != name);
+        let ids: Vec<u64> = manifest.files.iter().filter(|f| is_it(&f.origin.dataset, &f.origin.sensor)).map(|f| f.id).collect();
+        manifest.origins.retain(|o, _| !is_it(&o.dataset, &o.sensor));
         let gone = self.drop_files(&mut manifest, &ids)?;
-        journal.numbers.retain(|o, _| o.dataset != name);
+        journal.numbers.retain(|o, _| !is_it(&o.dataset, &o.sensor));
         Ok(gone.iter().map(|f| f.rows).sum())
     }
 

@@ -247,7 +247,8 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
     }
 }
 
-/// `in_network(src_ip, '10.0.0.0/8')`: whether an address is in a network; null where it is none.
+/// `in_network(src_ip, '10.0.0.0/8')`: whether an address is in a network, or in a list of them as HOME_NET is written; null where it is
+/// none.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct InNetwork(Signature);
 
@@ -271,17 +272,17 @@ impl ScalarUDFImpl for InNetwork {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let (ips, nets) = (arrays[0].as_string::<i32>(), arrays[1].as_string::<i32>());
         let mut out = BooleanBuilder::with_capacity(ips.len());
-        let mut last: (Option<String>, Option<Cidr>) = (None, None);
+        let mut last: (Option<String>, Option<NetSet>) = (None, None);
         for (ip, net) in ips.iter().zip(nets) {
             let (Some(ip), Some(net)) = (ip, net) else {
                 out.append_null();
                 continue;
             };
             if last.0.as_deref() != Some(net) {
-                let parsed: Cidr = net.parse().map_err(|e: String| DataFusionError::Execution(e))?;
+                let parsed: NetSet = net.parse().map_err(|e: String| DataFusionError::Execution(e))?;
                 last = (Some(net.to_owned()), Some(parsed));
             }
-            out.append_option(ip.parse().ok().and_then(|ip| last.1.map(|n| n.contains(ip))));
+            out.append_option(ip.parse().ok().and_then(|ip| last.1.as_ref().map(|n| n.contains(ip))));
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
     }

@@ -9,9 +9,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_store::{Cursor, Filter, Form, Order, Store};
+use vigie_base::Time;
+use vigie_event::{Row, Type};
+use vigie_store::{Cursor, Filter, Form, Order, SqlLimits, Store};
 
 /// Rows of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -48,7 +51,7 @@ impl EventQuery {
         };
         let cursor = match &self.cursor {
             None => None,
-            Some(c) => Some(c.parse::<Cursor>().map_err(|_| Refusal::parameter("cursor", "not a cursor of this list; begin without one"))?),
+            Some(c) => Some(cursor(c).ok_or_else(|| Refusal::parameter("cursor", "not a cursor of this list; begin without one"))?),
         };
         let mut query = vigie_store::Query {
             dataset: self.dataset.clone(),
@@ -63,7 +66,7 @@ impl EventQuery {
         let known = store.schemas();
         for word in words(self.kind.as_deref()) {
             match known.iter().find(|s| s.kind == word && !s.internal) {
-                Some(schema) => query.kinds.push(schema.kind),
+                Some(schema) => query.kinds.push(schema.kind.to_owned()),
                 None => return Err(Refusal::parameter("kind", format!("there is no kind of event `{word}`; /events/fields lists them"))),
             }
         }
@@ -81,6 +84,23 @@ impl EventQuery {
     }
 }
 
+/// A place in the list, as text: it names the last row.
+fn cursor_text(c: &Cursor) -> String {
+    format!("{}.{}.{}.{}.{}", c.ts.0, c.flow_id, c.seq, c.kind, c.dataset)
+}
+
+fn cursor(text: &str) -> Option<Cursor> {
+    let mut parts = text.splitn(5, '.');
+    let mut next = || parts.next();
+    Some(Cursor {
+        ts: Time(next()?.parse().ok()?),
+        flow_id: next()?.parse().ok()?,
+        seq: next()?.parse().ok()?,
+        kind: next()?.to_owned(),
+        dataset: next()?.to_owned(),
+    })
+}
+
 /// A page of events, each as EVE writes it, with its `dataset`.
 #[derive(ToSchema)]
 #[allow(dead_code)]
@@ -94,20 +114,20 @@ pub(crate) struct EventPage {
 /// Rows as JSON. They are written by the writer of EVE and not read again, so that a page costs little.
 fn page(rows: &vigie_store::Page) -> Response {
     let mut body = b"{\"items\":[".to_vec();
-    for (n, row) in rows.rows().enumerate() {
+    for (n, (row, dataset)) in rows.rows_with_dataset().enumerate() {
         if n > 0 {
             body.push(b',');
         }
-        vigie_event::eve::write(row.row, &mut body);
+        vigie_event::eve::write(row, &mut body);
         // `}` and the newline make place for what EVE does not know.
         body.truncate(body.len() - 2);
         body.extend_from_slice(b",\"dataset\":");
-        vigie_event::json::string(row.dataset.as_bytes(), &mut body);
+        vigie_event::json::string(dataset.as_bytes(), &mut body);
         body.push(b'}');
     }
     body.extend_from_slice(b"],\"next\":");
     match &rows.next {
-        Some(cursor) => vigie_event::json::string(cursor.to_string().as_bytes(), &mut body),
+        Some(cursor) => vigie_event::json::string(cursor_text(cursor).as_bytes(), &mut body),
         None => body.extend_from_slice(b"null"),
     }
     body.extend_from_slice(b",\"total\":null}");
@@ -137,7 +157,7 @@ pub(crate) async fn flow(
     headers: HeaderMap,
     Path(flow_id): Path<u64>,
 ) -> Answer<Response> {
-    let rows = app.home.store.flow(flow_id, PAGE_MAX).await?;
+    let rows = app.home.store.flow(None, flow_id).await?;
     app.read_by(&who, &headers, format!("flow_id:{flow_id}"), rows.len()).await?;
     Ok(page(&rows))
 }
@@ -182,14 +202,18 @@ pub(crate) async fn histogram(
     if !(1..=BUCKETS_MAX).contains(&n) {
         return Err(Refusal::parameter("buckets", format!("buckets is from 1 to {BUCKETS_MAX}")));
     }
-    let h = app.home.store.histogram(&query, n).await?;
+    let bars = app.home.store.histogram(&query, n).await?;
+    let step = bars.get(1).map_or(0, |b| b.from.since(bars[0].from));
+    let kinds: BTreeSet<&'static str> = bars.iter().flat_map(|b| b.counts.keys().copied()).collect();
+    let count = |kind| bars.iter().map(|b| b.counts.get(kind).copied().unwrap_or(0)).collect();
+    let (from, last) = (bars.first().map(|b| b.from).unwrap_or_default(), bars.last().map(|b| b.from).unwrap_or_default());
     Ok(Json(Histogram {
-        from: time_text(h.from),
-        to: time_text(h.to),
-        step_seconds: h.step as f64 / 1e9,
-        buckets: (0..h.buckets).map(|i| time_text(h.from.plus(h.step * i as u64))).collect(),
-        total: h.series.iter().flat_map(|s| &s.1).sum(),
-        series: h.series.into_iter().map(|(kind, counts)| Series { kind: kind.to_owned(), counts }).collect(),
+        from: time_text(from),
+        to: time_text(last.plus(step)),
+        step_seconds: step as f64 / 1e9,
+        buckets: bars.iter().map(|b| time_text(b.from)).collect(),
+        total: bars.iter().flat_map(|b| b.counts.values()).sum(),
+        series: kinds.into_iter().map(|kind| Series { kind: kind.to_owned(), counts: count(kind) }).collect(),
     }))
 }
 
@@ -253,14 +277,27 @@ pub(crate) struct FieldRow {
 /// Every field that can be asked for
 #[utoipa::path(get, path = "/events/fields", tag = "events", responses((status = 200, body = [FieldRow])))]
 pub(crate) async fn fields(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Json<Vec<FieldRow>> {
-    let told = app.home.store.fields().iter().map(|f| FieldRow {
-        name: f.name.to_string(),
-        kind: f.kind.to_string(),
-        ty: f.ty.to_string(),
+    let told = vigie_store::fields(app.home.store.schemas()).into_iter().map(|f| FieldRow {
+        name: f.name,
+        kind: f.kind.to_owned(),
+        ty: type_name(&f.ty, f.list),
         class: f.class.name(),
-        doc: f.doc.to_string(),
+        doc: f.doc.to_owned(),
     });
     Json(told.collect())
+}
+
+/// The type of a field, in a word.
+fn type_name(ty: &Type, list: bool) -> String {
+    let one = match ty {
+        Type::Bool | Type::Flag => "boolean",
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I64 | Type::F64 => "number",
+        Type::Ip => "address",
+        Type::Mac => "mac",
+        Type::Time => "time",
+        _ => "text",
+    };
+    if list { format!("list of {one}") } else { one.to_owned() }
 }
 
 /// One SELECT.
@@ -286,7 +323,7 @@ pub(crate) async fn sql(
         Some("table") => (Form::Table, "text/plain; charset=utf-8"),
         Some(_) => return Err(Refusal::parameter("format", "format is json, csv or table")),
     };
-    let text = app.home.store.sql_text(&asked.sql, form).await?;
+    let text = app.home.store.sql(&asked.sql, SqlLimits { rows: EXPORT_MAX }).await?.text(form);
     app.read_by(&who, &headers, format!("query {}", asked.sql), text.lines().count()).await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text).into_response())
 }
@@ -327,8 +364,8 @@ pub(crate) async fn export(
     loop {
         let page = app.home.store.page(&query).await?;
         rows += page.len();
-        for row in page.rows() {
-            if csv { line(&row, &mut out) } else { vigie_event::eve::write(row.row, &mut out) }
+        for (row, dataset) in page.rows_with_dataset() {
+            if csv { line(row, dataset, &mut out) } else { vigie_event::eve::write(row, &mut out) }
         }
         match page.next {
             Some(next) if rows < EXPORT_MAX => query.cursor = Some(next),
@@ -342,20 +379,20 @@ pub(crate) async fn export(
 }
 
 /// The envelope as a line of CSV. No value of it can hold a comma or a quote.
-fn line(row: &vigie_store::Found<'_>, out: &mut Vec<u8>) {
+fn line(row: Row<'_>, dataset: &str, out: &mut Vec<u8>) {
     use std::io::Write;
-    let e = row.row.env();
+    let e = row.env();
     let (src, dst) = if e.ip_version == 0 { (String::new(), String::new()) } else { (e.src.to_string(), e.dst.to_string()) };
     let _ = writeln!(
         out,
         "{},{},{},{src},{},{dst},{},{},{},{}",
         time_text(e.ts),
-        row.row.schema().kind,
+        row.schema().kind,
         e.flow_id,
         e.src_port,
         e.dst_port,
         e.proto_name().unwrap_or_default(),
         e.app_proto,
-        row.dataset
+        dataset
     );
 }

@@ -8,6 +8,10 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use utoipa::IntoParams;
 use vigie_base::Time;
+use vigie_store::SqlLimits;
+
+/// Rows of an answer at most.
+const ROWS_MAX: usize = 100_000;
 
 /// Which dataset, and when.
 #[derive(Clone, Deserialize, IntoParams)]
@@ -93,5 +97,5 @@ impl Record {
 
 /// Asks the store; the answer is bounded by what it says.
 pub(crate) async fn rows(app: &Arc<App>, sql: &str) -> Answer<Vec<Record>> {
-    Ok(app.home.store.sql_rows(sql).await?.into_iter().map(Record).collect())
+    Ok(app.home.store.sql_objects(sql, SqlLimits { rows: ROWS_MAX }).await?.into_iter().map(Record).collect())
 }

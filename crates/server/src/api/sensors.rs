@@ -126,16 +126,16 @@ fn sensor(stats: &Value, dataset: &str, name: &str, first: Option<String>, last:
 /// Each sensor or import, with what it saw and what it did not
 #[utoipa::path(get, path = "/sensors", tag = "state", params(Of), responses((status = 200, body = [Sensor])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
-    let query = Asked { dataset: of.dataset, kinds: vec!["stats"], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
+    let query = Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
     let page = app.home.store.page(&query).await?;
     let spans = app.home.store.datasets();
     let mut out = Vec::new();
-    for row in page.rows() {
+    for (row, dataset) in page.rows_with_dataset() {
         let mut line = Vec::new();
-        vigie_event::eve::write(row.row, &mut line);
+        vigie_event::eve::write(row, &mut line);
         let Ok(stats) = serde_json::from_slice::<Value>(&line) else { continue };
-        let span = spans.get(row.dataset);
-        out.push(sensor(&stats, row.dataset, row.sensor, span.map(|s| time_text(s.0)), span.map(|s| time_text(s.1))));
+        let span = spans.get(dataset);
+        out.push(sensor(&stats, dataset, dataset, span.map(|s| time_text(s.0)), span.map(|s| time_text(s.1))));
     }
     Ok(Json(out))
 }

@@ -1,7 +1,7 @@
 //! Is anything wrong now?
 
 use crate::api::assets::{News, news};
-use crate::api::rows::{Scope, Within, rows};
+use crate::api::rows::{Scope, Within, quoted, rows};
 use crate::api::{cases, time_text};
 use crate::app::{App, language};
 use crate::error::Answer;
@@ -147,9 +147,9 @@ const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
 async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
     let step = within.step(BARS);
     let bars = within.bars(step);
-    let home = app.home.config.home_net.to_string();
+    let home = quoted(app.home.config.home_net.text());
     let sql = format!(
-        "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, in_nets(src_ip, '{home}') AS s, in_nets(dest_ip, '{home}') AS d, \
+        "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, in_network(src_ip, {home}) AS s, in_network(dest_ip, {home}) AS d, \
          count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY bar, s, d",
         within.sql()
     );
