@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vigie_base::{Ip, Time};
 use vigie_capture::Capture;
-use vigie_catalog::{Kept, Kind, Pair, Source};
+use vigie_catalog::{Catalog, Kept, Kind, Pair, Source};
 use vigie_event::Row;
 use vigie_flow::record::FlowEndRow;
 use vigie_link::{Header, Limits, Packer};
@@ -246,6 +246,26 @@ impl Keep for Keeper {
     }
 }
 
+/// The sensor that events of an import are filed under: what names it is its first file.
+fn sensor(sha256: &str) -> String {
+    format!("import-{}", sha256.get(..16).unwrap_or(sha256))
+}
+
+/// Removes what imports left that were cut by a crash: events whose file is not in the catalog, datasets without a file.
+pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
+    let known = catalog.datasets().map_err(Fault::of)?;
+    for (dataset, from) in store.origins() {
+        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(&s.sha256) == from));
+        if !whole && from.starts_with("import-") {
+            store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
+        }
+    }
+    for dataset in known.iter().filter(|d| d.kind == Kind::Replay && d.sources.is_empty()) {
+        catalog.remove_dataset(&dataset.name).map_err(Fault::of)?;
+    }
+    Ok(())
+}
+
 /// The SHA-256 of a file in hexadecimal, and its bytes.
 fn digest(path: &Path, stop: &AtomicBool) -> Result<(String, u64), Fault> {
     let bad = |e: std::io::Error| Fault::at(path, &e, "give a capture that can be read");
@@ -300,7 +320,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     if known.is_none() {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
-    let sensor = format!("import-{}", &hashes.first().map_or("none", |h| &h.0)[..12.min(hashes.first().map_or(4, |h| h.0.len()))]);
+    let sensor = sensor(hashes.first().map_or("", |h| &h.0));
     let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
     header.number = store.last_number(&header);
     let mut keeper =

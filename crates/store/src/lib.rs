@@ -32,7 +32,7 @@ pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows
 use files::LiveFile;
 use journal::Journal;
 use manifest::{Manifest, Origin};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -323,6 +323,13 @@ impl Store {
             *d = (d.0.min(first), d.1.max(last));
         }
         all
+    }
+
+    /// Who gave what is kept: dataset and sensor, in order.
+    pub fn origins(&self) -> BTreeSet<(String, String)> {
+        let s = self.snapshot();
+        let files = s.files.iter().map(|f| (f.meta.origin.dataset.clone(), f.meta.origin.sensor.clone()));
+        files.chain(s.tail.iter().map(|p| (p.header.dataset.clone(), p.header.sensor.clone()))).collect()
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

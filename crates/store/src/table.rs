@@ -30,7 +30,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use std::sync::Arc;
-use vigie_base::{Cidr, Time};
+use vigie_base::{NetSet, Time};
 use vigie_link::{Layout, Packed};
 
 /// Columns whose value is one for a file: they take no byte in it.
