@@ -19,6 +19,7 @@ mod filter;
 mod journal;
 mod maintain;
 mod manifest;
+mod pivot;
 mod query;
 mod table;
 
