@@ -208,7 +208,7 @@ fn leaf_path(name: &str, mut t: &DataType) -> ColumnPath {
 }
 
 fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties {
-    let (_, fields) = fields::of_kind(schema);
+    let fields = fields::of_kind(schema);
     let mut p = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(6).unwrap_or_default()))

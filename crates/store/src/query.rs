@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie_base::Time;
 use vigie_event::{Batch, Row, Schema};
-use vigie_link::{Layout, Packed, unpack};
+use vigie_link::{Layout, Packed, layout, unpack};
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 10_000;
@@ -190,7 +190,7 @@ pub struct SqlRows {
 struct Part {
     schema: &'static Schema,
     layout: Arc<Layout>,
-    fields: Vec<FieldInfo>,
+    fields: Arc<Vec<FieldInfo>>,
     /// Filter and time.
     expr: Expr,
     needles: Vec<Needle>,
@@ -320,7 +320,7 @@ impl Store {
             if !asked_for {
                 continue;
             }
-            let (layout, fields) = fields::of_kind(schema);
+            let (layout, fields) = (layout(schema), fields::of_kind(schema));
             let mut expr = q.filter.compile(schema, &fields);
             if filter::is_false(&expr) {
                 continue;
@@ -608,7 +608,7 @@ impl Store {
         let ctx = self.0.engine.own_session();
         let mut events: Option<DataFrame> = None;
         for schema in &self.0.schemas {
-            let (layout, _) = fields::of_kind(schema);
+            let layout = layout(schema);
             let files = s.files.iter().filter(|f| f.meta.kind == schema.kind).cloned().collect();
             let tail = s.tail.iter().filter(|p| std::ptr::eq(p.schema, *schema)).cloned().collect();
             let table = Arc::new(KindTable::new(layout, files, tail, self.0.options.scan_rows_max));
