@@ -1,8 +1,9 @@
 //! Which fields can be asked for, and what a pivot on an address, a name, a hash or a user means: from the declarations.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use vigie_event::{Class, Schema, Type};
-use vigie_link::{ENVELOPE, Layout, Part, layout};
+use vigie_link::{ENVELOPE, Part, layout};
 
 /// What a column is about, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,8 +117,15 @@ pub(crate) fn envelope_type(column: &str) -> Option<Type> {
     })
 }
 
-/// The fields of a kind: the envelope's, then its own in order.
-pub(crate) fn of_kind(schema: &'static Schema) -> (Arc<Layout>, Vec<FieldInfo>) {
+/// The fields of a kind: the envelope's, then its own in order. Made once.
+pub(crate) fn of_kind(schema: &'static Schema) -> Arc<Vec<FieldInfo>> {
+    // As many as there are kinds: declarations are statics.
+    static MADE: OnceLock<Mutex<BTreeMap<usize, Arc<Vec<FieldInfo>>>>> = OnceLock::new();
+    let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(std::ptr::from_ref(schema).addr()).or_insert_with(|| Arc::new(make(schema))).clone()
+}
+
+fn make(schema: &'static Schema) -> Vec<FieldInfo> {
     let l = layout(schema);
     let mut all = Vec::new();
     for (column, doc) in ENVELOPE {
@@ -147,10 +155,10 @@ pub(crate) fn of_kind(schema: &'static Schema) -> (Arc<Layout>, Vec<FieldInfo>) 
             meanings: meanings(&leaf.path, &leaf.ty),
         });
     }
-    (l, all)
+    all
 }
 
 /// Every field of every kind.
 pub fn fields(schemas: &[&'static Schema]) -> Vec<FieldInfo> {
-    schemas.iter().flat_map(|s| of_kind(s).1).collect()
+    schemas.iter().flat_map(|s| of_kind(s).iter().cloned().collect::<Vec<_>>()).collect()
 }

@@ -7,6 +7,7 @@
 
 use crate::fields;
 use crate::manifest::{FileMeta, Manifest, Origin, sync_dir};
+use crate::pivot::Blooms;
 use crate::{Error, Problem, io};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
@@ -22,8 +23,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use vigie_base::Time;
 use vigie_event::Schema;
 use vigie_link::layout;
@@ -41,11 +42,13 @@ pub(crate) struct LiveFile {
     pub(crate) meta: FileMeta,
     pub(crate) path: PathBuf,
     doomed: AtomicBool,
+    /// Read when first asked for.
+    pub(crate) blooms: OnceLock<Option<Blooms>>,
 }
 
 impl LiveFile {
     pub(crate) fn new(dir: &Path, meta: FileMeta) -> Self {
-        LiveFile { path: dir.join(meta.path()), meta, doomed: AtomicBool::new(false) }
+        LiveFile { path: dir.join(meta.path()), meta, doomed: AtomicBool::new(false), blooms: OnceLock::new() }
     }
 
     /// To be removed when nobody reads it any more.
@@ -65,6 +68,7 @@ impl Drop for LiveFile {
 
 /// Opens what the manifest names, sets aside what is damaged, removes what it does not name.
 pub(crate) fn open_all(dir: &Path, manifest: &mut Manifest, problems: &mut Vec<Problem>) -> Result<Vec<Arc<LiveFile>>, Error> {
+    let before = problems.len();
     let mut live = Vec::new();
     let mut kept = Vec::new();
     for meta in std::mem::take(&mut manifest.files) {
@@ -77,9 +81,8 @@ pub(crate) fn open_all(dir: &Path, manifest: &mut Manifest, problems: &mut Vec<P
             Err(why) => problems.push(set_aside(&path, &meta, &why)),
         }
     }
-    let changed = kept.len() < live.len() || !problems.is_empty();
     manifest.files = kept;
-    if changed {
+    if problems.len() > before {
         manifest.save(dir)?;
     }
     let named: BTreeSet<PathBuf> = live.iter().map(|f| f.path.clone()).collect();
@@ -205,7 +208,7 @@ fn leaf_path(name: &str, mut t: &DataType) -> ColumnPath {
 }
 
 fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties {
-    let (_, fields) = fields::of_kind(schema);
+    let fields = fields::of_kind(schema);
     let mut p = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(6).unwrap_or_default()))
@@ -214,8 +217,7 @@ fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties 
         .set_write_batch_size(4096)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_bloom_filter_fpp(BLOOM_FPP)
-        .set_created_by("vigie".to_owned())
-        .set_write_path_in_schema(true);
+        .set_created_by("vigie".to_owned());
     for f in columns.fields() {
         let path = leaf_path(f.name(), f.data_type());
         let number = f.data_type().is_numeric();

@@ -12,6 +12,7 @@
 //! in all text, whatever the case. What a row or its kind lacks is not so; what is not so is so when denied.
 
 use crate::fields::{self, FieldInfo, Meaning};
+use crate::pivot::{Needle, Word};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{col, ident};
@@ -171,8 +172,8 @@ impl Filter {
         }
     }
 
-    /// Words that a row must hold in a column of any kind, equal byte by byte: what Bloom filters can rule out.
-    pub(crate) fn needles<'a>(&'a self, fields: &'a [FieldInfo]) -> Vec<(Vec<&'a str>, String)> {
+    /// What a row must hold in one of some columns: what Bloom filters can rule out.
+    pub(crate) fn needles(&self, fields: &[FieldInfo]) -> Vec<Needle> {
         match self {
             Filter::And(all) => all.iter().flat_map(|f| f.needles(fields)).collect(),
             Filter::Term(t) => t.needle(fields).into_iter().collect(),
@@ -321,17 +322,21 @@ impl Term {
         tests.reduce(Expr::or).unwrap_or_else(|| lit(false))
     }
 
-    fn needle<'a>(&self, fields: &'a [FieldInfo]) -> Option<(Vec<&'a str>, String)> {
+    fn needle(&self, fields: &[FieldInfo]) -> Option<Needle> {
         let mut columns = Vec::new();
         let mut word = None;
         for f in self.fields(fields) {
-            match self.test(&f.ty)? {
-                Test::Equal(w) if f.name != "proto" && word.as_ref().is_none_or(|have| *have == w) => word = Some(w),
+            let w = match self.test(&f.ty)? {
+                Test::Equal(w) if f.name != "proto" => Word::Text(w),
+                Test::Number(Op::Is, n) if matches!(f.ty, Type::U64) => Word::Number(u64::try_from(n).ok()?),
                 _ => return None,
+            };
+            if word.get_or_insert_with(|| w.clone()) != &w {
+                return None;
             }
-            columns.push(f.column.as_str());
+            columns.push(f.column.clone());
         }
-        Some((columns, word?))
+        Some(Needle { columns, word: word? })
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Journal {
     /// Bytes ever appended by this process, and how many of them are known to be on the disk.
     pub(crate) written: u64,
     pub(crate) synced: u64,
-    /// Bytes of rows in memory since the last rotation.
+    /// Bytes of rows in memory that no file holds.
     pub(crate) tail_bytes: usize,
     /// The highest number taken, by origin.
     pub(crate) numbers: BTreeMap<Origin, u64>,
@@ -126,7 +126,6 @@ impl Journal {
         self.older += self.length;
         self.segment += 1;
         (self.file, self.path, self.length) = (file, path, HEAD);
-        self.tail_bytes = 0;
         Ok(self.segment)
     }
 

@@ -19,6 +19,7 @@ mod filter;
 mod journal;
 mod maintain;
 mod manifest;
+mod pivot;
 mod query;
 mod render;
 mod table;
@@ -228,6 +229,16 @@ impl Store {
     /// The declarations of the kinds it holds.
     pub fn schemas(&self) -> &[&'static Schema] {
         &self.0.schemas
+    }
+
+    /// The filter that `text` says, over the fields of this store's kinds: see [`Filter::parse`].
+    pub fn filter(&self, text: &str) -> Result<Filter, ParseError> {
+        Filter::parse(text, &self.0.schemas)
+    }
+
+    /// Every field of its kinds.
+    pub fn fields(&self) -> Vec<FieldInfo> {
+        fields(&self.0.schemas)
     }
 
     /// What was found wrong since it was opened.

@@ -40,12 +40,14 @@ pub struct Done {
     pub more: bool,
 }
 
-/// A file of so many rows is left as it is.
+/// A file of so many rows, or so many bytes, is left as it is.
 const FULL_ROWS: u64 = 1 << 20;
+/// See [`FULL_ROWS`].
+const FULL_BYTES: u64 = 24 << 20;
 /// So many neighbours of one size are put together.
 const FAN_IN: usize = 4;
-/// Rows that one merge holds in memory at most: bounds what a step costs.
-const MERGE_ROWS: u64 = 2 << 20;
+/// Bytes of the files of one merge: decoded, they are some ten times as much in memory.
+const MERGE_BYTES: u64 = 32 << 20;
 
 impl Store {
     /// Writes all that the journal holds as Parquet and forgets those segments.
@@ -89,7 +91,9 @@ impl Store {
             s.files.extend(made.into_iter().map(|m| Arc::new(LiveFile::new(&inner.dir, m))));
             s.tail.retain(|p| !batches.iter().any(|b| Arc::ptr_eq(b, p)));
         });
-        lock(&inner.journal).forget(first)
+        let mut journal = lock(&inner.journal);
+        journal.tail_bytes = journal.tail_bytes.saturating_sub(batches.iter().map(|p| p.rows.get_array_memory_size()).sum());
+        journal.forget(first)
     }
 
     /// One step of the work that need not be done at once; `now` is event time. Call it again while [`Done::more`].
@@ -249,18 +253,18 @@ impl Store {
 /// The files of the next merge: neighbours in time, of one origin and kind, of like size.
 fn mergeable(m: &Manifest) -> Option<Vec<u64>> {
     let mut groups: BTreeMap<(u64, &str, u32), Vec<&FileMeta>> = BTreeMap::new();
-    for f in m.files.iter().filter(|f| f.rows < FULL_ROWS) {
+    for f in m.files.iter().filter(|f| f.rows < FULL_ROWS && f.bytes < FULL_BYTES) {
         // Sizes by powers of four: a row is written again once a power.
         groups.entry((f.folder, &f.kind, f.rows.max(1).ilog(4))).or_default().push(f);
     }
     for files in groups.values_mut().filter(|g| g.len() >= FAN_IN) {
         files.sort_by_key(|f| (f.first, f.id));
-        let mut rows = 0;
+        let mut bytes = 0;
         let group: Vec<u64> = files
             .iter()
             .take_while(|f| {
-                rows += f.rows;
-                rows <= MERGE_ROWS
+                bytes += f.bytes;
+                bytes <= MERGE_BYTES
             })
             .map(|f| f.id)
             .collect();

@@ -4,6 +4,7 @@
 use crate::fields::{self, FieldInfo};
 use crate::files::{Key, LiveFile, fit, keys};
 use crate::filter::{self, Filter};
+use crate::pivot::Needle;
 use crate::table::{InNetwork, KindTable};
 use crate::{Error, Options, Snapshot, Store};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
@@ -17,7 +18,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::functions_aggregate::expr_fn::count as count_of;
+use datafusion::functions_aggregate::expr_fn::count as rows_of;
 use datafusion::logical_expr::{Expr, ScalarUDF, cast, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, ident};
 use futures::StreamExt;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie_base::Time;
 use vigie_event::{Batch, Row, Schema};
-use vigie_link::{Layout, Packed, unpack};
+use vigie_link::{Layout, Packed, layout, unpack};
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 10_000;
@@ -189,9 +190,10 @@ pub struct SqlRows {
 struct Part {
     schema: &'static Schema,
     layout: Arc<Layout>,
-    fields: Vec<FieldInfo>,
+    fields: Arc<Vec<FieldInfo>>,
     /// Filter and time.
     expr: Expr,
+    needles: Vec<Needle>,
     files: Vec<Arc<LiveFile>>,
     tail: Vec<Arc<Packed>>,
 }
@@ -224,7 +226,14 @@ fn ts(us: i64) -> Expr {
 impl Store {
     /// A page of events. Reads the files from the end that is asked for, and no further than the page needs.
     pub async fn page(&self, q: &Query) -> Result<Page, Error> {
-        self.sound(q, async |s| self.page_of(s, q).await).await
+        let s = self.snapshot();
+        match self.page_of(&s, q).await {
+            Err(Error::Read(e)) => {
+                self.mend(&s, q, e)?;
+                self.page_of(&self.snapshot(), q).await
+            }
+            r => r,
+        }
     }
 
     /// All events of a flow, oldest first, those for Vigie's own use included; [`PAGE_MAX`] at most.
@@ -242,47 +251,56 @@ impl Store {
 
     /// Counts by kind.
     pub async fn count(&self, q: &Query) -> Result<BTreeMap<&'static str, u64>, Error> {
-        self.sound(q, async |s| {
-            let mut counts = BTreeMap::new();
-            for part in self.parts(s, q)? {
-                let n = self.count_part(q, part).await?;
-                if n.1 > 0 {
-                    counts.insert(n.0, n.1);
-                }
+        let s = self.snapshot();
+        match self.count_of(&s, q).await {
+            Err(Error::Read(e)) => {
+                self.mend(&s, q, e)?;
+                self.count_of(&self.snapshot(), q).await
             }
-            Ok(counts)
-        })
-        .await
+            r => r,
+        }
     }
 
     /// Counts by kind in `buckets` (1 to 10,000) spans of one length, from [`Query::from`] to [`Query::to`], or over all events.
     pub async fn histogram(&self, q: &Query, buckets: usize) -> Result<Vec<Bucket>, Error> {
-        self.sound(q, async |s| self.histogram_of(s, q, buckets).await).await
+        let s = self.snapshot();
+        match self.histogram_of(&s, q, buckets).await {
+            Err(Error::Read(e)) => {
+                self.mend(&s, q, e)?;
+                self.histogram_of(&self.snapshot(), q, buckets).await
+            }
+            r => r,
+        }
     }
 
     /// The `n` most frequent values of a field (by its name in EVE, as in the query bar), over all kinds that have it.
     pub async fn top(&self, q: &Query, field: &str, n: usize) -> Result<Top, Error> {
-        self.sound(q, async |s| self.top_of(s, q, field, n).await).await
+        let s = self.snapshot();
+        match self.top_of(&s, q, field, n).await {
+            Err(Error::Read(e)) => {
+                self.mend(&s, q, e)?;
+                self.top_of(&self.snapshot(), q, field, n).await
+            }
+            r => r,
+        }
     }
 
     /// An SQL query over one table a kind and the view `events` (envelopes of all kinds but those for Vigie's own use). Reads only.
     pub async fn sql(&self, text: &str, limits: SqlLimits) -> Result<SqlRows, Error> {
-        self.sound(&Query::default(), async |s| self.sql_of(s, text, limits).await).await
-    }
-
-    /// Runs a query; where it stumbles on a damaged file, sets that aside and runs it once more.
-    async fn sound<T>(&self, q: &Query, run: impl AsyncFn(&Snapshot) -> Result<T, Error>) -> Result<T, Error> {
         let s = self.snapshot();
-        match run(&s).await {
+        match self.sql_of(&s, text, limits).await {
             Err(Error::Read(e)) => {
-                let suspects: Vec<_> = s.files.iter().filter(|f| q.kinds.is_empty() || q.kinds.contains(&f.meta.kind)).cloned().collect();
-                if self.check(&suspects)? == 0 {
-                    return Err(Error::Read(e));
-                }
-                run(&self.snapshot()).await
+                self.mend(&s, &Query::default(), e)?;
+                self.sql_of(&self.snapshot(), text, limits).await
             }
             r => r,
         }
+    }
+
+    /// After a query could not read a file: sets damaged ones aside, so that it can be run once more; an error where all are sound.
+    fn mend(&self, s: &Snapshot, q: &Query, e: String) -> Result<(), Error> {
+        let suspects: Vec<_> = s.files.iter().filter(|f| q.kinds.is_empty() || q.kinds.contains(&f.meta.kind)).cloned().collect();
+        if self.check(&suspects)? == 0 { Err(Error::Read(e)) } else { Ok(()) }
     }
 
     /// The kinds that a query is about, with what they have to read.
@@ -298,10 +316,11 @@ impl Store {
         };
         let mut parts = Vec::new();
         for schema in &self.0.schemas {
-            if if q.kinds.is_empty() { schema.internal } else { !q.kinds.iter().any(|k| k == schema.kind) } {
+            let asked_for = if q.kinds.is_empty() { !schema.internal } else { q.kinds.iter().any(|k| k == schema.kind) };
+            if !asked_for {
                 continue;
             }
-            let (layout, fields) = fields::of_kind(schema);
+            let (layout, fields) = (layout(schema), fields::of_kind(schema));
             let mut expr = q.filter.compile(schema, &fields);
             if filter::is_false(&expr) {
                 continue;
@@ -323,7 +342,8 @@ impl Store {
             if files.is_empty() && tail.is_empty() {
                 continue;
             }
-            parts.push(Part { schema, layout, fields, expr, files, tail });
+            let needles = q.filter.needles(&fields);
+            parts.push(Part { schema, layout, fields, expr, needles, files, tail });
         }
         Ok(parts)
     }
@@ -337,8 +357,10 @@ impl Store {
         Ok(())
     }
 
-    fn frame(&self, layout: &Arc<Layout>, files: &[Arc<LiveFile>], tail: &[Arc<Packed>], expr: Expr) -> Result<DataFrame, Error> {
-        let table = KindTable::new(layout.clone(), files.to_vec(), tail.to_vec(), self.0.options.scan_rows_max);
+    /// What passes `expr` of some of a part's files and batches; `expr` implies the query's filter.
+    fn frame(&self, part: &Part, files: &[Arc<LiveFile>], tail: &[Arc<Packed>], expr: Expr) -> Result<DataFrame, Error> {
+        let mut table = KindTable::new(part.layout.clone(), files.to_vec(), tail.to_vec(), self.0.options.scan_rows_max);
+        table.needles = part.needles.clone();
         let frame = self.0.engine.session().read_table(Arc::new(table))?;
         Ok(if filter::is_true(&expr) { frame } else { frame.filter(expr)? })
     }
@@ -389,7 +411,8 @@ impl Store {
         for (at, source) in sources.iter().enumerate() {
             if best.len() >= want {
                 let edge = best[want - 1].0.0;
-                if if newest { micros(source.last) < edge } else { micros(source.first) > edge } {
+                let behind = if newest { micros(source.last) < edge } else { micros(source.first) > edge };
+                if behind {
                     break;
                 }
             }
@@ -397,13 +420,17 @@ impl Store {
             let mut expr = part.expr.clone();
             if let Some(c) = &q.cursor {
                 let (us, after_tie) = (micros(c.ts), source.tie(&parts).cmp(&(c.kind.as_str(), c.dataset.as_str())));
-                if if newest { micros(source.first) > us } else { micros(source.last) < us } {
+                let given = if newest { micros(source.first) > us } else { micros(source.last) < us };
+                if given {
                     continue;
                 }
                 expr = expr.and(beyond(c, newest, if newest { after_tie.is_lt() } else { after_tie.is_gt() }));
             }
             let order = ["ts", "ts_ns", "flow_id", "seq"].map(|n| ident(n).sort(!newest, true)).to_vec();
-            let frame = self.frame(&part.layout, &source.files, &source.tail, expr)?;
+            if source.files.iter().any(|f| f.may_hold(&part.needles).is_some_and(|may| !may.contains(&true))) {
+                continue;
+            }
+            let frame = self.frame(part, &source.files, &source.tail, expr)?;
             let frame = frame.select(["ts", "ts_ns", "flow_id", "seq"].map(ident))?.sort(order)?.limit(0, Some(want))?;
             for b in frame.collect().await? {
                 best.extend(keys(&b).unwrap_or_default().into_iter().map(|k| (k, at)));
@@ -438,7 +465,7 @@ impl Store {
             let flows = flows.into_iter().map(lit).collect();
             let expr = ident("ts").gt_eq(ts(first.0)).and(ident("ts").lt_eq(ts(last.0))).and(ident("flow_id").in_list(flows, false));
             // The filter once more: of rows of one key, only those that pass it.
-            let frame = self.frame(&part.layout, &source.files, &source.tail, expr.and(part.expr.clone()))?;
+            let frame = self.frame(part, &source.files, &source.tail, expr.and(part.expr.clone()))?;
             let columns: Vec<Expr> = part.layout.arrow.fields().iter().map(|f| ident(f.name())).collect();
             for b in frame.select(columns)?.collect().await? {
                 let all = keys(&b).unwrap_or_default();
@@ -462,6 +489,17 @@ impl Store {
         Ok(page)
     }
 
+    async fn count_of(&self, s: &Snapshot, q: &Query) -> Result<BTreeMap<&'static str, u64>, Error> {
+        let mut counts = BTreeMap::new();
+        for part in self.parts(s, q)? {
+            let (kind, n) = self.count_part(q, part).await?;
+            if n > 0 {
+                counts.insert(kind, n);
+            }
+        }
+        Ok(counts)
+    }
+
     async fn count_part(&self, q: &Query, mut part: Part) -> Result<(&'static str, u64), Error> {
         let kind = part.schema.kind;
         let mut n = 0;
@@ -483,7 +521,7 @@ impl Store {
         }
         if !(part.files.is_empty() && part.tail.is_empty()) {
             self.affordable(std::slice::from_ref(&part))?;
-            n += self.frame(&part.layout, &part.files, &part.tail, part.expr)?.count().await? as u64;
+            n += self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
         }
         Ok((kind, n))
     }
@@ -508,8 +546,8 @@ impl Store {
             .collect();
         for part in parts {
             let bucket = ((cast(ident("ts"), DataType::Int64) - lit(from)) / lit(width)).alias("bucket");
-            let frame = self.frame(&part.layout, &part.files, &part.tail, part.expr)?;
-            let frame = frame.aggregate(vec![bucket], vec![count_of(lit(1)).alias("n")])?;
+            let frame = self.frame(&part, &part.files, &part.tail, part.expr.clone())?;
+            let frame = frame.aggregate(vec![bucket], vec![rows_of(lit(1)).alias("n")])?;
             for b in frame.collect().await? {
                 let (at, n) = (b.column(0).as_primitive::<Int64Type>(), b.column(1).as_primitive::<Int64Type>());
                 for i in 0..b.num_rows() {
@@ -529,17 +567,17 @@ impl Store {
         let mut known = field == "event_type";
         for part in parts {
             if field == "event_type" {
-                let n = self.frame(&part.layout, &part.files, &part.tail, part.expr)?.count().await? as u64;
+                let n = self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
                 *counts.entry(part.schema.kind.to_owned()).or_default() += n;
                 continue;
             }
             for info in filter::named(field, &part.fields) {
                 known = true;
-                let frame = self.frame(&part.layout, &part.files, &part.tail, part.expr.clone())?;
+                let frame = self.frame(&part, &part.files, &part.tail, part.expr.clone())?;
                 let mut stream = if info.list {
                     frame.select([ident(&info.column)])?.execute_stream().await?
                 } else {
-                    let frame = frame.aggregate(vec![ident(&info.column)], vec![count_of(lit(1)).alias("n")])?;
+                    let frame = frame.aggregate(vec![ident(&info.column)], vec![rows_of(lit(1)).alias("n")])?;
                     frame.execute_stream().await?
                 };
                 while let Some(b) = stream.next().await {
@@ -570,7 +608,7 @@ impl Store {
         let ctx = self.0.engine.own_session();
         let mut events: Option<DataFrame> = None;
         for schema in &self.0.schemas {
-            let (layout, _) = fields::of_kind(schema);
+            let layout = layout(schema);
             let files = s.files.iter().filter(|f| f.meta.kind == schema.kind).cloned().collect();
             let tail = s.tail.iter().filter(|p| std::ptr::eq(p.schema, *schema)).cloned().collect();
             let table = Arc::new(KindTable::new(layout, files, tail, self.0.options.scan_rows_max));

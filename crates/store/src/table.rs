@@ -4,6 +4,7 @@ use crate::Error;
 use crate::files::LiveFile;
 use crate::filter::Test;
 use crate::manifest::Origin;
+use crate::pivot::Needle;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder};
 use arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type,
@@ -19,6 +20,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{
@@ -56,6 +58,8 @@ pub(crate) struct KindTable {
     pub(crate) layout: Arc<Layout>,
     pub(crate) schema: SchemaRef,
     pub(crate) files: Vec<Arc<LiveFile>>,
+    /// What every row that is asked for holds.
+    pub(crate) needles: Vec<Needle>,
     pub(crate) tail: Vec<Arc<Packed>>,
     /// Rows that a scan may look at.
     pub(crate) rows_max: u64,
@@ -63,7 +67,7 @@ pub(crate) struct KindTable {
 
 impl KindTable {
     pub(crate) fn new(layout: Arc<Layout>, files: Vec<Arc<LiveFile>>, tail: Vec<Arc<Packed>>, rows_max: u64) -> Self {
-        KindTable { schema: table_schema(&layout), layout, files, tail, rows_max }
+        KindTable { schema: table_schema(&layout), layout, files, needles: Vec::new(), tail, rows_max }
     }
 }
 
@@ -90,9 +94,10 @@ impl TableProvider for KindTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (from, to) = filters.iter().fold((i64::MIN, i64::MAX), |span, f| bounds(f, span));
         let within = |first: Time, last: Time| (first.0 / 1000) as i64 <= to && (last.0 / 1000) as i64 >= from;
-        let files: Vec<_> = self.files.iter().filter(|f| within(f.meta.first, f.meta.last)).collect();
+        let files = self.files.iter().filter(|f| within(f.meta.first, f.meta.last)).map(|f| (f, f.may_hold(&self.needles)));
+        let files: Vec<_> = files.filter(|(_, groups)| groups.as_ref().is_none_or(|g| g.contains(&true))).collect();
         let tail: Vec<_> = self.tail.iter().filter(|p| within(p.first, p.last)).collect();
-        let rows: u64 = files.iter().map(|f| f.meta.rows).sum();
+        let rows: u64 = files.iter().map(|(f, _)| f.meta.rows).sum();
         if rows > self.rows_max {
             let e = Error::TooMuch { rows, files: files.len(), limit: self.rows_max };
             return Err(DataFusionError::ResourcesExhausted(e.to_string()));
@@ -102,9 +107,14 @@ impl TableProvider for KindTable {
             let wanted = state.config().target_partitions().max(1);
             let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new(); wanted.min(files.len())];
             let n = groups.len();
-            for (i, f) in files.iter().enumerate() {
+            for (i, (f, may)) in files.iter().enumerate() {
                 let mut p = PartitionedFile::new(String::new(), f.meta.bytes).with_partition_values(origin_values(&f.meta.origin));
                 p.object_meta.location = ObjectPath::from_absolute_path(&f.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
+                if let Some(may) = may {
+                    let mut plan = ParquetAccessPlan::new_all(may.len());
+                    may.iter().enumerate().filter(|(_, m)| !**m).for_each(|(g, _)| plan.skip(g));
+                    p = p.with_extension(plan);
+                }
                 groups[i % n].push(p);
             }
             let table = TableSchema::new(self.layout.arrow.clone(), origin_fields());
