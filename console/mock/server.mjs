@@ -311,7 +311,7 @@ export function makeServer(options = {}) {
         cell.protocols.set(event.app_proto, (cell.protocols.get(event.app_proto) ?? 0) + 1)
         cells.set(key, cell)
       }
-      return { groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)), cells: [...cells.values()].map(({ protocols, ...cell }) => ({ ...cell, top_protocols: [...protocols].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([name]) => name) })) }
+      return { groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)), cells: [...cells.values()].map(({ protocols, ...cell }) => ({ ...cell, q: by === 'subnet' ? ['from', 'to'].map((side) => { const field = side === 'from' ? 'src_ip' : 'dest_ip'; return cell[side] === 'internet' ? `-${field}:10.0.0.0/8` : `${field}:${cell[side]}` }).join(' ') + (params.get('app_proto') ? ` app_proto:${params.get('app_proto')}` : '') : null, top_protocols: [...protocols].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([name]) => name) })) }
     }],
     ['GET', '/sensors', (_, params) => {
       const { from, to } = range(params)

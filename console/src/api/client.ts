@@ -87,3 +87,26 @@ export async function request<T>(path: string, { method = 'GET', params, json, r
   if (response.status === 401 && !quiet) onExpired()
   throw new ApiError(response.status, { ...body, message: body.message ?? '' })
 }
+
+/** Sends a file and tells how much of it has left. `fetch` cannot tell that; the older interface can. */
+export function upload<T>(path: string, params: Params, file: Blob, onSent: (bytes: number) => void, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const sender = new XMLHttpRequest()
+    sender.open('POST', url(path, params))
+    sender.setRequestHeader('Content-Type', 'application/octet-stream')
+    sender.setRequestHeader('Accept-Language', language)
+    if (csrf) sender.setRequestHeader('X-CSRF-Token', csrf)
+    sender.responseType = 'json'
+    sender.upload.onprogress = (event) => onSent(event.loaded)
+    sender.onload = () => {
+      if (sender.status < 300) return resolve(sender.response as T)
+      if (sender.status === 401) onExpired()
+      const body = (sender.response as { error?: ErrorBody } | null)?.error ?? { code: 'unknown', message: '' }
+      reject(new ApiError(sender.status, body))
+    }
+    sender.onerror = () => reject(new ApiError(0, { code: 'unreachable', message: '' }))
+    sender.onabort = () => reject(new ApiError(0, { code: 'aborted', message: '' }))
+    signal.addEventListener('abort', () => sender.abort())
+    sender.send(file)
+  })
+}

@@ -365,6 +365,8 @@ export interface MapCell {
   flows: number
   bytes: number
   top_protocols: string[]
+  /** The query whose events this cell counts; null where the query language cannot say it. */
+  q: string | null
 }
 export interface TrafficMap {
   groups: MapGroup[]

@@ -174,7 +174,7 @@ function UserMenu() {
       </MenuButton>
       <Menu className="menu" gutter={6} portal unmountOnHide>
         <div className="menu-head">
-          <span className="menu-kind">{t(`role.${session.user.role}`)}</span>
+          <span className="menu-kind">{t(`account_role.${session.user.role}`)}</span>
           <span>{session.user.name}</span>
         </div>
         {LANGUAGES.map((one) => (

@@ -94,7 +94,9 @@ export function clock(ms: number, lang: string): string {
         fractionalSecondDigits: 3,
         hour12: false,
       }),
-  ).format(ms)
+  )
+    .format(ms)
+    .replace(', ', ' ')
 }
 
 export function hour(ms: number, lang: string): string {

@@ -1,0 +1,71 @@
+import { useTranslation } from 'react-i18next'
+import type { Sensor } from '../../api/schema'
+import { useScope } from '../../app/scope'
+import { day, exact, hour } from '../../lib/format'
+import { useFormat } from '../../ui/hooks'
+
+/** Below this share of what passed, a bucket counts as a hole. */
+const HOLE = 0.95
+
+/** Stretches of a coverage in which the sensor saw nothing, or missed much. */
+export function holes({ buckets, complete, step_seconds }: Sensor['coverage']): { from: number; to: number; seen: number | null }[] {
+  // A recording that was never in this range is not a sensor gone blind.
+  if (complete.every((one) => one === null)) return []
+  const found: { from: number; to: number; seen: number | null }[] = []
+  complete.forEach((share, i) => {
+    if (share !== null && share >= HOLE) return
+    const from = Date.parse(buckets[i]!)
+    const to = from + step_seconds * 1000
+    const last = found.at(-1)
+    if (last && last.to === from && (last.seen === null) === (share === null)) last.to = to
+    else found.push({ from, to, seen: share })
+  })
+  return found
+}
+
+const kind = (share: number | null) => (share === null ? 'none' : share < HOLE ? 'poor' : share < 0.999 ? 'fair' : 'full')
+
+/** What the sensor saw over time: whole, not quite, poorly, nothing; by colour, height and word. */
+export function Coverage({ of }: { of: Sensor['coverage'] }) {
+  const { t } = useTranslation()
+  const { lang, percent } = useFormat()
+  const { setChoice } = useScope()
+  const count = of.buckets.length
+  if (count === 0) return <p className="quiet">{t('sensors.no_coverage')}</p>
+  const first = Date.parse(of.buckets[0]!)
+  const last = Date.parse(of.buckets.at(-1)!) + of.step_seconds * 1000
+  const long = last - first > 2.5 * 86_400_000
+  const tick = (at: number) => (long ? day(at, lang) : hour(at, lang))
+  const gaps = holes(of)
+  const word = (share: number | null) => (share === null ? t('coverage.none') : percent(share, 1))
+  return (
+    <div className="coverage">
+      <svg viewBox={`0 0 ${count} 20`} preserveAspectRatio="none" role="img" aria-label={t('sensors.coverage')}>
+        {of.complete.map((share, i) => (
+          <g key={i} onClick={() => setChoice({ kind: 'absolute', from: Date.parse(of.buckets[i]!), to: Date.parse(of.buckets[i]!) + of.step_seconds * 1000 })}>
+            <title>{`${exact(Date.parse(of.buckets[i]!), lang)} · ${word(share)}`}</title>
+            <rect className="coverage-back" x={i} width={1} height={20} />
+            <rect className={`coverage-${kind(share)}`} x={i} width={1.02} y={share === null ? 18 : 20 - 20 * share} height={share === null ? 2 : 20 * share} />
+          </g>
+        ))}
+      </svg>
+      <p className="coverage-axis">
+        <span>{tick(first)}</span>
+        <span>{tick((first + last) / 2)}</span>
+        <span>{tick(last)}</span>
+      </p>
+      {gaps.length > 0 && (
+        <ul className="gaps">
+          {gaps.map((gap) => (
+            <li key={gap.from}>
+              <button className="value" onClick={() => setChoice({ kind: 'absolute', from: gap.from, to: gap.to })}>
+                {exact(gap.from, lang)} – {exact(gap.to, lang)}
+              </button>{' '}
+              {gap.seen === null ? t('coverage.blind') : t('coverage.partial', { share: percent(gap.seen) })}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  )
+}
