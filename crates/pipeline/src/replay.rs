@@ -118,16 +118,16 @@ impl Files {
     fn finish(mut self, dir: &Path, known: &Known<'_>, lang: Lang) -> Result<(), Error> {
         let Known { stats, cases, inventory } = *known;
         self.eve.row(stats.row(0));
-        let names = Names::of(inventory);
+        let names = Names::of(inventory, cases);
         for case in cases.iter() {
             self.cases.line(|out| vigie_case::write(case, lang, &names, out));
         }
-        for asset in inventory.assets() {
+        inventory.each_asset(|asset| {
             self.assets.line(|out| {
                 write_asset_json(&asset, out);
                 out.push(b'\n');
             });
-        }
+        });
         let closed = [("eve.json", self.eve.close()), ("cases.json", self.cases.close()), ("assets.json", self.assets.close())];
         closed.into_iter().try_for_each(|(name, done)| done.map_err(|e| Error::Output(dir.join(name), e)))
     }
@@ -197,7 +197,8 @@ pub fn replay<K: Keep>(
         failed: Arc::clone(&failed),
     };
     let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
-    let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
+    let mut settings = config.detect.clone();
+    settings.home.clone_from(&config.home_net);
     let mut folds = Folds {
         ends,
         inventory,
@@ -209,9 +210,10 @@ pub fn replay<K: Keep>(
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);
     folds.file();
-    let Folds { ends, inventory, cases, .. } = folds;
+    let Folds { ends, inventory, cases, engine, .. } = folds;
     let mut caps = summary.caps_reached();
     caps.extend(inventory.counters().list());
+    caps.extend(engine.full());
     caps.push(("case.cases", cases.dropped));
     caps.retain(|(_, n)| *n > 0);
     let stats = stats::batch(&summary, &caps, ends.files.as_ref().map_or(&[], |f| f.eve.kinds()));

@@ -65,6 +65,9 @@ impl Front {
         if frame.time < self.now {
             f.time_backwards += 1;
         }
+        if frame.time.secs() > self.now.secs() {
+            self.defrag.expire(frame.time);
+        }
         self.now = self.now.max(frame.time);
         decode(&self.settings, frame.link.0, frame.data, frame.wire_len, &mut self.packet);
         let p = &self.packet;

@@ -18,7 +18,7 @@
 
 use crate::bounded::Bounded;
 use crate::count::{Distinct, Leaky};
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -33,27 +33,62 @@ use vigie_flow::record::{FlowEnd, FlowEndRow, FlowStart, FlowStartRow, FlowUpdat
 /// An attempt without an answer is silent after so long: twice TCP's first retransmission (RFC 6298, 1 s) and a slow path.
 const WAIT: u64 = 3 * SECOND;
 /// Ports of one host that failed. Programs that look for a service try a handful.
-const PORTS: f64 = 15.0;
+static PORTS: Tunable = Tunable {
+    key: "detect.scan.ports",
+    default: 15,
+    range: (3, 65_535),
+    doc: "TCP ports of one host that failed, above three a minute, that are told as a scan.",
+};
 /// What drains of that level, a second: three ports a minute are not hurried, and still seen within a few minutes.
 const PORTS_DRAIN: f64 = 1.0 / 20.0;
 /// Ports of one host that failed within [`SLOW`], whatever the rate.
-const PORTS_SLOW: u64 = 30;
+static PORTS_SLOW: Tunable = Tunable {
+    key: "detect.scan.ports_a_day",
+    default: 30,
+    range: (3, 65_535),
+    doc: "TCP ports of one host that failed within a day that are told as a scan, whatever the rate; twice as many UDP ports.",
+};
 /// Ports that one live host refused, few but each another, while fewer answered: somebody knocks by hand.
 const PORTS_FEW: u64 = 5;
 /// Ports that failed, when segments of two forms are among them that no program sends (FIN, NULL, Xmas).
 const PORTS_STRANGE: u64 = 3;
 /// UDP is silent by nature: more is needed.
-const UDP_PORTS: f64 = 20.0;
+static UDP_PORTS: Tunable = Tunable {
+    key: "detect.scan.udp_ports",
+    default: 20,
+    range: (3, 65_535),
+    doc: "UDP ports of one host that failed, above three a minute, that are told as a scan.",
+};
 /// Hosts that failed on one port.
-const HOSTS: f64 = 20.0;
+static HOSTS: Tunable = Tunable {
+    key: "detect.scan.hosts",
+    default: 20,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one TCP port or did not answer pings, above four a minute, that are told as a scan.",
+};
 /// See [`PORTS_DRAIN`].
 const HOSTS_DRAIN: f64 = 1.0 / 15.0;
 /// Hosts that failed on one port within [`SLOW`], whatever the rate.
-const HOSTS_SLOW: u64 = 60;
+static HOSTS_SLOW: Tunable = Tunable {
+    key: "detect.scan.hosts_a_day",
+    default: 60,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one TCP port within a day that are told as a scan, whatever the rate.",
+};
 /// UDP: programs that find each other (peer to peer, games) call many hosts that are gone.
-const UDP_HOSTS: f64 = 50.0;
+static UDP_HOSTS: Tunable = Tunable {
+    key: "detect.scan.udp_hosts",
+    default: 50,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one UDP port, above four a minute, that are told as a scan.",
+};
 /// Hosts asked for by ARP without an answer. A router asks for many, but not for so many at once.
-const ARP_HOSTS: f64 = 50.0;
+static ARP_HOSTS: Tunable = Tunable {
+    key: "detect.scan.arp_hosts",
+    default: 50,
+    range: (3, 1_000_000),
+    doc: "Hosts asked for by ARP without an answer, above one in two seconds, that are told as a scan.",
+};
 /// Two a second: a router's or a discovery tool's ordinary pace.
 const ARP_DRAIN: f64 = 0.5;
 /// "Protocol unreachable" answers to one source, and how many a second at least: a tunnel that is refused tries again, but slowly.
@@ -119,6 +154,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND, DhcpMessage::KIND, IcmpMessage::KIND],
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
+    tunables: &[&PORTS, &PORTS_SLOW, &UDP_PORTS, &HOSTS, &HOSTS_SLOW, &UDP_HOSTS, &ARP_HOSTS],
     templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
     make: |_: &Settings| Box::new(Scan::new()),
 };
@@ -479,7 +515,7 @@ impl Scan {
                     let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at, self.discovers));
                     v.refresh(a.at, now, self.discovers);
                     note(v, flow, a, u64::from(a.port), now, PORTS_DRAIN);
-                    v.scanning |= is_port_scan(v, a.kind);
+                    v.scanning |= is_port_scan(v, a.kind, cx.settings);
                     v.scanning
                 }
             }
@@ -490,7 +526,7 @@ impl Scan {
             v.refresh(a.at, now, self.discovers);
             if failed {
                 note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
-                v.scanning |= is_host_scan(v, a.kind) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
+                v.scanning |= is_host_scan(v, a.kind, cx.settings) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
             } else {
                 v.answered.add(&fold(a.dst));
             }
@@ -586,7 +622,8 @@ impl Scan {
                     self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
                 v.refresh(now, now, self.discovers);
                 note(v, 0, &a, fold(a.dst), now, ARP_DRAIN);
-                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
+                v.scanning |=
+                    v.level.level() >= cx.settings.get(&ARP_HOSTS) as f64 && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
                 if v.scanning {
                     self.scanning(0, &a, false, true, Some(r.src_mac()), cx);
                 }
@@ -626,27 +663,29 @@ fn note(v: &mut View, flow: u64, a: &Attempt, target: u64, now: Time, drain: f64
     }
 }
 
-fn is_port_scan(v: &View, kind: Kind) -> bool {
+fn is_port_scan(v: &View, kind: Kind, settings: &Settings) -> bool {
+    let reached = |ports: &Tunable| v.level.level() >= settings.get(ports) as f64;
     let n = v.failed.count();
     match kind {
         Kind::Protocol => v.level.level() >= PROTOCOLS,
-        Kind::Udp => (v.level.level() >= UDP_PORTS || n >= 2 * PORTS_SLOW) && v.ratio() >= UDP_RATIO,
+        Kind::Udp => (reached(&UDP_PORTS) || n >= 2 * settings.get(&PORTS_SLOW)) && v.ratio() >= UDP_RATIO,
         _ => {
             let strange = [Kind::Fin, Kind::Null, Kind::Xmas].iter().filter(|k| v.kinds & (1 << **k as u16) != 0).count();
             v.ratio() > PORTS_RATIO
                 && ((strange >= 2 && n >= PORTS_STRANGE)
-                    || v.level.level() >= PORTS
-                    || n >= PORTS_SLOW
+                    || reached(&PORTS)
+                    || n >= settings.get(&PORTS_SLOW)
                     || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
         }
     }
 }
 
-fn is_host_scan(v: &View, kind: Kind) -> bool {
+fn is_host_scan(v: &View, kind: Kind, settings: &Settings) -> bool {
+    let reached = |hosts: &Tunable| v.level.level() >= settings.get(hosts) as f64;
     let n = v.failed.count();
     match kind {
-        Kind::Udp => v.level.level() >= UDP_HOSTS && v.ratio() >= UDP_RATIO,
-        _ => (v.level.level() >= HOSTS || n >= HOSTS_SLOW) && v.ratio() >= HOSTS_RATIO,
+        Kind::Udp => reached(&UDP_HOSTS) && v.ratio() >= UDP_RATIO,
+        _ => (reached(&HOSTS) || n >= settings.get(&HOSTS_SLOW)) && v.ratio() >= HOSTS_RATIO,
     }
 }
 
@@ -707,8 +746,8 @@ impl Detector for Scan {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.pending.evicted + self.ports.evicted + self.hosts.evicted + self.sources.evicted + self.resolved.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.pending.evicted, self.ports.evicted, self.hosts.evicted, self.sources.evicted, self.resolved.evicted]
     }
 }
 
@@ -727,7 +766,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     if s.sweep {
         reasons.push(Reason { key: "scan.hosts", points: 25 });
     }
-    if s.ports.count() >= PORTS as u64 {
+    if s.ports.count() >= cx.settings.get(&PORTS) {
         reasons.push(Reason { key: "scan.ports", points: 25 });
     } else if !s.sweep && s.ports.count() > 0 {
         reasons.push(Reason { key: "scan.few", points: 15 });

@@ -8,6 +8,7 @@ pub mod data;
 mod tests;
 
 use crate::cursor::line;
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Expect, Info, Match, Next, Probe, Proto, Protocol, Step, Transport};
 use std::collections::VecDeque;
@@ -149,6 +150,15 @@ impl Protocol for Ftp {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Ftp: { pending, user }
+    Command: { name, argument, replies, codes }
 }
 
 impl Ftp {

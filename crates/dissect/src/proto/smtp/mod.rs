@@ -15,6 +15,7 @@ pub use record::{Email, SmtpMail};
 use super::mime::{LINE_MAX, Mail, piece, slices};
 use super::sasl::Exchange;
 use crate::cursor::line;
+use crate::held::{Held, holds};
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use std::collections::VecDeque;
 use vigie_base::Direction;
@@ -194,6 +195,16 @@ impl Protocol for Smtp {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Smtp: { helo, tx, waiting, answered, pending, auth, user }
+    Pending: {}
+    Transaction: { from, to, mail, reply }
 }
 
 fn probe_greeting(p: &Probe<'_>) -> Match {
