@@ -107,11 +107,6 @@ impl Refusal {
         let message = "Vigie could not answer; its log says why. Try again, then tell who runs it";
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
-
-    /// Its status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
 }
 
 impl IntoResponse for Refusal {

@@ -379,6 +379,8 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
+    let done = serde_json::json!({"files": files.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
+    catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {
         events: keeper.events,
         flows: report.summary.flow.flows,

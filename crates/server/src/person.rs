@@ -83,7 +83,7 @@ impl Person {
         if let Some(Peer::Local) = parts.extensions.get::<Peer>() {
             return Ok(Person {
                 name: "local".to_owned(),
-                role: UserUserRole::Administrator,
+                role: UserRole::Administrator,
                 way: Way::Local,
                 must_change_password: false,
             });

@@ -150,6 +150,12 @@ pub struct Problem {
     pub what: String,
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.what)
+    }
+}
+
 /// How much is kept, and of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -127,7 +127,7 @@ impl Job {
             ..vigie_capture::Options::default()
         };
         let mut capture = Capture::open(paths, options);
-        let wanted = Options { story: out.is_none() && !self.quiet, out, lang: self.lang };
+        let wanted = Options { story: out.is_none() && !self.quiet, out, lang: self.lang, ..Options::default() };
         let progress = Progress::new(self.quiet, self.lang);
         let report = if capture.sources().is_empty() {
             None

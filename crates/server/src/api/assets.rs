@@ -511,7 +511,7 @@ struct ActivitySeries {
 #[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
 pub(crate) async fn activity(
     State(app): State<Arc<App>>,
-    Viewer(_): Viewer,
+    _may: Viewer,
     Path(id): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Answer<Json<Activity>> {

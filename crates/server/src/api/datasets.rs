@@ -100,7 +100,7 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
 
 /// All datasets
 #[utoipa::path(get, path = "/datasets", tag = "state", responses((status = 200, body = [Dataset])))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answer<Json<Vec<Dataset>>> {
+pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Dataset>>> {
     Ok(Json(all(&app).await?))
 }
 

@@ -64,7 +64,7 @@ fn scope(given: &Value) -> Answer<Scope> {
 
 /// What is normal here
 #[utoipa::path(get, path = "/exclusions", tag = "cases", responses((status = 200, body = [Exclusion])))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answer<Json<Vec<Exclusion>>> {
+pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Exclusion>>> {
     let all = app.catalog(|c, _| c.exclusions(false)).await?;
     Ok(Json(all.into_iter().map(told).collect()))
 }
@@ -140,7 +140,7 @@ struct Hidden {
 /// What an exclusion would have hidden
 #[utoipa::path(post, path = "/exclusions/preview", tag = "cases", request_body = Thought,
     responses((status = 200, body = Preview), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn preview(State(app): State<Arc<App>>, Analyst(_): Analyst, Json(thought): Json<Thought>) -> Answer<Json<Preview>> {
+pub(crate) async fn preview(State(app): State<Arc<App>>, _may: Analyst, Json(thought): Json<Thought>) -> Answer<Json<Preview>> {
     let scope = scope(&thought.scope)?;
     let week_ago = Time(now().0.saturating_sub(PREVIEW_DAYS * 86_400 * SECOND));
     let since = crate::api::instant("since", thought.since.as_deref())?.unwrap_or(week_ago);

@@ -69,19 +69,19 @@ fn told(i: &import::Import) -> Import {
 
 /// Imports since the server began, the latest first
 #[utoipa::path(get, path = "/imports", tag = "state", responses((status = 200, body = [Import])))]
-pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Json<Vec<Import>> {
+pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<Import>> {
     Json(app.imports.list().iter().map(told).collect())
 }
 
 /// One import
 #[utoipa::path(get, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(_): Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
+pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
     app.imports.get(id).map(|i| Json(told(&i))).ok_or_else(|| Refusal::not_found("import"))
 }
 
 /// Stop an import; nothing of it is kept
 #[utoipa::path(delete, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn cancel(State(app): State<Arc<App>>, Analyst(_): Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
+pub(crate) async fn cancel(State(app): State<Arc<App>>, _may: Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
     if app.imports.cancel(id) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("import")) }
 }
 

@@ -81,7 +81,7 @@ fn network(ip: Ip) -> String {
 #[utoipa::path(get, path = "/map", tag = "events", params(Scope, Only), responses((status = 200, body = TrafficMap)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    Viewer(_): Viewer,
+    _may: Viewer,
     Query(scope): Query<Scope>,
     Query(only): Query<Only>,
 ) -> Answer<Json<TrafficMap>> {

@@ -48,7 +48,7 @@ struct Document;
 fn routed() -> OpenApiRouter<Arc<App>> {
     let capture = OpenApiRouter::new().routes(routes!(imports::list, imports::create)).layer(DefaultBodyLimit::disable());
     let rest = OpenApiRouter::new()
-        .routes(routes!(session::get, session::create, session::change, session::delete))
+        .routes(routes!(session::get, session::create, session::delete))
         .routes(routes!(session::password))
         .routes(routes!(status::get))
         .routes(routes!(datasets::list))

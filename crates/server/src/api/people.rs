@@ -49,7 +49,7 @@ pub(crate) struct UserChange {
 
 /// Those who may log in
 #[utoipa::path(get, path = "/users", tag = "people", responses((status = 200, body = [UserRow])))]
-pub(crate) async fn users(State(app): State<Arc<App>>, Administrator(_): Administrator) -> Answer<Json<Vec<UserRow>>> {
+pub(crate) async fn users(State(app): State<Arc<App>>, _may: Administrator) -> Answer<Json<Vec<UserRow>>> {
     let (users, tokens) = app.catalog(|c, _| Ok((c.users()?, c.tokens(None)?))).await?;
     let now = now();
     let told = users.into_iter().map(|u| UserRow {
@@ -153,7 +153,7 @@ pub(crate) struct MadeToken {
 
 /// All tokens
 #[utoipa::path(get, path = "/tokens", tag = "people", responses((status = 200, body = [TokenRow])))]
-pub(crate) async fn tokens(State(app): State<Arc<App>>, Administrator(_): Administrator) -> Answer<Json<Vec<TokenRow>>> {
+pub(crate) async fn tokens(State(app): State<Arc<App>>, _may: Administrator) -> Answer<Json<Vec<TokenRow>>> {
     let tokens = app.catalog(|c, _| c.tokens(None)).await?;
     let told = tokens.into_iter().map(|t| TokenRow {
         id: t.id,
@@ -217,7 +217,7 @@ pub(crate) struct Colleague {
 
 /// Those a case can be given to
 #[utoipa::path(get, path = "/colleagues", tag = "people", responses((status = 200, body = [Colleague])))]
-pub(crate) async fn colleagues(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answer<Json<Vec<Colleague>>> {
+pub(crate) async fn colleagues(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Colleague>>> {
     let users = app.catalog(|c, _| c.users()).await?;
     Ok(Json(users.into_iter().filter(|u| !u.disabled).map(|u| Colleague { name: u.name }).collect()))
 }
@@ -256,7 +256,7 @@ pub(crate) struct AuditPage {
 #[utoipa::path(get, path = "/audit", tag = "people", params(AuditQuery), responses((status = 200, body = AuditPage)))]
 pub(crate) async fn audit(
     State(app): State<Arc<App>>,
-    Administrator(_): Administrator,
+    _may: Administrator,
     Query(q): Query<AuditQuery>,
 ) -> Answer<Json<AuditPage>> {
     let filter = AuditFilter {

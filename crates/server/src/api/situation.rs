@@ -110,7 +110,7 @@ pub(crate) struct InLang {
 #[utoipa::path(get, path = "/situation", tag = "state", params(Scope, InLang), responses((status = 200, body = Situation)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    Viewer(_): Viewer,
+    _may: Viewer,
     headers: HeaderMap,
     Query(scope): Query<Scope>,
     Query(lang): Query<InLang>,
@@ -170,7 +170,8 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
         "SELECT app_proto, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY app_proto ORDER BY bytes DESC, app_proto LIMIT {PROTOCOLS_MAX}",
         within.sql()
     );
-    let protocols = rows(app, &sql).await?.iter().map(|r| Protocol {
+    let found = rows(app, &sql).await?;
+    let protocols = found.iter().map(|r| Protocol {
         app_proto: r.text("app_proto").to_owned(),
         flows: r.number("flows"),
         bytes: r.number("bytes"),

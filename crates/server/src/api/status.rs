@@ -40,7 +40,7 @@ struct StoreStatus {
 
 /// The server in a glance
 #[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status)))]
-pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(_): Viewer) -> Answer<Json<Status>> {
+pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Status>> {
     let datasets = datasets::all(&app).await?;
     let usage = app.home.store.usage();
     let flows = usage.kinds.iter().filter(|((_, kind), _)| kind == "flow").map(|(_, n)| n.0).sum();
