@@ -81,12 +81,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 impl Person {
     async fn of(parts: &Parts, app: &Arc<App>) -> Answer<Person> {
         if let Some(Peer::Local) = parts.extensions.get::<Peer>() {
-            return Ok(Person {
-                name: "local".to_owned(),
-                role: UserRole::Administrator,
-                way: Way::Local,
-                must_change_password: false,
-            });
+            return Ok(Person { name: "local".to_owned(), role: UserRole::Administrator, way: Way::Local, must_change_password: false });
         }
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
         let (token, by_cookie) = match (bearer, session_token(&parts.headers)) {

@@ -27,8 +27,8 @@ mod table;
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
 pub use maintain::{Done, Retention};
-pub use render::Form;
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
+pub use render::Form;
 
 use files::LiveFile;
 use journal::Journal;

@@ -254,11 +254,7 @@ pub(crate) struct AuditPage {
 
 /// The trail: every change, and every reading of personal data by a person
 #[utoipa::path(get, path = "/audit", tag = "people", params(AuditQuery), responses((status = 200, body = AuditPage)))]
-pub(crate) async fn audit(
-    State(app): State<Arc<App>>,
-    _may: Administrator,
-    Query(q): Query<AuditQuery>,
-) -> Answer<Json<AuditPage>> {
+pub(crate) async fn audit(State(app): State<Arc<App>>, _may: Administrator, Query(q): Query<AuditQuery>) -> Answer<Json<AuditPage>> {
     let filter = AuditFilter {
         who: q.who,
         action: q.action,

@@ -126,7 +126,8 @@ fn sensor(stats: &Value, dataset: &str, name: &str, first: Option<String>, last:
 /// Each sensor or import, with what it saw and what it did not
 #[utoipa::path(get, path = "/sensors", tag = "state", params(Of), responses((status = 200, body = [Sensor])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
-    let query = Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
+    let query =
+        Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
     let page = app.home.store.page(&query).await?;
     let spans = app.home.store.datasets();
     let mut out = Vec::new();

@@ -171,11 +171,8 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
         within.sql()
     );
     let found = rows(app, &sql).await?;
-    let protocols = found.iter().map(|r| Protocol {
-        app_proto: r.text("app_proto").to_owned(),
-        flows: r.number("flows"),
-        bytes: r.number("bytes"),
-    });
+    let protocols =
+        found.iter().map(|r| Protocol { app_proto: r.text("app_proto").to_owned(), flows: r.number("flows"), bytes: r.number("bytes") });
     Ok(Traffic {
         step_seconds: step,
         buckets: bars.iter().map(|t| time_text(vigie_base::Time::from_secs(*t))).collect(),
