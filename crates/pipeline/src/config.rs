@@ -442,7 +442,7 @@ mod tests {
     #[test]
     fn a_list_of_relays_is_read_and_its_faults_are_named() {
         let path = std::env::temp_dir().join(format!("vigie-relays-{}", std::process::id()));
-        let mut set = |text: &[u8]| {
+        let set = |text: &[u8]| {
             std::fs::write(&path, text).unwrap();
             let mut c = Config::default();
             c.set("detect.tor.relays", path.to_str().unwrap(), "--set").map(|()| c.detect.tor_relays)

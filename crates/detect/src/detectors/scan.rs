@@ -9,6 +9,8 @@
 //! Judged likewise: sweeps by ICMP echo and by ARP, UDP ports, IP protocols, and TCP segments that no program sends first (FIN, NULL,
 //! Xmas, lone ACK).
 //!
+//! Ports that answer count as well where the caller, once accepted, broke off with a bare reset: no program does that to many ports.
+//!
 //! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it) or a DHCP server
 //! just leased, answers that begin a flow in
 //! our eyes (from a low port to a high one), traceroute, multicast. Where many machines get no answer at all the tap shows one side
@@ -111,6 +113,8 @@ const QUIET: u64 = 30 * 60 * SECOND;
 const ECHO_HEADER: u32 = 4;
 /// Where DHCP clients listen (RFC 2131, RFC 8415): a server that answers there calls nobody.
 const DHCP_CLIENT: [u16; 2] = [68, 546];
+/// Where tunnels over UDP are received: Teredo, VXLAN, GENEVE (RFC 4380, 7348, 8926). Answers come back as flows of their own.
+const TUNNELS: [u16; 3] = [3544, 4789, 6081];
 /// How long attempts are remembered.
 const SLOW: u64 = 24 * 3600 * SECOND;
 /// Hosts and ports named in a finding.
@@ -224,6 +228,13 @@ struct Attempt {
     odd: bool,
 }
 
+impl Attempt {
+    /// Whether the target accepted and the caller, who never meant to speak, refused.
+    fn is_half_open(&self) -> bool {
+        self.kind == Kind::Syn && self.odd
+    }
+}
+
 /// Attempts of one source at the ports of one host, or at one port of many hosts.
 struct View {
     first: Time,
@@ -231,6 +242,8 @@ struct View {
     failed: Distinct,
     refused: u32,
     answered: Distinct,
+    /// Targets that answered, and whose answer the caller refused: counted as failed as well.
+    half_open: u64,
     probes: u64,
     kinds: u16,
     /// Failed targets as they came, for the words.
@@ -256,6 +269,7 @@ impl View {
             failed: Distinct::default(),
             refused: 0,
             answered: Distinct::default(),
+            half_open: 0,
             probes: 0,
             kinds: 0,
             some_ports: Vec::new(),
@@ -286,7 +300,7 @@ impl View {
     }
 
     fn ratio(&self) -> f64 {
-        self.failed.count() as f64 / (self.answered.count() as f64).max(0.5)
+        self.failed.count() as f64 / (self.answered.count().saturating_sub(self.half_open) as f64).max(0.5)
     }
 }
 
@@ -432,7 +446,9 @@ impl Scan {
                 // A lone ACK or FIN+ACK is told from a connection already under way only by its end.
                 _ => return,
             },
-            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => return,
+            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || TUNNELS.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => {
+                return;
+            }
             17 => Kind::Udp,
             1 if e.icmp_type == 8 => Kind::Echo,
             58 if e.icmp_type == 128 => Kind::Echo,
@@ -468,13 +484,19 @@ impl Scan {
         }
     }
 
-    /// A segment with ACK that began a flow in our eyes, seen to be a probe by the flow's end: nothing in it, and a reset or silence back.
+    /// What only a flow's end shows: a handshake that the caller broke off with a bare reset as soon as it was accepted; or a segment with
+    /// ACK that began a flow in our eyes and was a probe: nothing in it, and a reset or silence back.
     fn end(&mut self, f: &FlowEndRow<'_>, cx: &mut Cx<'_>) {
         let e = cx.env;
         if e.proto != 6 || (e.src_port < 1024 && e.dst_port >= 1024) || f.pkts_toserver() > 2 || f.pkts_toclient() > 2 {
             return;
         }
         let Some(tcp) = f.tcp() else { return };
+        if (tcp.tcp_flags_ts(), tcp.tcp_flags_tc()) == ("06", "12") {
+            let (at, outcome) = (f.start(), Outcome::Answered);
+            let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind: Kind::Syn, at, outcome, odd: true };
+            return self.judge(e.flow_id, &a, cx);
+        }
         let kind = match tcp.tcp_flags_ts() {
             "10" => Kind::Ack,
             "11" => Kind::Fin,
@@ -520,7 +542,8 @@ impl Scan {
                 }
             }
         };
-        let horizontal = !matches!(a.kind, Kind::Protocol) && self.resolved.get(&a.dst).is_none() && {
+        // Whether one service answers is looked at so by load balancers, on all hosts behind them.
+        let horizontal = !matches!(a.kind, Kind::Protocol) && !a.is_half_open() && self.resolved.get(&a.dst).is_none() && {
             let now = cx.now;
             let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at, self.discovers));
             v.refresh(a.at, now, self.discovers);
@@ -653,6 +676,7 @@ fn note(v: &mut View, flow: u64, a: &Attempt, target: u64, now: Time, drain: f64
     if v.failed.add(&target) {
         v.level.add(now, 1.0, drain);
         v.refused += u32::from(a.outcome == Outcome::Refused);
+        v.half_open += u64::from(a.is_half_open());
         v.evidence.add(flow);
         if !matches!(a.kind, Kind::Echo | Kind::Arp) {
             name(&mut v.some_ports, a.port);
@@ -842,7 +866,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
 
 const REASONS_EN: &[(&str, &str)] = &[
     ("scan.hosts", "{hosts} different {hosts#host|hosts} were tried, most of which do not answer"),
-    ("scan.ports", "{ports} different ports were tried, most of which are closed"),
+    ("scan.ports", "{ports} different ports were tried, most of them closed or left as soon as they answered"),
     ("scan.few", "{ports} different ports were tried within {duration} on a machine that refused most of them"),
     ("scan.odd", "segments or protocols were used that no ordinary program begins with ({kinds})"),
     ("scan.protocols", "IP protocols were tried one after the other: {probes} times the answer was that there is no such protocol"),
@@ -850,7 +874,7 @@ const REASONS_EN: &[(&str, &str)] = &[
 ];
 const REASONS_FR: &[(&str, &str)] = &[
     ("scan.hosts", "{hosts} {hosts#machine a été essayée|machines ont été essayées}, dont la plupart ne répondent pas"),
-    ("scan.ports", "{ports} ports différents ont été essayés, dont la plupart sont fermés"),
+    ("scan.ports", "{ports} ports différents ont été essayés, la plupart fermés ou quittés dès leur réponse"),
     ("scan.few", "{ports} ports différents ont été essayés en {duration} sur une machine qui en a refusé la plupart"),
     ("scan.odd", "des segments ou protocoles par lesquels aucun programme ordinaire ne commence ont été employés ({kinds})"),
     (
@@ -866,7 +890,7 @@ const ONE_HOST: Template = Template {
     en: Words {
         title: "Port scan of {victim} by {attacker}",
         story: "{attacker} tried {ports} different ports of {victim} within {duration} ({probes} probes, {kinds}), among them {some}. \
-            Nearly all were refused or stayed silent: it is looking for services rather than using one.[[ Open, as far as seen: {open}.]]",
+            Nearly all were refused, stayed silent or were left as soon as they answered: it is looking for services rather than using one.[[ Open, as far as seen: {open}.]]",
         innocent: "An authorised vulnerability scanner, an inventory or monitoring tool, or an administrator who checks a firewall rule.",
         summary: "{attacker} probed {ports} ports of {victim} in {duration} ({kinds})",
         checks: &[
@@ -883,7 +907,7 @@ const ONE_HOST: Template = Template {
     fr: Words {
         title: "Balayage de ports de {victim} par {attacker}",
         story: "{attacker} a essayé {ports} ports différents de {victim} en {duration} ({probes} sondes, {kinds}), dont {some}. \
-            Presque tous ont refusé ou sont restés muets : la machine cherche des services plutôt qu’elle n’en utilise un.[[ Ouverts, d’après ce qui a été vu : {open}.]]",
+            Presque tous ont refusé, sont restés muets ou ont été quittés dès leur réponse : la machine cherche des services plutôt qu’elle n’en utilise un.[[ Ouverts, d’après ce qui a été vu : {open}.]]",
         innocent: "Un outil autorisé d’audit de vulnérabilités, un outil d’inventaire ou de supervision, ou un administrateur qui vérifie une règle de pare-feu.",
         summary: "{attacker} a sondé {ports} ports de {victim} en {duration} ({kinds})",
         checks: &[
@@ -981,6 +1005,8 @@ const MANY_HOSTS: Template = Template {
 mod tests {
     use super::*;
     use crate::testing::Bench;
+    use vigie_event::Flag;
+    use vigie_flow::record::TcpEnd;
 
     fn start(flags: u8) -> FlowStart<'static> {
         FlowStart { client_mac: Mac::ZERO, server_mac: Mac::ZERO, ttl: 64, tcp_flags: flags, window: 1024, tcp_options: b"", payload: 0 }
@@ -1014,6 +1040,71 @@ mod tests {
             assert_eq!(f.entities, [Entity::ip(Role::Attacker, Ip::v4([10, 0, 0, 9])), Entity::ip(Role::Victim, Ip::v4([10, 0, 0, 2]))]);
             assert!(f.params.contains(&("open", Value::List(vec!["80".into()]))));
         }
+    }
+
+    /// A flow's end of that many segments, with the flags of either side.
+    fn half_open(b: &mut Bench, id: u64, to: &str, port: u16, flags: (&'static str, &'static str)) {
+        attempt(b, id, to, port, "established");
+        let tcp = TcpEnd {
+            tcp_flags: "16",
+            tcp_flags_ts: flags.0,
+            tcp_flags_tc: flags.1,
+            fin: Flag(false),
+            syn: Flag(true),
+            rst: Flag(true),
+            psh: Flag(false),
+            ack: Flag(true),
+            urg: Flag(false),
+            ecn: Flag(false),
+            cwr: Flag(false),
+            state: "closed",
+        };
+        let end = FlowEnd {
+            app_proto_orig: None,
+            app_proto: None,
+            pkts_toserver: 2,
+            pkts_toclient: 1,
+            bytes_toserver: 114,
+            bytes_toclient: 60,
+            start: b.env.ts,
+            end: b.env.ts,
+            age: 0,
+            state: "closed",
+            reason: "timeout",
+            alerted: false,
+            tx_cnt: None,
+            tcp: Some(tcp),
+            response_icmp_type: None,
+            response_icmp_code: None,
+            community_id: "",
+            tunnel: None,
+            client_mac: None,
+            server_mac: None,
+            gap_bytes: None,
+            midstream: Flag(false),
+            unreachable: Flag(false),
+        };
+        b.push(&end);
+    }
+
+    #[test]
+    fn ports_that_answer_and_are_broken_off() {
+        let mut b = Bench::of(INFO.name);
+        b.from("10.0.0.9");
+        for p in 1..=40 {
+            half_open(&mut b, u64::from(p), "10.0.0.2", p, ("06", "12"));
+        }
+        let found = b.finish();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].template, "one_host");
+        // A client of many ports that completes its handshakes, and a load balancer that looks at one port of many hosts.
+        let mut b = Bench::of(INFO.name);
+        b.from("10.0.0.9");
+        for p in 1..=40 {
+            half_open(&mut b, u64::from(p), "10.0.0.2", p, ("16", "12"));
+            half_open(&mut b, 100 + u64::from(p), &format!("10.0.1.{p}"), 80, ("06", "12"));
+        }
+        assert!(b.finish().is_empty());
     }
 
     #[test]
