@@ -51,7 +51,7 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
     assets.push(one)
     return one
   }
-  const kali = asset({ ips: ['10.20.3.66'], names: ['kali'], class: 'workstation', os: 'Linux (Kali)', vendor: 'Raspberry Pi', mac: 'b8:27:eb:4f:12:9c', first: now - 31 * HOUR, peers: 254 })
+  const kali = asset({ ips: ['10.20.3.66'], names: ['kali'], class: 'workstation', os: 'Linux (Kali)', vendor: 'Raspberry Pi', mac: 'b8:27:eb:4f:12:9c', first: now - 20 * HOUR, peers: 254 })
   const ftp = asset({ ips: ['10.20.1.12'], names: ['srv-fichiers', 'srv-fichiers.mairie.example'], class: 'server', os: 'Linux (Debian)', roles: ['ftp_server', 'file_server'], services: 5, vendor: 'HPE', declared: { name: 'SRV-FICHIERS', class: 'server', owner: 'DSI', place: 'Hôtel de ville, salle 1', criticality: 'haute' } })
   const dc = asset({ ips: ['10.20.1.5'], names: ['dc01', 'dc01.mairie.example'], class: 'server', os: 'Windows Server', roles: ['domain_controller', 'dns_server', 'kerberos_server'], services: 11, vendor: 'HPE', peers: 388, declared: { name: 'DC01', class: 'server', owner: 'DSI', place: 'Hôtel de ville, salle 1', criticality: 'haute' } })
   const gateway = asset({ ips: ['10.20.0.1', '10.20.3.1'], names: ['passerelle'], class: 'network', roles: ['router', 'dhcp_server'], services: 3, vendor: 'Fortinet', peers: 402 })
@@ -115,7 +115,7 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
     innocent: L('Un prestataire autorisé, ou un agent qui se forme.', 'An authorised contractor, or an agent in training.'),
     checks: [L('Qui a branché cette machine ?', 'Who plugged this machine in?')], actions: [L('Identifiez la prise réseau et la personne.', 'Find the network socket and the person.')],
     reasons: [['package_host', 35, L('Demande de paquets à http.kali.org.', 'Request for packages to http.kali.org.')], ['dhcp_name', 20, L('Nom « kali » annoncé en DHCP.', 'Name “kali” announced by DHCP.')]],
-    detectors: ['attacker_tool_host'], techniques: ['T1588.002'], entities: [entity('subject', kali)], first: now - 31 * HOUR, last: now - 3 * HOUR, count: 2, state: 'acknowledged', owner: 'claire',
+    detectors: ['attacker_tool_host'], techniques: ['T1588.002'], entities: [entity('subject', kali)], first: now - 20 * HOUR, last: now - 3 * HOUR, count: 2, state: 'acknowledged', owner: 'claire',
   })
   open({
     title: L('Balayage du réseau par kali', 'Network scan by kali'), summary: L('kali a sondé 254 adresses et 1 000 ports.', 'kali probed 254 addresses and 1,000 ports.'),

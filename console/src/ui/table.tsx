@@ -21,6 +21,8 @@ export interface Column<R> {
   figure?: boolean
   /** The key that the API sorts by; absent: not sortable. */
   sort?: string
+  /** Left out where the table is too narrow for all: the highest first. */
+  drop?: number
 }
 
 interface Props<R> {
@@ -47,11 +49,12 @@ interface Props<R> {
 
 /** A list of rows of which only those in view are drawn. `j` `k` move, Enter opens, a click opens. */
 export function DataTable<R>(props: Props<R>) {
-  const { columns, rows, rowKey, onOpen, openKey, sort, onSort, onEnd, selected, onSelect } = props
+  const { rows, rowKey, onOpen, openKey, sort, onSort, onEnd, selected, onSelect } = props
   const { t } = useTranslation()
   const phone = usePhone()
   const scroller = useRef<HTMLDivElement>(null)
   const [cursor, setCursor] = useState(-1)
+  const [width, setWidth] = useState(Infinity)
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -59,6 +62,11 @@ export function DataTable<R>(props: Props<R>) {
     overscan: 12,
   })
   useEffect(() => virtual.measure(), [phone, virtual])
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(entry!.contentRect.width))
+    observer.observe(scroller.current!)
+    return () => observer.disconnect()
+  }, [])
 
   const items = virtual.getVirtualItems()
   const last = items.at(-1)?.index ?? -1
@@ -97,10 +105,10 @@ export function DataTable<R>(props: Props<R>) {
     onSelect?.(next)
   }
 
-  const list = [...(onSelect ? ['22px'] : []), ...columns.map((column) => column.width)]
-  const tracks = list.join(' ')
+  const columns = fitting(props.columns, width - (onSelect ? 22 + COLUMN_GAP : 0))
+  const tracks = [...(onSelect ? ['22px'] : []), ...columns.map((column) => column.width)].join(' ')
   // All rows share one width, so that their columns stand in line; below it the table scrolls sideways.
-  const minWidth = phone ? undefined : list.reduce((sum, track) => sum + Number(/\d+/.exec(track)?.[0] ?? 0), 0) + (list.length - 1) * COLUMN_GAP + 2 * SIDE
+  const minWidth = phone ? undefined : narrowest(columns) + (onSelect ? 22 + COLUMN_GAP : 0)
   return (
     <div
       className={phone ? 'table table-phone' : 'table'}
@@ -191,4 +199,20 @@ export function DataTable<R>(props: Props<R>) {
       </div>
     </div>
   )
+}
+
+/** The least width that columns need, with the gaps between and the space beside them. */
+function narrowest<R>(columns: Column<R>[]): number {
+  return columns.reduce((sum, column) => sum + Number(/\d+/.exec(column.width)?.[0] ?? 0), 0) + (columns.length - 1) * COLUMN_GAP + 2 * SIDE
+}
+
+/** The columns that fit: those that matter least go first. */
+function fitting<R>(columns: Column<R>[], width: number): Column<R>[] {
+  let shown = columns
+  while (narrowest(shown) > width) {
+    const least = Math.max(...shown.map((column) => column.drop ?? 0))
+    if (least === 0) break
+    shown = shown.filter((column) => column.drop !== least)
+  }
+  return shown
 }

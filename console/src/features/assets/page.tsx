@@ -39,7 +39,7 @@ export function AssetsPage() {
     {
       key: 'name',
       label: t('asset.name'),
-      width: 'minmax(190px, 2fr)',
+      width: 'minmax(180px, 2fr)',
       sort: 'name',
       cell: (row) => (
         <span className="asset-name">
@@ -49,15 +49,15 @@ export function AssetsPage() {
         </span>
       ),
     },
-    { key: 'ip', label: t('asset.address'), width: '134px', sort: 'ip', cell: (row) => (row.ips[0] ? <><Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />{row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}</> : '–') },
-    { key: 'class', label: t('asset.class'), width: '110px', cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }) },
-    { key: 'vendor', label: t('asset.vendor'), width: 'minmax(90px, 1fr)', cell: (row) => row.vendor ?? <span className="quiet">–</span> },
-    { key: 'os', label: t('asset.os'), width: 'minmax(90px, 1fr)', cell: (row) => row.os ?? <span className="quiet">–</span> },
-    { key: 'services', label: t('asset.services'), width: '64px', figure: true, sort: 'services', cell: (row) => number(row.services) },
-    { key: 'peers', label: t('asset.peers'), width: '92px', figure: true, sort: 'peers', cell: (row) => number(row.peers) },
-    { key: 'cases', label: t('asset.cases'), width: '48px', figure: true, sort: 'open_cases', cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>) },
-    { key: 'first', label: t('asset.first'), width: '104px', sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
-    { key: 'last', label: t('asset.last'), width: '104px', sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
+    { key: 'ip', label: t('asset.address'), width: '116px', sort: 'ip', cell: (row) => (row.ips[0] ? <><Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />{row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}</> : '–') },
+    { key: 'class', label: t('asset.class'), width: '108px', drop: 4, cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }) },
+    { key: 'vendor', label: t('asset.vendor'), drop: 2, width: 'minmax(84px, 1fr)', cell: (row) => row.vendor ?? <span className="quiet">–</span> },
+    { key: 'os', label: t('asset.os'), drop: 3, width: 'minmax(84px, 1fr)', cell: (row) => row.os ?? <span className="quiet">–</span> },
+    { key: 'services', label: t('asset.services'), width: '58px', figure: true, drop: 6, sort: 'services', cell: (row) => number(row.services) },
+    { key: 'peers', label: t('asset.peers'), width: '60px', figure: true, drop: 5, sort: 'peers', cell: (row) => number(row.peers) },
+    { key: 'cases', label: t('asset.cases'), width: '36px', figure: true, sort: 'open_cases', cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>) },
+    { key: 'first', label: t('asset.first'), width: '92px', drop: 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
+    { key: 'last', label: t('asset.last'), width: '92px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
   ]
   return (
     <div className="page page-list">

@@ -18,7 +18,7 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
   const cells = new Map(of.cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
   const top = Math.max(1, ...of.cells.map((cell) => cell[measure]))
   // By orders of magnitude: beside the backup server everything else would be white.
-  const shade = (amount: number) => Math.max(1, Math.ceil((Math.log1p(amount) / Math.log1p(top)) ** 2.2 * SHADES))
+  const shade = (amount: number) => Math.max(1, Math.ceil((Math.log1p(amount) / Math.log1p(top)) ** 6 * SHADES))
   return (
     <div className="scroll-x" tabIndex={0} role="region" aria-label={t('map.matrix')}>
       <table className="matrix">

@@ -4,7 +4,7 @@ import { useRead } from '../../api/queries'
 import type { Sensor } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
-import { exact } from '../../lib/format'
+import { moment } from '../../lib/format'
 import { term } from '../../lib/query'
 import { kept, useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
@@ -18,11 +18,11 @@ const PLACES = ['mirror', 'card', 'kernel', 'vigie'] as const
 
 export function SensorsPage() {
   const { t } = useTranslation()
-  const { params } = useScope()
+  const { params, now } = useScope()
   const { lang } = useFormat()
   const { data, error, isPending, refetch } = useRead<Sensor[]>('/sensors', params)
-  const blind = data?.flatMap((one) => holes(one.coverage).map((hole) => ({ ...hole, name: one.name }))) ?? []
-  const sentence = data && (data.length === 0 ? undefined : blind.length === 0 ? t('sensors.sentence_whole') : t('sensors.sentence_holes', { count: blind.length, time: exact(blind.at(-1)!.from, lang) }))
+  const blind = data?.flatMap((one) => holes(one).map((hole) => ({ ...hole, name: one.name }))) ?? []
+  const sentence = data && (data.length === 0 ? undefined : blind.length === 0 ? t('sensors.sentence_whole') : t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) }))
   return (
     <div className="page">
       <PageHead title={t('nav.sensors')} sentence={sentence} />
@@ -70,7 +70,7 @@ function SensorCard({ of }: { of: Sensor }) {
         </div>
         <div>
           <dt>{t('sensors.lost')}</dt>
-          <dd>{compact(of.loss.reduce((sum, one) => sum + one.count, 0))}</dd>
+          <dd>{number(of.loss.reduce((sum, one) => sum + one.count, 0))}</dd>
         </div>
         <div>
           <dt>{t('sensors.memory')}</dt>
@@ -84,7 +84,7 @@ function SensorCard({ of }: { of: Sensor }) {
         </div>
       </dl>
       <h3>{t('sensors.coverage')}</h3>
-      <Coverage of={of.coverage} />
+      <Coverage of={of} />
       <div className="sensor-grid">
         <div>
           <h3>{t('sensors.loss')}</h3>
