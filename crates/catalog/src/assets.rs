@@ -698,6 +698,10 @@ fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes) -> Re
     } else {
         db.prepare_cached("UPDATE asset_data SET seen = ?3 WHERE ds = ?1 AND id = ?2")?.execute(params![ds, id as i64, seen])?;
     }
+    // Of each run its own: what the joined asset says of a port may be the word of another run.
+    for ((kind, key), first) in things(&run) {
+        first_seen(db, ds, id, kind, &key, first)?;
+    }
     if whole.mac.is_some() && known.as_ref().is_none_or(|k| k.addresses != whole.addresses) {
         absorb(db, ds, &mut whole, seen, changes)?;
     }
@@ -851,16 +855,10 @@ fn store(db: &Connection, ds: i64, k: &Known, old: Option<&Known>, seen: i64) ->
             s.execute(params![ds, id, r])?;
         }
     }
-    let before = old.map_or(BTreeMap::new(), things);
-    for ((kind, key), first) in things(k) {
-        if before.get(&(kind, key.clone())).is_none_or(|t| first < *t) {
-            first_seen(db, ds, k.id, kind, &key, first)?;
-        }
-    }
     Ok(())
 }
 
-/// What can be new of an asset, with when it was first seen.
+/// What can be new of an asset, with when a run first saw it.
 fn things(k: &Known) -> BTreeMap<(NewsKind, String), Time> {
     let mut out = BTreeMap::from([((NewsKind::Device, String::new()), k.first)]);
     let mut add = |kind, key, first: Time| {
