@@ -42,8 +42,8 @@ CREATE TABLE cases (
   changed INTEGER NOT NULL,
   PRIMARY KEY (ds, id)
 );
-CREATE INDEX cases_score ON cases(score, ds, id);
-CREATE INDEX cases_last ON cases(last, ds, id);
+CREATE INDEX cases_score ON cases(ds, score, id);
+CREATE INDEX cases_last ON cases(ds, last, id);
 CREATE INDEX cases_id ON cases(id);
 CREATE TABLE alert (
   ds INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
@@ -101,13 +101,10 @@ CREATE TABLE asset (
   search TEXT NOT NULL,
   PRIMARY KEY (ds, id)
 );
-CREATE INDEX asset_last ON asset(last, ds, id);
-CREATE INDEX asset_first ON asset(first, ds, id);
-CREATE INDEX asset_name ON asset(name, ds, id);
-CREATE INDEX asset_ip ON asset(ip, ds, id);
-CREATE INDEX asset_class ON asset(class);
-CREATE INDEX asset_vendor ON asset(vendor);
-CREATE INDEX asset_os ON asset(os);
+-- What else it is sorted by is sorted when asked for: each index costs at every change.
+CREATE INDEX asset_last ON asset(ds, last, id);
+CREATE INDEX asset_name ON asset(ds, name, id);
+CREATE INDEX asset_ip ON asset(ds, ip, id);
 CREATE INDEX asset_mac ON asset(mac);
 CREATE TABLE asset_data (
   ds INTEGER NOT NULL,

@@ -290,7 +290,9 @@ pub struct NewsFilter {
 }
 
 const ASSET: &str = "d.name, t.name, t.ip, t.mac, t.vendor, t.class, t.os, t.peers, t.services, t.first, t.last, t.net, n.first";
-const FROM: &str = "asset t JOIN dataset d ON d.id = t.ds LEFT JOIN network n ON n.ds = t.ds AND n.net = t.net";
+const FROM: &str = "asset t CROSS JOIN dataset d ON d.id = t.ds LEFT JOIN network n ON n.ds = t.ds AND n.net = t.net";
+/// To count and to group by: without what the conditions do not ask for.
+const COUNT: &str = "asset t LEFT JOIN network n ON n.ds = t.ds AND n.net = t.net";
 
 impl Catalog {
     /// A page of assets, with how many there are in all.
@@ -310,7 +312,7 @@ impl Catalog {
         };
         let sort = Sort { key, descending: f.descending, cursor: f.cursor.as_deref(), limit: f.limit };
         let (rows, next) = w.page(&db, (ASSET, FROM), &sort, |r| read_row(&db, r, learning))?;
-        Ok(Page { rows, next, total: w.total(&db, FROM)? })
+        Ok(Page { rows, next, total: w.total(&db, COUNT)? })
     }
 
     /// How many assets have each class, vendor, system and role: of those that the filter's other conditions leave.
@@ -320,10 +322,10 @@ impl Catalog {
         let count = |facet: Facet| -> Result<Vec<(String, u64)>, Error> {
             let w = f.conditions(&db, learning, Some(facet))?;
             let (column, from) = match facet {
-                Facet::Class => ("t.class", FROM.to_owned()),
-                Facet::Vendor => ("t.vendor", FROM.to_owned()),
-                Facet::Os => ("t.os", FROM.to_owned()),
-                Facet::Role => ("r.role", format!("{FROM} JOIN asset_role r ON r.ds = t.ds AND r.asset = t.id")),
+                Facet::Class => ("t.class", COUNT.to_owned()),
+                Facet::Vendor => ("t.vendor", COUNT.to_owned()),
+                Facet::Os => ("t.os", COUNT.to_owned()),
+                Facet::Role => ("r.role", format!("{COUNT} JOIN asset_role r ON r.ds = t.ds AND r.asset = t.id")),
             };
             let sql = format!("SELECT {column}, count(*) FROM {from} WHERE {} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {FACET_MAX}", w.sql());
             let mut s = db.prepare_cached(&sql)?;
@@ -431,7 +433,7 @@ impl Catalog {
     }
 }
 
-const NEWS: &str = "novelty t JOIN asset a ON a.ds = t.ds AND a.id = t.asset JOIN dataset d ON d.id = t.ds
+const NEWS: &str = "novelty t CROSS JOIN asset a ON a.ds = t.ds AND a.id = t.asset CROSS JOIN dataset d ON d.id = t.ds
                     LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net";
 
 fn is_news(w: &mut Where, learning: u64) {
@@ -601,13 +603,19 @@ pub(crate) fn asset_at(db: &Connection, ds: i64, mac: Option<Mac>, ip: Option<Ip
     Ok(db.prepare_cached(sql)?.query_row(params![ds, ip.0, ns(at)], |r| r.get(0)).optional()?)
 }
 
+/// The id under which an asset is known now.
+pub(crate) fn resolve(db: &Connection, ds: i64, id: u64) -> Result<u64, Error> {
+    let mut s = db.prepare_cached("SELECT asset FROM asset_alias WHERE ds = ?1 AND old = ?2")?;
+    Ok(s.query_row(params![ds, id as i64], |r| r.get(0)).optional()?.unwrap_or(id))
+}
+
 // ---- keeping
 
-fn load(db: &Connection, ds: i64, id: u64) -> Result<Option<(Known, i64)>, Error> {
-    let mut s = db.prepare_cached("SELECT data, seen FROM asset_data WHERE ds = ?1 AND id = ?2")?;
-    let row: Option<(String, i64)> = s.query_row(params![ds, id as i64], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+fn load(db: &Connection, ds: i64, id: u64) -> Result<Option<Known>, Error> {
+    let mut s = db.prepare_cached("SELECT data FROM asset_data WHERE ds = ?1 AND id = ?2")?;
+    let row: Option<String> = s.query_row(params![ds, id as i64], |r| r.get(0)).optional()?;
     // What cannot be read any more is replaced by what is seen now.
-    Ok(row.and_then(|(data, seen)| Some((serde_json::from_str(&data).ok()?, seen))))
+    Ok(row.and_then(|data| serde_json::from_str(&data).ok()))
 }
 
 /// Joins assets with those that are kept.
@@ -648,41 +656,53 @@ pub(crate) fn keep_assets(db: &Connection, ds: i64, kept: &Kept<'_>, changes: &m
 fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes) -> Result<(), Error> {
     let text = json(&run)?;
     let seen = Stable::default().bytes(text.as_bytes()).finish() as i64;
-    let mut s = db.prepare_cached("SELECT asset FROM asset_alias WHERE ds = ?1 AND old = ?2")?;
-    let mut id = s.query_row(params![ds, run.id as i64], |r| r.get(0)).optional()?.unwrap_or(run.id);
-    let mut known = load(db, ds, id)?;
-    if known.as_ref().is_some_and(|k| k.1 == seen) {
+    let mut id = resolve(db, ds, run.id)?;
+    let same = "SELECT 1 FROM asset_data WHERE ds = ?1 AND id = ?2 AND seen = ?3";
+    if db.prepare_cached(same)?.exists(params![ds, id as i64, seen])? {
         return Ok(());
     }
-    let mut was = Vec::new();
+    let mut known = load(db, ds, id)?;
+    // Known by its address alone: is it a device that is known better?
+    let (mut was, mut takes) = (None, None);
     if known.is_none() && run.mac.is_none() {
-        // Known by its address alone: is it a device that is known better?
-        let better = match owner_of(db, ds, &run)? {
-            Some(id) => Some(id),
-            None => namesake(db, ds, &run)?,
-        };
-        if let Some(b) = better {
-            was.push(run.id);
-            (id, known) = (b, load(db, ds, b)?);
+        if let Some(owner) = owner_of(db, ds, &run)? {
+            (id, was) = (owner, Some(run.id));
+        } else if let Some(other) = namesake(db, ds, &run)? {
+            // Of two names for one device the earlier stays, whichever was kept first.
+            if (other.first, other.id) < (run.first, run.id) {
+                (id, was) = (other.id, Some(run.id));
+            } else {
+                takes = Some(other.id);
+            }
+        }
+        if was.is_some() {
+            known = load(db, ds, id)?;
         }
     }
-    let is_new = known.is_none();
+    let is_new = known.is_none() && takes.is_none();
     let mut whole = run.clone();
-    if let Some((k, _)) = &known {
+    if let Some(k) = &known {
         whole = k.clone();
         whole.join(&run);
     }
     whole.id = id;
-    let changed = known.as_ref().is_none_or(|k| k.0 != whole);
-    if changed || !was.is_empty() {
-        store(db, ds, &whole, seen)?;
-        for old in was {
+    let changed = known.as_ref() != Some(&whole);
+    if changed || was.is_some() {
+        store(db, ds, &whole, known.as_ref(), seen)?;
+        if let Some(old) = was {
             alias(db, ds, old, id, changes)?;
+        }
+        if let Some(other) = takes {
+            take_in(db, ds, &mut whole, other, seen, changes)?;
         }
     } else {
         db.prepare_cached("UPDATE asset_data SET seen = ?3 WHERE ds = ?1 AND id = ?2")?.execute(params![ds, id as i64, seen])?;
     }
-    if changed && whole.mac.is_some() {
+    // Of each run its own: what the joined asset says of a port may be the word of another run.
+    for ((kind, key), first) in things(&run) {
+        first_seen(db, ds, id, kind, &key, first)?;
+    }
+    if whole.mac.is_some() && known.as_ref().is_none_or(|k| k.addresses != whole.addresses) {
         absorb(db, ds, &mut whole, seen, changes)?;
     }
     if is_new {
@@ -716,7 +736,7 @@ fn neighbours(db: &Connection, ds: i64, k: &Known, with_mac: bool) -> Result<BTr
 fn owner_of(db: &Connection, ds: i64, k: &Known) -> Result<Option<u64>, Error> {
     let mut best: Option<(u64, u64)> = None;
     for id in neighbours(db, ds, k, true)? {
-        let gap = load(db, ds, id)?.and_then(|(other, _)| k.gap_to(&other));
+        let gap = load(db, ds, id)?.and_then(|other| k.gap_to(&other));
         best = match (best, gap) {
             (Some(b), Some(gap)) if b.0 <= gap => Some(b),
             (_, Some(gap)) => Some((gap, id)),
@@ -727,48 +747,51 @@ fn owner_of(db: &Connection, ds: i64, k: &Known) -> Result<Option<u64>, Error> {
 }
 
 /// The only device, known by addresses alone, that says of itself the same name and is never seen at the same time.
-fn namesake(db: &Connection, ds: i64, k: &Known) -> Result<Option<u64>, Error> {
+fn namesake(db: &Connection, ds: i64, k: &Known) -> Result<Option<Known>, Error> {
     let names: BTreeSet<String> = k.own_names().collect();
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     let mut s = db.prepare_cached("SELECT id FROM asset WHERE ds = ?1 AND name = ?2 AND mac = '' AND id <> ?3 LIMIT 8")?;
     for name in k.names.iter().filter(|n| names.contains(&n.name.to_lowercase())) {
         for id in s.query_map(params![ds, name.name, k.id as i64], |r| r.get::<_, u64>(0))? {
             let id = id?;
-            if let Some((other, _)) = load(db, ds, id)?
+            if let Some(other) = load(db, ds, id)?
                 && other.own_names().any(|n| names.contains(&n))
                 && (k.first > other.last || other.first > k.last)
                 && k.first.since(other.last).max(other.first.since(k.last)) <= 30 * NEAR
             {
-                found.insert(id);
+                found.insert(id, other);
             }
         }
     }
-    Ok(if found.len() == 1 { found.pop_first() } else { None })
+    Ok(if found.len() == 1 { found.pop_first().map(|f| f.1) } else { None })
 }
 
 /// Takes in assets known by an address alone that turn out to be `whole`.
 fn absorb(db: &Connection, ds: i64, whole: &mut Known, seen: i64, changes: &mut Changes) -> Result<(), Error> {
     for id in neighbours(db, ds, whole, false)? {
-        let Some((other, _)) = load(db, ds, id)? else { continue };
-        if owner_of(db, ds, &other)? != Some(whole.id) {
-            continue;
+        if let Some(other) = load(db, ds, id)?
+            && owner_of(db, ds, &other)? == Some(whole.id)
+        {
+            take_in(db, ds, whole, id, seen, changes)?;
         }
-        whole.join(&other);
-        store(db, ds, whole, seen)?;
-        // What was first seen of it was first seen of this one; the rest goes with it.
-        let sql =
-            "INSERT INTO novelty(ds, asset, kind, key, first) SELECT ds, ?3, kind, key, first FROM novelty WHERE ds = ?1 AND asset = ?2
-                   ON CONFLICT DO UPDATE SET first = min(first, excluded.first)";
-        db.prepare_cached(sql)?.execute(params![ds, id as i64, whole.id as i64])?;
-        db.prepare_cached("UPDATE asset_alias SET asset = ?3 WHERE ds = ?1 AND asset = ?2")?.execute(params![
-            ds,
-            id as i64,
-            whole.id as i64
-        ])?;
-        db.prepare_cached("DELETE FROM asset WHERE ds = ?1 AND id = ?2")?.execute(params![ds, id as i64])?;
-        alias(db, ds, id, whole.id, changes)?;
     }
     Ok(())
+}
+
+/// Makes one asset of two: `whole`, which is stored, and `id`, which goes.
+fn take_in(db: &Connection, ds: i64, whole: &mut Known, id: u64, seen: i64, changes: &mut Changes) -> Result<(), Error> {
+    let Some(other) = load(db, ds, id)? else { return Ok(()) };
+    let before = whole.clone();
+    whole.join(&other);
+    store(db, ds, whole, Some(&before), seen)?;
+    // What was first seen of it was first seen of this one.
+    let sql = "INSERT INTO novelty(ds, asset, kind, key, first) SELECT ds, ?3, kind, key, first FROM novelty WHERE ds = ?1 AND asset = ?2
+               ON CONFLICT DO UPDATE SET first = min(first, excluded.first)";
+    let ids = params![ds, id as i64, whole.id as i64];
+    db.prepare_cached(sql)?.execute(ids)?;
+    db.prepare_cached("UPDATE asset_alias SET asset = ?3 WHERE ds = ?1 AND asset = ?2")?.execute(ids)?;
+    db.prepare_cached("DELETE FROM asset WHERE ds = ?1 AND id = ?2")?.execute(params![ds, id as i64])?;
+    alias(db, ds, id, whole.id, changes)
 }
 
 fn alias(db: &Connection, ds: i64, old: u64, id: u64, changes: &mut Changes) -> Result<(), Error> {
@@ -784,7 +807,8 @@ fn net_of(ip: Option<Ip>) -> String {
     ip.and_then(|ip| Cidr::new(ip, if ip.is_v4() { 24 } else { 64 })).map_or(String::new(), |n| n.to_string())
 }
 
-fn store(db: &Connection, ds: i64, k: &Known, seen: i64) -> Result<(), Error> {
+/// Writes an asset; of its parts those that are not as they were.
+fn store(db: &Connection, ds: i64, k: &Known, old: Option<&Known>, seen: i64) -> Result<(), Error> {
     let id = k.id as i64;
     let mut words: Vec<String> = k.names.iter().map(|n| n.name.clone()).collect();
     let mut ips: Vec<Ip> = k.addresses.iter().map(|a| a.ip).collect();
@@ -817,24 +841,34 @@ fn store(db: &Connection, ds: i64, k: &Known, seen: i64) -> Result<(), Error> {
         seen,
         json(k)?
     ])?;
-    db.prepare_cached("DELETE FROM asset_address WHERE ds = ?1 AND asset = ?2")?.execute([ds, id])?;
-    let mut s = db.prepare_cached("INSERT INTO asset_address(ds, asset, ip, first, last) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for a in &k.addresses {
-        s.execute(params![ds, id, a.ip.0, ns(a.first), ns(a.last)])?;
+    if old.is_none_or(|o| o.addresses != k.addresses) {
+        db.prepare_cached("DELETE FROM asset_address WHERE ds = ?1 AND asset = ?2")?.execute([ds, id])?;
+        let mut s = db.prepare_cached("INSERT INTO asset_address(ds, asset, ip, first, last) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for a in &k.addresses {
+            s.execute(params![ds, id, a.ip.0, ns(a.first), ns(a.last)])?;
+        }
     }
-    db.prepare_cached("DELETE FROM asset_role WHERE ds = ?1 AND asset = ?2")?.execute([ds, id])?;
-    let mut s = db.prepare_cached("INSERT INTO asset_role(ds, asset, role) VALUES (?1, ?2, ?3)")?;
-    for r in &k.roles {
-        s.execute(params![ds, id, r])?;
-    }
-    first_seen(db, ds, k.id, NewsKind::Device, "", k.first)?;
-    for p in &k.services {
-        first_seen(db, ds, k.id, NewsKind::Service, &format!("{}/{}", p.proto, p.port), p.first())?;
-    }
-    for p in k.services.iter().chain(&k.uses).filter(|p| !p.app_proto.is_empty()) {
-        first_seen(db, ds, k.id, NewsKind::Protocol, &p.app_proto, p.first())?;
+    if old.is_none_or(|o| o.roles != k.roles) {
+        db.prepare_cached("DELETE FROM asset_role WHERE ds = ?1 AND asset = ?2")?.execute([ds, id])?;
+        let mut s = db.prepare_cached("INSERT INTO asset_role(ds, asset, role) VALUES (?1, ?2, ?3)")?;
+        for r in &k.roles {
+            s.execute(params![ds, id, r])?;
+        }
     }
     Ok(())
+}
+
+/// What can be new of an asset, with when a run first saw it.
+fn things(k: &Known) -> BTreeMap<(NewsKind, String), Time> {
+    let mut out = BTreeMap::from([((NewsKind::Device, String::new()), k.first)]);
+    let mut add = |kind, key, first: Time| {
+        let t = out.entry((kind, key)).or_insert(first);
+        *t = (*t).min(first);
+    };
+    k.services.iter().for_each(|p| add(NewsKind::Service, format!("{}/{}", p.proto, p.port), p.first()));
+    let named = k.services.iter().chain(&k.uses).filter(|p| !p.app_proto.is_empty());
+    named.for_each(|p| add(NewsKind::Protocol, p.app_proto.clone(), p.first()));
+    out
 }
 
 fn first_seen(db: &Connection, ds: i64, asset: u64, kind: NewsKind, key: &str, first: Time) -> Result<(), Error> {
@@ -966,6 +1000,15 @@ impl Catalog {
         })
     }
 
+    /// What is declared, by name.
+    pub fn declared(&self, dataset: &str) -> Result<Vec<Declared>, Error> {
+        let db = self.read();
+        let ds = dataset_id(&db, dataset)?;
+        let mut s = db.prepare_cached(&format!("SELECT {DECLARED} FROM declared WHERE ds = ?1 ORDER BY name, id"))?;
+        let all = s.query_map([ds], read_declared)?.collect::<Result<_, _>>()?;
+        Ok(all)
+    }
+
     /// What is declared and what is seen, compared over a dataset.
     pub fn compare_declared(&self, dataset: &str) -> Result<Compared, Error> {
         const LISTED_MAX: usize = 1000;
@@ -982,7 +1025,7 @@ impl Catalog {
                 continue;
             };
             let differ = match load(&db, ds, id)? {
-                Some((k, _)) if out.different.len() < LISTED_MAX => differences(&d, &k),
+                Some(k) if out.different.len() < LISTED_MAX => differences(&d, &k),
                 _ => Vec::new(),
             };
             if !differ.is_empty() {
@@ -1001,7 +1044,7 @@ impl Catalog {
         Ok(out)
     }
 
-    /// The ids of an asset in hexadecimal digits as text, as links have them. Errors: no such text.
+    /// The id of an asset from its hexadecimal digits, as links have it. Errors: no such text.
     pub fn asset_id(text: &str) -> Result<u64, Error> {
         let id = u64::from_str_radix(text, 16).ok().filter(|id| *id < 1 << 53 && text.len() <= 14);
         id.ok_or_else(|| Error::Missing(format!("there is no asset \"{}\"", shown(text))))

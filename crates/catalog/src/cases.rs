@@ -389,7 +389,7 @@ pub(crate) fn words(text: Option<&str>) -> Vec<String> {
 
 const CASE: &str = "t.ds, d.name, t.id, t.story, t.more, t.first, t.last, t.score, t.severity, t.alerts, t.state, t.verdict, t.owner, \
                     t.version, t.excluded_by, t.opened, t.changed";
-const FROM: &str = "cases t JOIN dataset d ON d.id = t.ds";
+const FROM: &str = "cases t CROSS JOIN dataset d ON d.id = t.ds";
 
 /// A row of [`CASE`], three columns in.
 fn read_case(db: &Connection, r: &Row<'_>) -> Result<CaseRow, Error> {

@@ -72,12 +72,15 @@ pub(crate) fn refused<T>(what: impl Into<String>) -> Result<T, Error> {
     Err(Error::Refused(what.into()))
 }
 
-/// What people and folds write, in one SQLite file: one writer, and one reader beside it that never waits for the writer.
+/// Who may read at one time.
+const READERS: usize = 3;
+
+/// What people and folds write, in one SQLite file: one writer, and readers beside it that never wait for the writer.
 #[derive(Debug)]
 pub struct Catalog {
     writer: Mutex<Connection>,
     /// None in memory.
-    reader: Option<Mutex<Connection>>,
+    readers: Vec<Mutex<Connection>>,
 }
 
 impl Catalog {
@@ -92,18 +95,22 @@ impl Catalog {
         }
         writer.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
         prepare(&mut writer).map_err(named)?;
-        let reader =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(named)?;
-        reader.busy_timeout(BUSY).map_err(named)?;
-        settle(&reader).map_err(named)?;
-        Ok(Catalog { writer: Mutex::new(writer), reader: Some(Mutex::new(reader)) })
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags).map_err(named)?;
+            reader.busy_timeout(BUSY).map_err(named)?;
+            settle(&reader).map_err(named)?;
+            readers.push(Mutex::new(reader));
+        }
+        Ok(Catalog { writer: Mutex::new(writer), readers })
     }
 
     /// One that is gone with the process.
     pub fn in_memory() -> Result<Catalog, Error> {
         let mut writer = Connection::open_in_memory()?;
         prepare(&mut writer)?;
-        Ok(Catalog { writer: Mutex::new(writer), reader: None })
+        Ok(Catalog { writer: Mutex::new(writer), readers: Vec::new() })
     }
 
     /// Bytes of the file, its journal left out.
@@ -113,9 +120,19 @@ impl Catalog {
         Ok(pragma("page_count")? * pragma("page_size")?)
     }
 
+    /// A connection to read by: a free one, else the first.
     pub(crate) fn read(&self) -> MutexGuard<'_, Connection> {
+        let free = self.readers.iter().find_map(|r| r.try_lock().ok());
         // A panic of another thread leaves no half-done transaction: it was rolled back.
-        self.reader.as_ref().unwrap_or(&self.writer).lock().unwrap_or_else(PoisonError::into_inner)
+        free.unwrap_or_else(|| self.readers.first().unwrap_or(&self.writer).lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs one statement unless somebody is writing: for what may be left out.
+    pub(crate) fn write_if_free(&self, sql: &str, args: impl rusqlite::Params) -> Result<(), Error> {
+        if let Ok(db) = self.writer.try_lock() {
+            db.prepare_cached(sql)?.execute(args)?;
+        }
+        Ok(())
     }
 
     /// Runs `work` in one transaction: all of it, or nothing.

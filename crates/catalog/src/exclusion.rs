@@ -46,10 +46,10 @@ pub struct Scope {
 
 /// What an exclusion must know of machines.
 pub trait Machines {
-    /// The ids of the asset of a machine at a time (several where it is known by several).
-    fn asset(&self, entity: &Entity, at: Time) -> Option<u64>;
-    /// Whether an asset does this for others.
-    fn has_role(&self, asset: u64, role: &str) -> bool;
+    /// Whether a machine was, at a time, the asset with this id (or that had this id before).
+    fn is_asset(&self, entity: &Entity, at: Time, asset: u64) -> bool;
+    /// Whether a machine does this for others.
+    fn has_role(&self, entity: &Entity, at: Time, role: &str) -> bool;
 }
 
 impl Scope {
@@ -145,11 +145,10 @@ impl Scope {
         if self.net.is_some_and(|net| !inside(actor, net)) {
             return false;
         }
-        if self.asset.is_some() || self.role.is_some() {
-            let Some(id) = machines.asset(actor, f.last) else { return false };
-            if self.asset.is_some_and(|a| a != id) || self.role.as_ref().is_some_and(|r| !machines.has_role(id, r)) {
-                return false;
-            }
+        if self.asset.is_some_and(|a| !machines.is_asset(actor, f.last, a))
+            || self.role.as_ref().is_some_and(|r| !machines.has_role(actor, f.last, r))
+        {
+            return false;
         }
         let Some(peer) = self.peer else { return true };
         let mut others = f.entities.iter().skip(1).filter(|e| !e.same_machine(actor)).peekable();
@@ -218,12 +217,20 @@ pub(crate) struct InCatalog<'d> {
     pub(crate) ds: i64,
 }
 
+impl InCatalog<'_> {
+    fn asset(&self, e: &Entity, at: Time) -> Option<u64> {
+        crate::assets::asset_at(self.db, self.ds, e.mac, e.ip, at).ok().flatten()
+    }
+}
+
 impl Machines for InCatalog<'_> {
-    fn asset(&self, entity: &Entity, at: Time) -> Option<u64> {
-        crate::assets::asset_at(self.db, self.ds, entity.mac, entity.ip, at).ok().flatten()
+    fn is_asset(&self, entity: &Entity, at: Time, asset: u64) -> bool {
+        let asset = crate::assets::resolve(self.db, self.ds, asset).unwrap_or(asset);
+        self.asset(entity, at) == Some(asset)
     }
 
-    fn has_role(&self, asset: u64, role: &str) -> bool {
+    fn has_role(&self, entity: &Entity, at: Time, role: &str) -> bool {
+        let Some(asset) = self.asset(entity, at) else { return false };
         let sql = "SELECT 1 FROM asset_role WHERE ds = ?1 AND asset = ?2 AND role = ?3";
         self.db.prepare_cached(sql).and_then(|mut s| s.exists(params![self.ds, asset as i64, role])).unwrap_or(false)
     }

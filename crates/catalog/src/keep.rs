@@ -1,7 +1,7 @@
 //! What one run found joins what is known, in one transaction.
 
 use crate::assets::keep_assets;
-use crate::cases::{State, Verdict, find, hide, note, old_alert, one};
+use crate::cases::{State, Verdict, hide, note, old_alert, one};
 use crate::db::{Catalog, Error, dataset_id, int, ns};
 use crate::exclusion::{Exclusion, covering, list};
 use rusqlite::{Connection, params};
@@ -13,6 +13,12 @@ use vigie_inventory::Asset;
 
 /// Bytes of a case's or an asset's search text at most.
 pub(crate) const SEARCH_MAX: usize = 8192;
+/// Cases of one dataset at most; beyond, closed ones go first, then the oldest.
+const CASES_MAX: u32 = 100_000;
+/// Alerts without a case of one dataset at most; beyond, the oldest go.
+const LOOSE_MAX: u32 = 100_000;
+/// Assets of one dataset at most; beyond, those not seen for longest go.
+const ASSETS_MAX: u32 = 200_000;
 /// Who writes what comes of itself.
 pub(crate) const VIGIE: &str = "vigie";
 
@@ -59,6 +65,8 @@ pub struct Changes {
     pub absorbed: Vec<(u64, u64)>,
     /// Things seen for the first time on a network that is known (see [`Catalog::news`]).
     pub news: u64,
+    /// Cases, alerts and assets that went since there are as many as are kept: closed cases first, then what was not seen for longest.
+    pub forgotten: u64,
 }
 
 impl Catalog {
@@ -78,9 +86,51 @@ impl Catalog {
             for (i, a) in kept.loose.iter().enumerate() {
                 to.alert(a, None, i)?;
             }
+            changes.forgotten = forget(db, ds, [CASES_MAX, LOOSE_MAX, ASSETS_MAX])?;
             Ok(changes)
         })
     }
+
+    /// Forgets what was last seen before a moment (event time): closed cases, alerts without a case, assets with what was new of them.
+    /// How many. Open cases stay.
+    pub fn forget(&self, dataset: &str, before: Time) -> Result<u64, Error> {
+        self.write(|db| {
+            let (ds, before) = (dataset_id(db, dataset)?, ns(before));
+            let mut n = db.execute("DELETE FROM cases WHERE ds = ?1 AND last < ?2 AND state = 3", params![ds, before])?;
+            n += db.execute("DELETE FROM alert WHERE ds = ?1 AND last < ?2 AND case_id IS NULL", params![ds, before])?;
+            n += db.execute("DELETE FROM asset WHERE ds = ?1 AND last < ?2", params![ds, before])?;
+            without_case(db, ds)?;
+            Ok(n as u64)
+        })
+    }
+}
+
+/// Brings the tables of a dataset back to their caps.
+pub(crate) fn forget(db: &Connection, ds: i64, [cases, loose, assets]: [u32; 3]) -> Result<u64, Error> {
+    let mut gone = 0;
+    for (from, order, max) in [
+        ("cases WHERE ds = ?1", "state = 3 DESC, last, id", cases),
+        ("alert WHERE ds = ?1 AND case_id IS NULL", "last, id", loose),
+        ("asset WHERE ds = ?1", "last, id", assets),
+    ] {
+        let n: u32 = db.prepare_cached(&format!("SELECT count(*) FROM {from}"))?.query_row([ds], |r| r.get(0))?;
+        if n > max {
+            let table = from.split(' ').next().unwrap_or(from);
+            let sql = format!("DELETE FROM {table} WHERE ds = ?1 AND id IN (SELECT id FROM {from} ORDER BY {order} LIMIT ?2)");
+            gone += db.execute(&sql, params![ds, n - max])?;
+        }
+    }
+    if gone > 0 {
+        without_case(db, ds)?;
+    }
+    Ok(gone as u64)
+}
+
+/// The alerts of cases that are gone go, too.
+fn without_case(db: &Connection, ds: i64) -> Result<(), Error> {
+    let sql = "DELETE FROM alert WHERE ds = ?1 AND case_id IS NOT NULL AND case_id NOT IN (SELECT id FROM cases WHERE ds = ?1)";
+    db.execute(sql, [ds])?;
+    Ok(())
 }
 
 /// Where cases go.
@@ -107,7 +157,7 @@ enum Became {
 impl To<'_> {
     fn case(&self, c: &Case, changes: &mut Changes) -> Result<(), Error> {
         let (db, ds, now) = (self.db, self.ds, self.now);
-        let known = find(db, &c.id, Some(self.dataset)).is_ok();
+        let known = db.prepare_cached("SELECT 1 FROM cases WHERE ds = ?1 AND id = ?2")?.exists(params![ds, c.id])?;
         if !known {
             let sql = "INSERT INTO cases(ds, id, story, more, first, last, score, severity, alerts, search, opened, changed)
                        VALUES (?1, ?2, ?3, 0, ?4, ?5, 0, 0, 0, '', ?6, ?6)";

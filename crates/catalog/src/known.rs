@@ -1,7 +1,7 @@
 //! A device over weeks: what several runs say of it, joined.
 //!
 //! Joining takes the wider of two times, the union of two sets, the newer of two conclusions; so that the same run twice changes
-//! nothing, and the order of runs does not matter.
+//! nothing, and, below the caps, the order of runs does not matter.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,9 +110,15 @@ pub struct KnownPort {
     pub port: u16,
     /// Application protocol; empty where not known.
     pub app_proto: String,
+    /// The end of the run that knew it.
+    #[serde(with = "as_ns")]
+    app_at: Time,
     /// What the server calls itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub software: Option<String>,
+    /// The end of the run that knew it.
+    #[serde(with = "as_ns")]
+    software_at: Time,
     /// Most distinct clients in one run; 0 of a port used.
     pub clients: u64,
     /// Flows of each run, by when the run first saw it.
@@ -147,23 +153,27 @@ impl KnownPort {
 
     fn join(&mut self, other: &KnownPort) {
         // Of two words the later is right; of two as late, either, but always the same one.
-        if (!other.app_proto.is_empty(), other.last(), &other.app_proto) > (!self.app_proto.is_empty(), self.last(), &self.app_proto) {
-            self.app_proto.clone_from(&other.app_proto);
+        let app = |p: &KnownPort| (!p.app_proto.is_empty(), p.app_at, p.app_proto.clone());
+        if app(other) > app(self) {
+            (self.app_proto, self.app_at) = (other.app_proto.clone(), other.app_at);
         }
-        if (other.software.is_some(), other.last(), &other.software) > (self.software.is_some(), self.last(), &self.software) {
-            self.software.clone_from(&other.software);
+        let software = |p: &KnownPort| (p.software.is_some(), p.software_at, p.software.clone());
+        if software(other) > software(self) {
+            (self.software, self.software_at) = (other.software.clone(), other.software_at);
         }
         self.clients = self.clients.max(other.clients);
-        for r in &other.runs {
-            if let Some(m) = self.runs.iter_mut().find(|m| m.first == r.first) {
-                (m.last, m.flows) = (m.last.max(r.last), m.flows.max(r.flows));
-            } else if !self.runs.iter().any(|m| m.first <= r.first && r.last <= m.last) {
+        self.runs.extend(&other.runs);
+        self.runs.sort_unstable_by_key(|r| (r.first, std::cmp::Reverse(r.last)));
+        let mut runs: Vec<Run> = Vec::with_capacity(self.runs.len());
+        for r in self.runs.drain(..) {
+            match runs.last_mut() {
+                Some(l) if l.first == r.first => l.flows = l.flows.max(r.flows),
                 // A run that lies within another was already counted in it.
-                self.runs.retain(|m| !(r.first <= m.first && m.last <= r.last));
-                self.runs.push(*r);
+                Some(l) if r.last <= l.last => {}
+                _ => runs.push(r),
             }
         }
-        self.runs.sort_unstable();
+        self.runs = runs;
         while self.runs.len() > RUNS_MAX {
             let oldest = self.runs.remove(0);
             let next = &mut self.runs[0];
@@ -191,9 +201,12 @@ pub struct Known {
     pub class: String,
     /// Its operating system.
     pub os: Option<String>,
-    /// The end of the run that concluded class and system.
+    /// The end of the run that concluded the class.
     #[serde(with = "as_ns")]
-    concluded: Time,
+    class_at: Time,
+    /// The end of the run that concluded the system.
+    #[serde(with = "as_ns")]
+    os_at: Time,
     /// What it does for others, in order.
     pub roles: Vec<String>,
     /// What is known, with how.
@@ -220,7 +233,9 @@ impl Known {
             proto: proto.to_owned(),
             port,
             app_proto: app.to_owned(),
+            app_at: last,
             software: software.cloned(),
+            software_at: last,
             clients,
             runs: vec![Run { first, last, flows }],
         };
@@ -233,7 +248,8 @@ impl Known {
             names: a.names.iter().enumerate().map(named).collect(),
             class: a.class.to_owned(),
             os: a.os.map(str::to_owned),
-            concluded: a.last_seen,
+            class_at: a.last_seen,
+            os_at: a.last_seen,
             roles: a.roles.iter().map(|r| (*r).to_owned()).collect(),
             facts: a
                 .facts
@@ -268,11 +284,14 @@ impl Known {
         if self.mac.is_none() {
             (self.mac, self.vendor, self.local_mac) = (other.mac.clone(), other.vendor.clone(), other.local_mac);
         }
-        let weight = |k: &Known| (k.class != "unknown", k.concluded, k.class.clone());
-        let class = if weight(other) > weight(self) { &other.class } else { &self.class }.clone();
-        let weight = |k: &Known| (k.os.is_some(), k.concluded, k.os.clone());
-        let os = if weight(other) > weight(self) { &other.os } else { &self.os }.clone();
-        (self.class, self.os, self.concluded) = (class, os, self.concluded.max(other.concluded));
+        let class = |k: &Known| (k.class != "unknown", k.class_at, k.class.clone());
+        if class(other) > class(self) {
+            (self.class, self.class_at) = (other.class.clone(), other.class_at);
+        }
+        let os = |k: &Known| (k.os.is_some(), k.os_at, k.os.clone());
+        if os(other) > os(self) {
+            (self.os, self.os_at) = (other.os.clone(), other.os_at);
+        }
         self.addresses.extend(&other.addresses);
         self.names.extend(other.names.iter().cloned());
         self.roles.extend(other.roles.iter().cloned());

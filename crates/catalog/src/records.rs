@@ -8,6 +8,8 @@ use vigie_base::Time;
 
 /// Bytes of a setting or of an audit row's detail at most.
 const VALUE_MAX: usize = 1 << 20;
+/// Characters of what an audit row is about.
+const OBJECT_MAX: usize = 4000;
 /// Settings at most.
 const SETTINGS_MAX: u64 = 1000;
 /// Saved views of one user at most.
@@ -88,6 +90,7 @@ impl Catalog {
         if detail.len() > VALUE_MAX {
             detail = "\"too long to keep\"".to_owned();
         }
+        let object: String = object.chars().take(OBJECT_MAX).collect();
         self.write(|db| {
             db.prepare_cached("INSERT INTO audit(at, who, action, object, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
                 ns(now),

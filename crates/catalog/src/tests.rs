@@ -10,6 +10,8 @@ use vigie_event::Envelope;
 use vigie_inventory::{Address, Asset, FactView, ServiceView, UseView};
 
 const DAY: u64 = 86_400;
+/// Markup, SQL, quotes, an end of text, a change of direction.
+const HOSTILE: &str = "<script>alert(1)</script>%_\"'; DROP TABLE cases;-- \u{0}\u{202e}é";
 
 fn t(secs: u64) -> Time {
     Time::from_secs(secs)
@@ -134,3 +136,8 @@ fn what_is_kept_is_listed() {
     c.remove_dataset("replay").unwrap();
     assert_eq!(c.datasets().unwrap(), []);
 }
+
+mod assets;
+mod cases;
+mod file;
+mod people;

@@ -236,7 +236,7 @@ impl Catalog {
         });
         let known = known.optional()?;
         if known.as_ref().is_some_and(|s| now.since(s.seen) >= USED_EVERY) {
-            self.write(|db| Ok(db.execute("UPDATE session SET seen = ?2 WHERE hash = ?1", params![hash, ns(now)])?))?;
+            self.write_if_free("UPDATE session SET seen = ?2 WHERE hash = ?1", params![hash, ns(now)])?;
         }
         Ok(known)
     }
@@ -296,7 +296,7 @@ impl Catalog {
         if let Some((t, _)) = &known
             && t.last_used.is_none_or(|used| now.since(used) >= USED_EVERY)
         {
-            self.write(|db| Ok(db.execute("UPDATE token SET used = ?2 WHERE id = ?1", params![t.id, ns(now)])?))?;
+            self.write_if_free("UPDATE token SET used = ?2 WHERE id = ?1", params![t.id, ns(now)])?;
         }
         Ok(known)
     }
