@@ -340,8 +340,11 @@ struct Past {
     excluded: Option<i64>,
 }
 
-/// Alerts that a scope may cover, the latest first; whether there are more.
-fn past(db: &Connection, scope: &Scope, since: Time) -> Result<(Vec<(i64, String, Past)>, bool), Error> {
+/// Alerts of the past, each with its dataset's number and name, and whether there are more.
+type Pasts = (Vec<(i64, String, Past)>, bool);
+
+/// Alerts that a scope may cover, the latest first.
+fn past(db: &Connection, scope: &Scope, since: Time) -> Result<Pasts, Error> {
     let mut w = crate::db::Where::default();
     w.and("a.last >= ?", [Sql::Integer(ns(since))]);
     if let Some(d) = &scope.detector {
