@@ -190,7 +190,7 @@ fn what_a_crash_left_is_removed() {
     }
     let store = open(&dir.0);
     assert_eq!(count(&store), 5);
-    assert_eq!(files(&dir.0.join("data"), ""), std::slice::from_ref(&live));
+    assert_eq!(files(&dir.0.join("data"), ""), std::slice::from_ref(live));
 }
 
 #[test]
