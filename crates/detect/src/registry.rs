@@ -107,8 +107,7 @@ impl Engine {
 
     /// How often each detector's tables were full, by the names of their budgets.
     pub fn full(&self) -> Vec<(&'static str, u64)> {
-        let of = |(i, d): (&&'static Info, &Box<dyn Detector + Send>)| i.budgets.iter().map(|b| b.name).zip(d.full()).collect::<Vec<_>>();
-        DETECTORS.iter().zip(&self.detectors).flat_map(of).collect()
+        DETECTORS.iter().zip(&self.detectors).flat_map(|(i, d)| i.budgets.iter().map(|b| b.name).zip(d.full())).collect()
     }
 }
 
