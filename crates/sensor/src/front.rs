@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Budget, Time, time::MILLISECOND};
 use vigie_capture::Frame;
-use vigie_decode::{Anomaly, Body, End, Packet, Span, decode, decode_datagram, rebuild};
+use vigie_decode::{Anomaly, Body, End, Packet, Span, TunnelKind, decode, decode_datagram, rebuild};
 use vigie_flow::defrag::{Defrag, Fate};
 
 /// A packet for a worker.
@@ -57,7 +57,7 @@ impl Front {
         &self.defrag
     }
 
-    /// Takes one frame; gives its packet to `each` where it has one for a worker. Of a tunnel over UDP the outer packet comes first: its
+    /// Takes one frame; gives its packet to `each` where it has one for a worker. Of VXLAN and GENEVE the outer packet comes first: its
     /// flow is told too, without what it carries.
     #[inline]
     pub(crate) fn frame(&mut self, frame: &Frame<'_>, mut each: impl FnMut(Item<'_>)) {
@@ -115,7 +115,7 @@ impl Front {
             Body::OtherIp if item.packet.proto == 50 => f.flow += 1,
             _ => return f.no_flow += 1,
         }
-        if direct && item.packet.tunnel_depth > 0 {
+        if direct && matches!(item.packet.tunnel, TunnelKind::Vxlan | TunnelKind::Geneve) {
             let mut outer = Packet::EMPTY;
             decode(&self.outside, frame.link.0, frame.data, frame.wire_len, &mut outer);
             if matches!(outer.body, Body::Udp) {
