@@ -13,7 +13,7 @@ mod packer;
 mod unpack;
 mod wire;
 
-pub use layout::{ENVELOPE, Layout, Leaf, arrow_schema, layout};
+pub use layout::{ENVELOPE, Layout, Leaf, Part, arrow_schema, layout};
 pub use pack::pack;
 pub use packer::{Limits, Packer};
 pub use unpack::{intern, unpack};

@@ -117,7 +117,7 @@ impl TableProvider for KindTable {
                 }
                 groups[i % n].push(p);
             }
-            let table = TableSchema::new(self.layout.arrow.clone(), origin_fields());
+            let table = TableSchema::builder(self.layout.arrow.clone()).with_table_partition_cols(origin_fields()).build();
             let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
             let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), format.file_source(table))
                 .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
