@@ -1,8 +1,6 @@
 //! What queries give, beside a loop over all rows in memory.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vigie_base::{Cidr, Ip, Time};

@@ -1,8 +1,6 @@
 //! What is acknowledged stays, once, whatever happens.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use vigie_base::Time;
@@ -52,7 +50,7 @@ fn nothing_acknowledged_is_lost_by_kill_9_and_nothing_comes_twice() {
     let mut acknowledged = 0;
     for _ in 0..times {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture"])
+            .args(["--exact", "durable::child", "--nocapture"])
             .env("VIGIE_STORE_TEST_CHILD", &dir.0)
             .stdout(Stdio::piped())
             .spawn()

@@ -1,10 +1,8 @@
 //! Real captures through the sensor, the link and the store: every event comes back as EVE would have written it. Run large by hand, the
-//! same prints bytes and times: `VIGIE_STORE_CAPTURES=FILE[,FILE...] VIGIE_STORE_COPIES=N cargo test --release -p vigie-store --test
+//! same prints bytes and times: `VIGIE_STORE_CAPTURES=FILE[,FILE...] VIGIE_STORE_COPIES=N cargo test --release -p vigie-store --test store
 //! captures -- --nocapture` (each copy is a day later).
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vigie_base::Time;
