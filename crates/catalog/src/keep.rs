@@ -271,7 +271,7 @@ impl To<'_> {
 }
 
 /// The alert for which a closed case opens again: benign and test cases stay closed where an exclusion covers all that is new.
-fn reopen<'a>(verdict: Option<Verdict>, grown: bool, open: Option<&'a str>) -> Option<&'a str> {
+fn reopen(verdict: Option<Verdict>, grown: bool, open: Option<&str>) -> Option<&str> {
     let stays = matches!(verdict, Some(Verdict::Benign | Verdict::Test));
     open.or((grown && !stays).then_some(""))
 }
