@@ -289,6 +289,8 @@ pub struct NewsFilter {
     pub limit: u32,
 }
 
+// Without statistics SQLite takes the first column of most indexes, the dataset, for a good choice: where it is not, `+ds` keeps it from
+// that, and CROSS JOIN keeps the order of tables.
 const ASSET: &str = "d.name, t.name, t.ip, t.mac, t.vendor, t.class, t.os, t.peers, t.services, t.first, t.last, t.net, n.first";
 const FROM: &str = "asset t CROSS JOIN dataset d ON d.id = t.ds LEFT JOIN network n ON n.ds = t.ds AND n.net = t.net";
 /// To count and to group by: without what the conditions do not ask for.
@@ -545,8 +547,8 @@ fn cases_of(db: &Connection, ds: i64, id: i64, mac: &str) -> Result<Vec<(String,
     let sql = format!(
         "SELECT c.id, c.state, c.score FROM cases c WHERE c.ds = ?1 AND c.excluded_by IS NULL AND c.id IN (
            SELECT e.case_id FROM case_entity e WHERE e.mac = ?3 AND e.ds = ?1
-           UNION SELECT e.case_id FROM asset_address x JOIN case_entity e ON e.ip = x.ip AND e.ds = ?1
-                 JOIN cases k ON k.ds = ?1 AND k.id = e.case_id
+           UNION SELECT e.case_id FROM asset_address x CROSS JOIN case_entity e ON e.ip = x.ip AND +e.ds = ?1
+                 CROSS JOIN cases k ON k.ds = ?1 AND k.id = e.case_id
                  WHERE x.ds = ?1 AND x.asset = ?2 AND x.first <= k.last + {NEAR} AND x.last >= k.first - {NEAR}
          ) ORDER BY c.last DESC, c.id LIMIT {TOLD_MAX}"
     );
@@ -569,8 +571,8 @@ fn view(db: &Connection, ds: i64, id: i64) -> Result<AssetView, Error> {
         .collect::<Result<_, _>>()?;
     let sql = format!(
         "SELECT x.ip, y.asset, a.name, max(x.first, y.first), min(x.last, y.last) FROM asset_address x
-         JOIN asset_address y ON y.ip = x.ip AND y.ds = x.ds AND y.asset <> x.asset AND y.first <= x.last AND y.last >= x.first
-         JOIN asset a ON a.ds = y.ds AND a.id = y.asset
+         CROSS JOIN asset_address y ON y.ip = x.ip AND +y.ds = x.ds AND y.asset <> x.asset AND y.first <= x.last AND y.last >= x.first
+         CROSS JOIN asset a ON a.ds = y.ds AND a.id = y.asset
          WHERE x.ds = ?1 AND x.asset = ?2 ORDER BY x.ip, y.asset LIMIT {TOLD_MAX}"
     );
     let shared = db
@@ -592,7 +594,7 @@ fn view(db: &Connection, ds: i64, id: i64) -> Result<AssetView, Error> {
 /// The asset of an Ethernet address; else the one that had an address at a time, or nearest to it.
 pub(crate) fn asset_at(db: &Connection, ds: i64, mac: Option<Mac>, ip: Option<Ip>, at: Time) -> Result<Option<u64>, Error> {
     if let Some(mac) = mac {
-        let mut s = db.prepare_cached("SELECT id FROM asset WHERE mac = ?2 AND ds = ?1 ORDER BY id LIMIT 1")?;
+        let mut s = db.prepare_cached("SELECT id FROM asset WHERE mac = ?2 AND +ds = ?1 ORDER BY id LIMIT 1")?;
         let id = s.query_row(params![ds, mac.to_string()], |r| r.get(0)).optional()?;
         if id.is_some() {
             return Ok(id);
@@ -719,8 +721,8 @@ fn json(k: &Known) -> Result<String, Error> {
 
 /// Ids of assets that had one of `k`'s addresses, with or without an Ethernet address of their own.
 fn neighbours(db: &Connection, ds: i64, k: &Known, with_mac: bool) -> Result<BTreeSet<u64>, Error> {
-    let sql = "SELECT DISTINCT x.asset FROM asset_address x JOIN asset a ON a.ds = x.ds AND a.id = x.asset
-               WHERE x.ip = ?2 AND x.ds = ?1 AND (a.mac <> '') = ?3 ORDER BY x.asset LIMIT 64";
+    let sql = "SELECT DISTINCT x.asset FROM asset_address x CROSS JOIN asset a ON a.ds = x.ds AND a.id = x.asset
+               WHERE x.ip = ?2 AND +x.ds = ?1 AND (a.mac <> '') = ?3 ORDER BY x.asset LIMIT 64";
     let mut s = db.prepare_cached(sql)?;
     let mut out = BTreeSet::new();
     for ip in k.addresses.iter().map(|a| a.ip).filter(|ip| !ip.is_link_local()).collect::<BTreeSet<_>>() {
@@ -750,7 +752,7 @@ fn owner_of(db: &Connection, ds: i64, k: &Known) -> Result<Option<u64>, Error> {
 fn namesake(db: &Connection, ds: i64, k: &Known) -> Result<Option<Known>, Error> {
     let names: BTreeSet<String> = k.own_names().collect();
     let mut found = BTreeMap::new();
-    let mut s = db.prepare_cached("SELECT id FROM asset WHERE ds = ?1 AND name = ?2 AND mac = '' AND id <> ?3 LIMIT 8")?;
+    let mut s = db.prepare_cached("SELECT id FROM asset WHERE ds = ?1 AND name = ?2 AND +mac = '' AND id <> ?3 LIMIT 8")?;
     for name in k.names.iter().filter(|n| names.contains(&n.name.to_lowercase())) {
         for id in s.query_map(params![ds, name.name, k.id as i64], |r| r.get::<_, u64>(0))? {
             let id = id?;
@@ -898,8 +900,8 @@ fn read_declared(r: &Row<'_>) -> rusqlite::Result<Declared> {
 fn declared_of(db: &Connection, ds: i64, mac: Option<Mac>, ip: Option<Ip>, name: &str) -> Result<Option<Declared>, Error> {
     // What names another Ethernet address or another address is of another device.
     let sql = format!(
-        "SELECT {DECLARED} FROM declared WHERE ds = ?1 AND (mac = ?2 OR (ip = ?3 AND (mac IS NULL OR ?2 IS NULL))
-           OR (name = ?4 COLLATE NOCASE AND name <> '' AND ip IS NULL AND mac IS NULL))
+        "SELECT {DECLARED} FROM declared WHERE (ds = ?1 AND mac = ?2) OR (ds = ?1 AND ip = ?3 AND (mac IS NULL OR ?2 IS NULL))
+           OR (ds = ?1 AND name = ?4 COLLATE NOCASE AND name <> '' AND ip IS NULL AND mac IS NULL)
          ORDER BY mac = ?2 DESC, ip = ?3 DESC, id LIMIT 1"
     );
     let args = params![ds, mac.map(|m| m.to_string()), ip.map(|i| i.0), name];
@@ -939,8 +941,8 @@ impl Catalog {
             for d in &rows {
                 let (ip, mac) = (d.ip.map(|i| i.0), d.mac.map(|m| m.to_string()));
                 let sql = format!(
-                    "SELECT {DECLARED}, id FROM declared WHERE ds = ?1 AND (mac = ?2 OR (ip = ?3 AND (mac IS NULL OR ?2 IS NULL))
-                       OR (name = ?4 COLLATE NOCASE AND name <> '' AND (mac IS NULL OR ?2 IS NULL) AND (ip IS NULL OR ?3 IS NULL)))
+                    "SELECT {DECLARED}, id FROM declared WHERE (ds = ?1 AND mac = ?2) OR (ds = ?1 AND ip = ?3 AND (mac IS NULL OR ?2 IS NULL))
+                       OR (ds = ?1 AND name = ?4 COLLATE NOCASE AND name <> '' AND (mac IS NULL OR ?2 IS NULL) AND (ip IS NULL OR ?3 IS NULL))
                      ORDER BY mac = ?2 DESC, ip = ?3 DESC, id LIMIT 1"
                 );
                 let old =

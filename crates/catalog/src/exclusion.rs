@@ -270,8 +270,9 @@ impl Catalog {
                 params![scope.to_json().to_string(), owner, reason, ns(now), expires.map(ns)],
             )?;
             let id = db.last_insert_rowid();
-            for (ds, dataset, alert) in past(db, scope, Time(0))?.0 {
-                if alert.excluded.is_none() && scope.covers(&dataset, &alert.alert.finding, &InCatalog { db, ds }) {
+            for alert in past(db, scope, Time(0))?.0 {
+                let ds = alert.ds;
+                if alert.excluded.is_none() && scope.covers(&alert.dataset, &alert.alert.finding, &InCatalog { db, ds }) {
                     let sql = "UPDATE alert SET excluded_by = ?3 WHERE ds = ?1 AND id = ?2";
                     db.prepare_cached(sql)?.execute(params![ds, alert.alert.id, id])?;
                 }
@@ -304,7 +305,8 @@ impl Catalog {
         let (all, more) = past(&db, scope, since)?;
         let mut out = Preview { looked_at: all.len() as u64, more, ..Preview::default() };
         let mut hidden: Vec<(i64, String, String)> = Vec::new();
-        for (ds, dataset, a) in all {
+        for a in all {
+            let (ds, dataset) = (a.ds, a.dataset);
             if a.excluded.is_none() && scope.covers(&dataset, &a.alert.finding, &InCatalog { db: &db, ds }) {
                 out.alerts += 1;
                 if let Some(case) = a.case.filter(|c| !hidden.iter().any(|h| h.0 == ds && h.2 == *c)) {
@@ -335,16 +337,15 @@ impl Catalog {
 
 /// An alert of the past.
 struct Past {
+    ds: i64,
+    dataset: String,
     alert: Alert,
     case: Option<String>,
     excluded: Option<i64>,
 }
 
-/// Alerts of the past, each with its dataset's number and name, and whether there are more.
-type Pasts = (Vec<(i64, String, Past)>, bool);
-
-/// Alerts that a scope may cover, the latest first.
-fn past(db: &Connection, scope: &Scope, since: Time) -> Result<Pasts, Error> {
+/// Alerts that a scope may cover, the latest first; whether there are more.
+fn past(db: &Connection, scope: &Scope, since: Time) -> Result<(Vec<Past>, bool), Error> {
     let mut w = crate::db::Where::default();
     w.and("a.last >= ?", [Sql::Integer(ns(since))]);
     if let Some(d) = &scope.detector {
@@ -367,7 +368,7 @@ fn past(db: &Connection, scope: &Scope, since: Time) -> Result<Pasts, Error> {
         if let Some(alert) = read_alert(&r.get::<_, String>(2)?)
             && count <= PREVIEW_MAX
         {
-            out.push((r.get(0)?, r.get(1)?, Past { alert, case: r.get(3)?, excluded: r.get(4)? }));
+            out.push(Past { ds: r.get(0)?, dataset: r.get(1)?, alert, case: r.get(3)?, excluded: r.get(4)? });
         }
     }
     Ok((out, count > PREVIEW_MAX))
