@@ -70,13 +70,13 @@ export async function habits({ browser, base, account, mock, check }) {
   await part('the menu of a value filters, excludes and counts', async () => {
     await go('/explore?last=7d')
     await page.locator('.row .value.mono').first().click()
-    await page.locator('.menu-item').nth(4).click()
+    await page.locator('.menu .menu-item').nth(4).click()
     await page.locator('.menu .spark').waitFor()
-    await page.locator('.menu-item').first().click()
+    await page.locator('.menu .menu-item').first().click()
     await page.waitForURL(/q=src_ip/)
     await page.locator('.row').first().waitFor()
     await page.locator('.row .value.mono').first().click()
-    await page.locator('.menu-item').nth(1).click()
+    await page.locator('.menu .menu-item').nth(1).click()
     await page.waitForURL(/q=-src_ip/)
   })
   await part('fields complete as one types', async () => {

@@ -84,21 +84,24 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
             const own = a === b
             // Words stand over the arrow where there is room, beside it otherwise.
             const middle = (a + b) / 2
-            const room = Math.max(between, 150)
+            const what = short(step.what, Math.floor(Math.max(between, 150, Math.abs(b - a)) / 6.2))
+            const when = clock(Date.parse(step.ts), lang).replace(/[.,]\d+$/, '')
+            const machines = `${step.from.ip} → ${step.to.ip}`
             return (
               <g
                 key={i}
                 className={step.flow_id ? 'step step-link' : 'step'}
                 role={step.flow_id ? 'button' : undefined}
                 tabIndex={step.flow_id ? 0 : undefined}
-                aria-label={`${clock(Date.parse(step.ts), lang)} ${step.from.ip} → ${step.to.ip} ${step.what}`}
+                // What is seen stands in the name as it is seen; what was cut follows.
+                aria-label={`${when} ${what} (${machines}${what === step.what ? '' : `, ${step.what}`})`}
                 onClick={() => step.flow_id && onStep(step)}
                 onKeyDown={(event) => event.key === 'Enter' && step.flow_id && onStep(step)}
               >
                 <rect className="step-area" x={0} width={width} y={y - 26} height={STEP} rx={4} />
                 {time > 0 && (
                   <text className="step-time" x={0} y={y + 3}>
-                    {clock(Date.parse(step.ts), lang).replace(/[.,]\d+$/, '')}
+                    {when}
                   </text>
                 )}
                 {own ? (
@@ -107,7 +110,7 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
                   <line className="step-line" x1={a + (b > a ? 3 : -3)} x2={b + (b > a ? -3 : 3)} y1={y} y2={y} markerEnd="url(#head)" />
                 )}
                 <text className="step-what" x={own ? a + 24 : middle} y={own ? y + 2 : y - 7} textAnchor={own ? 'start' : 'middle'}>
-                  {short(step.what, Math.floor(Math.max(room, Math.abs(b - a)) / 6.2))}
+                  {what}
                   <title>{step.what}</title>
                 </text>
               </g>

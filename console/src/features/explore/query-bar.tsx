@@ -93,7 +93,7 @@ export function QueryBar({ value, fields, wrong, onChange }: { value: string; fi
         />
         <button className="button button-main">{t('explore.ask')}</button>
         {offers.length > 0 && (
-          <ComboboxPopover className="popover offers" gutter={4} sameWidth portal aria-label={t('explore.offers')}>
+          <ComboboxPopover className="popover offers" gutter={4} sameWidth portal unmountOnHide aria-label={t('explore.offers')}>
             {offers.map((offer) => (
               <ComboboxItem key={offer.shown} className="menu-item offer" value={offer.shown} setValueOnClick={false} hideOnClick={false} onClick={() => take(offer.insert)}>
                 <span className="mono">{offer.shown}</span>
