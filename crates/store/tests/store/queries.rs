@@ -324,7 +324,7 @@ fn filters_of_any_text_are_borne() {
     assert!(good > 300 && bad > 300, "{good} {bad}");
     let deep = "(".repeat(100_000);
     assert!(Filter::parse(&deep, &all).is_err());
-    assert!(Filter::parse(&"-".repeat(9_000), &all).is_err());
+    assert!(Filter::parse(&"-".repeat(9_000), &all).is_ok());
     let e = Filter::parse("dns.rcod:NXDOMAIN", &all).unwrap_err();
     assert_eq!((e.offset, e.nearest.as_deref()), (0, Some("dns.rcode")));
     assert_eq!(Filter::parse("dest_port:https", &all).unwrap_err().to_string(), "at character 11: dest_port is a number");
