@@ -185,7 +185,6 @@ export function CasesPage() {
               compact={(row) => (
                 <>
                   <span className="compact-first">
-                    <Severity level={row.severity} word={false} />
                     <span className="strong">{row.title}</span>
                   </span>
                   <span className="compact-second">
