@@ -16,6 +16,7 @@ mod person;
 mod tls;
 mod up;
 mod web;
+mod words;
 
 pub use api::openapi;
 pub use client::{Client, Reply};

@@ -28,7 +28,7 @@ pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
 pub use maintain::{Done, Retention};
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
-pub use render::Form;
+pub use render::{Form, csv_line};
 
 use files::LiveFile;
 use journal::Journal;

@@ -82,13 +82,14 @@ impl SqlRows {
         let rows = self.batches.iter().flat_map(|b| (0..b.num_rows()).map(|row| b.columns().iter().map(|c| cell(value(c, row))).collect()));
         match form {
             Form::Json => self.objects().map(|o| Value::Object(o).to_string() + "\n").collect(),
-            Form::Csv => std::iter::once(names).chain(rows).map(|row: Vec<String>| csv(&row)).collect(),
+            Form::Csv => std::iter::once(names).chain(rows).map(|row: Vec<String>| csv_line(&row)).collect(),
             Form::Table => table(names, rows.collect()),
         }
     }
 }
 
-fn csv(row: &[String]) -> String {
+/// A row of CSV (RFC 4180), its line end included.
+pub fn csv_line(row: &[String]) -> String {
     let quoted = |text: &String| match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.clone(),

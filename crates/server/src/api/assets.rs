@@ -2,13 +2,14 @@
 
 use crate::api::cases::{self, CaseRow};
 use crate::api::rows::{Scope, quoted, rows};
-use crate::api::{instant, limit, time_text, words};
+use crate::api::{instant, limit, parted, time_text};
 use crate::app::{App, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,7 +33,11 @@ pub(crate) struct AssetRow {
     dataset: String,
     /// Its best name, else its Ethernet address, else an address.
     name: String,
+    /// The address that it had last.
     ip: Option<String>,
+    /// In a list the last one; in a report all.
+    ips: Vec<String>,
+    names: Vec<String>,
     mac: Option<String>,
     vendor: Option<String>,
     class: String,
@@ -94,6 +99,8 @@ fn told(a: vigie_catalog::AssetRow) -> AssetRow {
     AssetRow {
         id: id_text(a.id),
         dataset: a.dataset,
+        ips: a.ip.iter().map(ToString::to_string).collect(),
+        names: vec![a.name.clone()],
         name: a.name,
         ip: a.ip.map(|ip| ip.to_string()),
         mac: a.mac.map(|m| m.to_string()),
@@ -155,7 +162,7 @@ impl AssetQuery {
                 ));
             }
         };
-        let all = |text: &Option<String>| words(text.as_deref()).into_iter().map(str::to_owned).collect();
+        let all = |text: &Option<String>| parted(text.as_deref()).into_iter().map(str::to_owned).collect();
         Ok(AssetFilter {
             dataset: self.dataset.clone(),
             text: self.q.clone(),
@@ -203,8 +210,6 @@ pub(crate) async fn list(
 pub(crate) struct AssetReport {
     #[serde(flatten)]
     row: AssetRow,
-    ips: Vec<String>,
-    names: Vec<String>,
     /// Ids under which it was known before.
     aliases: Vec<String>,
     facts: Vec<Fact>,
@@ -250,6 +255,8 @@ struct Port {
     software: Option<String>,
     flows: u64,
     clients: u64,
+    /// Whether it was first seen on a network that was known.
+    new: bool,
     first_seen: String,
     last_seen: String,
 }
@@ -279,17 +286,18 @@ pub(crate) struct News {
     /// `device`, `service`, `peer` or `protocol`.
     what: &'static str,
     /// `tcp/443`, a peer's address, a protocol; empty for a device.
-    key: String,
+    text: String,
     asset_id: String,
     name: String,
     dataset: String,
 }
 
 pub(crate) fn news(n: vigie_catalog::News) -> News {
-    News { ts: time_text(n.first), what: n.kind.name(), key: n.key, asset_id: id_text(n.asset), name: n.name, dataset: n.dataset }
+    News { ts: time_text(n.first), what: n.kind.name(), text: n.key, asset_id: id_text(n.asset), name: n.name, dataset: n.dataset }
 }
 
-fn port(p: &KnownPort) -> Port {
+fn port(p: &KnownPort, news: &[News]) -> Port {
+    let key = format!("{}/{}", p.proto, p.port);
     Port {
         proto: p.proto.clone(),
         port: p.port,
@@ -297,6 +305,7 @@ fn port(p: &KnownPort) -> Port {
         software: p.software.clone(),
         flows: p.flows(),
         clients: p.clients,
+        new: news.iter().any(|n| n.what == "service" && n.text == key),
         first_seen: time_text(p.first()),
         last_seen: time_text(p.last()),
     }
@@ -337,10 +346,8 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
     }
     let filter =
         NewsFilter { dataset: Some(view.row.dataset.clone()), asset: Some(view.row.id), limit: NEWS_TOLD, ..NewsFilter::default() };
-    let changes = c.news(&filter)?.rows.into_iter().map(news).collect();
+    let changes: Vec<News> = c.news(&filter)?.rows.into_iter().map(news).collect();
     Ok(Some(AssetReport {
-        ips: known.addresses.iter().map(|a| a.ip.to_string()).collect(),
-        names: known.names.iter().map(|n| n.name.clone()).collect(),
         aliases: view.aliases.iter().map(|id| id_text(*id)).collect(),
         facts: known
             .current_facts()
@@ -359,8 +366,8 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
             .iter()
             .map(|a| Address { ip: a.ip.to_string(), first_seen: time_text(a.first), last_seen: time_text(a.last) })
             .collect(),
-        services_list: known.services.iter().map(port).collect(),
-        uses: known.uses.iter().map(port).collect(),
+        services_list: known.services.iter().map(|p| port(p, &changes)).collect(),
+        uses: known.uses.iter().map(|p| port(p, &[])).collect(),
         differences: view
             .differences
             .into_iter()
@@ -379,7 +386,11 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
             .collect(),
         cases: cases_told,
         changes,
-        row: told(view.row),
+        row: AssetRow {
+            ips: known.addresses.iter().map(|a| a.ip.to_string()).collect(),
+            names: known.names.iter().map(|n| n.name.clone()).collect(),
+            ..told(view.row)
+        },
     }))
 }
 
@@ -542,7 +553,8 @@ pub(crate) async fn activity(
 /// Into which dataset, and whether what is not in the file is forgotten.
 #[derive(Clone, Deserialize, IntoParams)]
 pub(crate) struct DeclaredInto {
-    dataset: String,
+    /// Needed where there are several.
+    dataset: Option<String>,
     #[serde(default)]
     replace: bool,
 }
@@ -550,11 +562,30 @@ pub(crate) struct DeclaredInto {
 /// What an import of declared assets did.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeclaredDone {
-    added: u64,
-    changed: u64,
-    same: u64,
-    /// Lines that were not taken, with why.
-    errors: Vec<String>,
+    /// Devices in the file.
+    read: u64,
+    /// Those of them that were seen.
+    matched: u64,
+    /// Those that were never seen, by name or address.
+    unknown: Vec<String>,
+    /// Lines that were not taken.
+    errors: Vec<LineError>,
+}
+
+/// A line that was not taken.
+#[derive(Serialize, ToSchema)]
+struct LineError {
+    line: u64,
+    text: String,
+}
+
+/// The dataset that is meant: the one named, else the only one there is.
+fn meant(c: &Catalog, asked: Option<String>) -> Result<String, Error> {
+    match (asked, c.datasets()?.as_slice()) {
+        (Some(name), _) => Ok(name),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, _) => Err(Error::Refused("say which dataset is meant: dataset=NAME".to_owned())),
+    }
 }
 
 /// Declare assets: CSV with a line of names (name, ip, mac, class, owner, place, criticality)
@@ -568,10 +599,57 @@ pub(crate) async fn declare(
 ) -> Answer<Json<DeclaredDone>> {
     let done = app
         .catalog(move |c, now| {
-            let done = c.import_declared(&into.dataset, &csv, into.replace, &who.name, now)?;
-            c.audit(&who.name, "asset.declare", &into.dataset, &json!({"added": done.added, "changed": done.changed}), now)?;
-            Ok(done)
+            let dataset = meant(c, into.dataset)?;
+            let done = c.import_declared(&dataset, &csv, into.replace, &who.name, now)?;
+            c.audit(&who.name, "asset.declare", &dataset, &json!({"added": done.added, "changed": done.changed}), now)?;
+            let read = done.added + done.changed + done.same;
+            let unseen = c.compare_declared(&dataset)?.unseen;
+            let label = |d: &vigie_catalog::Declared| match (d.name.as_str(), d.ip, d.mac) {
+                ("", Some(ip), _) => ip.to_string(),
+                ("", None, Some(mac)) => mac.to_string(),
+                (name, _, _) => name.to_owned(),
+            };
+            let errors = done.errors.iter().map(|e| LineError {
+                line: e.split(|c: char| !c.is_ascii_digit()).find_map(|w| w.parse().ok()).unwrap_or(0),
+                text: e.clone(),
+            });
+            Ok(DeclaredDone {
+                read,
+                matched: read.saturating_sub(unseen.len() as u64),
+                unknown: unseen.iter().map(label).collect(),
+                errors: errors.collect(),
+            })
         })
         .await?;
-    Ok(Json(DeclaredDone { added: done.added, changed: done.changed, same: done.same, errors: done.errors }))
+    Ok(Json(done))
+}
+
+/// What is declared, as the CSV that can be declared again
+#[utoipa::path(get, path = "/assets/declared", tag = "assets", params(DeclaredInto), responses((status = 200, content_type = "text/csv", body = String)))]
+pub(crate) async fn declared(State(app): State<Arc<App>>, _may: Viewer, Query(of): Query<DeclaredInto>) -> Answer<Response> {
+    let csv = app
+        .catalog(move |c, _| {
+            let dataset = meant(c, of.dataset)?;
+            let mut all = c.compare_declared(&dataset)?.unseen;
+            let mut filter = AssetFilter { dataset: Some(dataset), limit: PAGE_MAX as u32, ..AssetFilter::default() };
+            loop {
+                let page = c.assets(&filter)?;
+                all.extend(page.rows.into_iter().filter_map(|a| a.declared));
+                filter.cursor = page.next;
+                if filter.cursor.is_none() {
+                    break;
+                }
+            }
+            all.sort_by(|a, b| (&a.name, a.ip, a.mac).cmp(&(&b.name, b.ip, b.mac)));
+            let mut out = "name,ip,mac,class,owner,place,criticality\r\n".to_owned();
+            for d in all {
+                let (ip, mac) = (d.ip.map(|ip| ip.to_string()).unwrap_or_default(), d.mac.map(|m| m.to_string()).unwrap_or_default());
+                out += &vigie_store::csv_line(&[d.name, ip, mac, d.class, d.owner, d.place, d.criticality]);
+            }
+            Ok(out)
+        })
+        .await?;
+    let disposition = HeaderValue::from_static("attachment; filename=\"declared.csv\"");
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)], csv)
+        .into_response())
 }

@@ -1,15 +1,19 @@
 //! What needs a person.
 
 use crate::api::assets::id_text;
-use crate::api::{instant, limit, time_text, words};
+use crate::api::rows::quoted;
+use crate::api::{instant, limit, parted, time_text};
 use crate::app::{App, Change, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
+use crate::words;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vigie_base::Time;
@@ -17,6 +21,7 @@ use vigie_case::{Severity, TellCase};
 use vigie_catalog::{CaseChange, CaseFilter, CaseSort, Catalog, Error, State as Stage, TrailRow as Kept, Verdict};
 use vigie_detect::registry::template;
 use vigie_detect::{Entity, Lang};
+use vigie_store::{Form, SqlLimits};
 
 /// Cases of a page at most.
 const PAGE_MAX: usize = 500;
@@ -82,6 +87,7 @@ pub(crate) struct CaseReport {
     checks: Vec<String>,
     actions: Vec<String>,
     alerts: Vec<Alert>,
+    timeline: Vec<Step>,
     trail: Vec<TrailRow>,
 }
 
@@ -96,7 +102,44 @@ struct Alert {
     summary: String,
     entities: Vec<Who>,
     /// Flows behind it.
-    evidence: Vec<u64>,
+    evidence: Vec<String>,
+}
+
+/// Who touched whom, in order of time.
+#[derive(Serialize, ToSchema)]
+struct Step {
+    ts: String,
+    from: Side,
+    to: Side,
+    what: String,
+    /// The first flow behind it.
+    flow_id: Option<String>,
+}
+
+/// A machine at one end of a step.
+#[derive(Clone, Serialize, ToSchema)]
+struct Side {
+    ip: String,
+    name: Option<String>,
+}
+
+/// Steps told of one alert: a sweep touches many.
+const STEPS_MAX: usize = 8;
+
+/// What an alert did, from who acts to those who are acted on.
+fn steps(alert: &Alert) -> Vec<Step> {
+    let side = |w: &Who| w.ip.clone().map(|ip| Side { ip, name: w.name.clone() });
+    let (acts, others): (Vec<&Who>, Vec<&Who>) = alert.entities.iter().partition(|w| matches!(w.role, "attacker" | "client" | "subject"));
+    let Some(from) = acts.first().and_then(|w| side(w)) else { return Vec::new() };
+    let to = others.into_iter().filter_map(side).take(STEPS_MAX);
+    let step = |to| Step {
+        ts: alert.first_seen.clone(),
+        from: from.clone(),
+        to,
+        what: alert.summary.clone(),
+        flow_id: alert.evidence.first().cloned(),
+    };
+    to.map(step).collect()
 }
 
 /// A comment, or a change.
@@ -106,11 +149,16 @@ pub(crate) struct TrailRow {
     who: String,
     /// `comment`, `state`, `verdict`, `owner`, `opened` or `reopened`.
     action: String,
-    text: String,
+    /// Of a comment, or what reopened the case.
+    text: Option<String>,
+    /// The new state, verdict or owner.
+    to: Option<String>,
 }
 
 fn trail(row: Kept) -> TrailRow {
-    TrailRow { ts: time_text(row.at), who: row.who, action: row.kind, text: row.text }
+    let is_change = matches!(row.kind.as_str(), "state" | "verdict" | "owner");
+    let (text, to) = if is_change { (None, Some(row.text)) } else { (Some(row.text), None) };
+    TrailRow { ts: time_text(row.at), who: row.who, action: row.kind, text, to }
 }
 
 /// An entity, with what is known of the machine that it means.
@@ -231,8 +279,8 @@ impl CaseQuery {
         };
         Ok(CaseFilter {
             dataset: self.dataset.clone(),
-            states: words(self.state.as_deref()).into_iter().map(stage).collect::<Answer<_>>()?,
-            severities: words(self.severity.as_deref()).into_iter().map(severity).collect::<Answer<_>>()?,
+            states: parted(self.state.as_deref()).into_iter().map(stage).collect::<Answer<_>>()?,
+            severities: parted(self.severity.as_deref()).into_iter().map(severity).collect::<Answer<_>>()?,
             owner: self.owner.as_deref().map(|o| if o == "none" { String::new() } else { o.to_owned() }),
             text: self.q.clone(),
             from: instant("from", self.from.as_deref())?,
@@ -306,13 +354,15 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: Lang) -> Result<Op
                 last_seen: time_text(f.last),
                 summary: summary.clone(),
                 entities: f.entities.iter().map(|e| who(c, &kept.dataset, e, f.last)).collect::<Result<_, _>>()?,
-                evidence: f.evidence.clone(),
+                evidence: f.evidence.iter().map(ToString::to_string).collect(),
             });
         }
     }
     let trail = c.trail(&kept.id, Some(&kept.dataset))?.into_iter().map(trail).collect();
     let (story, innocent, checks, actions) = told.map(|t| (t.story, t.innocent, t.checks, t.actions)).unwrap_or_default();
-    Ok(Some(CaseReport { row, story, innocent, checks, actions, alerts, trail }))
+    let mut timeline: Vec<Step> = alerts.iter().flat_map(steps).collect();
+    timeline.sort_by(|a, b| a.ts.cmp(&b.ts));
+    Ok(Some(CaseReport { row, story, innocent, checks, actions, alerts, timeline, trail }))
 }
 
 /// What is to change.
@@ -416,7 +466,7 @@ pub(crate) struct BulkChange {
 pub(crate) struct BulkDone {
     changed: usize,
     /// Those that could not be changed.
-    failed: Vec<String>,
+    conflicts: Vec<String>,
 }
 
 /// Change many cases at once
@@ -431,18 +481,128 @@ pub(crate) async fn bulk(State(app): State<Arc<App>>, Analyst(who): Analyst, Jso
     }
     let done = app
         .catalog(move |c, now| {
-            let mut done = BulkDone { changed: 0, failed: Vec::new() };
+            let mut done = BulkDone { changed: 0, conflicts: Vec::new() };
             for id in bulk.ids {
                 match c.change_case(&id, bulk.dataset.as_deref(), &wanted, &who.name, now) {
                     Ok(_) => done.changed += 1,
-                    Err(Error::Refused(_) | Error::Missing(_) | Error::Conflict(_)) => done.failed.push(id),
+                    Err(Error::Refused(_) | Error::Missing(_) | Error::Conflict(_)) => done.conflicts.push(id),
                     Err(e) => return Err(e),
                 }
             }
-            c.audit(&who.name, "case.bulk", "", &json!({"changed": done.changed, "failed": done.failed}), now)?;
+            c.audit(&who.name, "case.bulk", "", &json!({"changed": done.changed, "conflicts": done.conflicts}), now)?;
             Ok(done)
         })
         .await?;
     app.changes.tell(Change::Cases);
     Ok(Json(done))
+}
+
+/// Which file.
+#[derive(Clone, Deserialize, IntoParams)]
+pub(crate) struct FileOf {
+    dataset: Option<String>,
+    lang: Option<String>,
+}
+
+/// A case as one page that needs nothing beside it
+#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", params(("id" = String, Path), FileOf),
+    responses((status = 200, content_type = "text/html", body = String), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn export(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(of): Query<FileOf>,
+) -> Answer<Response> {
+    let lang = language(of.lang.as_deref(), &headers);
+    let asked = format!("case {id} export");
+    let name = format!("case-{}.html", id.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>());
+    let report = app.catalog(move |c, _| report(c, &id, of.dataset.as_deref(), lang)).await?.ok_or_else(|| Refusal::not_found("case"))?;
+    app.read_by(&who, &headers, asked, 1).await?;
+    attachment("text/html; charset=utf-8", &name, page(&report, lang).into_bytes())
+}
+
+fn attachment(media: &'static str, name: &str, body: Vec<u8>) -> Answer<Response> {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+}
+
+/// Text as HTML shows it.
+fn safe(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn page(report: &CaseReport, lang: Lang) -> String {
+    let row = &report.row;
+    let title = |key| format!("<h2>{}</h2>\n", words::heading(lang, key));
+    let list = |items: &[String]| format!("<ul>{}</ul>\n", items.iter().map(|i| format!("<li>{}</li>", safe(i))).collect::<String>());
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{}</title>\n<style>body{{font:16px/1.5 system-ui,sans-serif;\
+         max-width:46rem;margin:2rem auto;padding:0 1rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}code{{font-size:.9em}}</style></head><body>\n\
+         <h1>{}</h1>\n<p>{} &middot; {} &middot; {} &ndash; {} (UTC) &middot; <code>{}</code></p>\n",
+        if lang == Lang::Fr { "fr" } else { "en" },
+        safe(&row.title),
+        safe(&row.title),
+        row.severity,
+        row.score,
+        row.first_seen,
+        row.last_seen,
+        row.id
+    );
+    out += &format!("{}<p>{}</p>\n", title("story"), safe(&report.story));
+    out += &title("reasons");
+    out += "<table>";
+    row.reasons.iter().for_each(|r| out += &format!("<tr><td>+{}</td><td>{}</td></tr>", r.points, safe(&r.text)));
+    out += &format!("</table>\n{}<p>{}</p>\n", title("innocent"), safe(&report.innocent));
+    out += &format!("{}{}{}{}", title("checks"), list(&report.checks), title("actions"), list(&report.actions));
+    out += &title("who");
+    out += "<table>";
+    for e in &row.entities {
+        let of = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
+        out += &format!(
+            "<tr><td>{}</td><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
+            e.role,
+            of(&e.ip),
+            of(&e.mac),
+            of(&e.name)
+        );
+    }
+    out += &format!("</table>\n{}", title("alerts"));
+    let alerts: Vec<String> = report.alerts.iter().map(|a| format!("{}: {} ({})", a.first_seen, a.summary, a.count)).collect();
+    out += &format!("{}{}<table>", list(&alerts), title("trail"));
+    for t in &report.trail {
+        let said = t.text.as_deref().or(t.to.as_deref()).unwrap_or_default();
+        out += &format!("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", t.ts, safe(&t.who), safe(&t.action), safe(said));
+    }
+    out += "</table>\n</body></html>\n";
+    out
+}
+
+/// Flows of a case in its file at most.
+const FLOWS_MAX: usize = 5_000;
+
+/// The flows behind a case, as CSV
+#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", params(("id" = String, Path), FileOf),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn flows(
+    State(app): State<Arc<App>>,
+    Viewer(who): Viewer,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(of): Query<FileOf>,
+) -> Answer<Response> {
+    let (asked, dataset) = (id.clone(), of.dataset);
+    let kept = app.catalog(move |c, _| c.case(&asked, dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
+    let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
+    let ids: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect();
+    let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
+    let sql = format!(
+        "SELECT ts, flow_id, src_ip, src_port, dest_ip, dest_port, proto, app_proto, pkts_toserver, pkts_toclient, bytes_toserver, bytes_toclient, state \
+         FROM flow WHERE dataset = {} AND flow_id IN ({list}) ORDER BY ts, flow_id",
+        quoted(&kept.dataset)
+    );
+    let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX }).await?;
+    app.read_by(&who, &headers, format!("case {} flows", kept.id), ids.len()).await?;
+    attachment("text/csv; charset=utf-8", &format!("case-{}-flows.csv", kept.id), rows.text(Form::Csv).into_bytes())
 }

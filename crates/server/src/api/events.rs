@@ -1,6 +1,6 @@
 //! Who talked to whom, when.
 
-use crate::api::{instant, limit, time_text, words};
+use crate::api::{instant, limit, parted, time_text};
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
@@ -64,7 +64,7 @@ impl EventQuery {
             ..vigie_store::Query::default()
         };
         let known = store.schemas();
-        for word in words(self.kind.as_deref()) {
+        for word in parted(self.kind.as_deref()) {
             match known.iter().find(|s| s.kind == word && !s.internal) {
                 Some(schema) => query.kinds.push(schema.kind.to_owned()),
                 None => return Err(Refusal::parameter("kind", format!("there is no kind of event `{word}`; /events/fields lists them"))),

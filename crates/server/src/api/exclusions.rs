@@ -1,12 +1,13 @@
 //! "Normal here": what need not be told again, with who said so, why, and until when.
 
+use crate::api::cases::{self, CaseRow};
 use crate::api::time_text;
-use crate::app::{App, Change, now};
+use crate::app::{App, Change, language, now};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -122,7 +123,7 @@ pub(crate) struct Thought {
 pub(crate) struct Preview {
     alerts: u64,
     /// The first of them.
-    cases: Vec<Hidden>,
+    cases: Vec<CaseRow>,
     cases_total: u64,
     /// Alerts that were looked at.
     looked_at: u64,
@@ -130,21 +131,30 @@ pub(crate) struct Preview {
     more: bool,
 }
 
-/// A case that would have been hidden.
-#[derive(Serialize, ToSchema)]
-struct Hidden {
-    dataset: String,
-    id: String,
-}
-
 /// What an exclusion would have hidden
 #[utoipa::path(post, path = "/exclusions/preview", tag = "cases", request_body = Thought,
     responses((status = 200, body = Preview), (status = 422, body = crate::error::ErrorBody)))]
-pub(crate) async fn preview(State(app): State<Arc<App>>, _may: Analyst, Json(thought): Json<Thought>) -> Answer<Json<Preview>> {
+pub(crate) async fn preview(
+    State(app): State<Arc<App>>,
+    _may: Analyst,
+    headers: HeaderMap,
+    Json(thought): Json<Thought>,
+) -> Answer<Json<Preview>> {
     let scope = scope(&thought.scope)?;
     let week_ago = Time(now().0.saturating_sub(PREVIEW_DAYS * 86_400 * SECOND));
     let since = crate::api::instant("since", thought.since.as_deref())?.unwrap_or(week_ago);
-    let p = app.catalog(move |c, _| c.preview_exclusion(&scope, since)).await?;
-    let cases = p.cases.into_iter().map(|(dataset, id)| Hidden { dataset, id }).collect();
+    let lang = language(None, &headers);
+    let (p, cases) = app
+        .catalog(move |c, _| {
+            let p = c.preview_exclusion(&scope, since)?;
+            let mut told = Vec::new();
+            for (dataset, id) in &p.cases {
+                if let Some(row) = c.case(id, Some(dataset))? {
+                    told.push(cases::tell(c, &row, lang)?.0);
+                }
+            }
+            Ok((p, told))
+        })
+        .await?;
     Ok(Json(Preview { alerts: p.alerts, cases, cases_total: p.cases_total, looked_at: p.looked_at, more: p.more }))
 }

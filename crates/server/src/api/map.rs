@@ -36,8 +36,8 @@ struct Group {
     label: String,
     /// Whether it is part of HOME_NET.
     inside: bool,
-    /// Addresses seen in it.
-    addresses: u64,
+    /// Machines seen in it, by address.
+    assets: u64,
 }
 
 /// What goes from one group to another.
@@ -49,6 +49,8 @@ struct Cell {
     bytes: u64,
     /// The protocols that move most, the first first.
     top_protocols: Vec<String>,
+    /// The query whose events it counts; none where the query language cannot say it.
+    q: Option<String>,
 }
 
 /// What of the traffic.
@@ -75,6 +77,11 @@ fn network(ip: Ip) -> String {
             format!("{}/64", Ip(bytes))
         }
     }
+}
+
+/// The flows between two groups as a query, where both are networks.
+fn query(from: &str, to: &str) -> Option<String> {
+    (from.contains('/') && to.contains('/')).then(|| format!("event_type:flow src_ip:{from} dest_ip:{to}"))
 }
 
 /// Who talks to whom at all, by network
@@ -120,8 +127,8 @@ pub(crate) async fn get(
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for (id, (inside, ips, _)) in members {
         let id = name(&id);
-        let group = groups.entry(id.clone()).or_insert_with(|| Group { label: id.clone(), id, inside, addresses: 0 });
-        group.addresses += ips.len() as u64;
+        let group = groups.entry(id.clone()).or_insert_with(|| Group { label: id.clone(), id, inside, assets: 0 });
+        group.assets += ips.len() as u64;
     }
     let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
     for ((from, to), sum) in pairs {
@@ -135,7 +142,7 @@ pub(crate) async fn get(
         let mut protocols: Vec<_> = sum.protocols.into_iter().filter(|(p, _)| !p.is_empty()).collect();
         protocols.sort_by_key(|(p, bytes)| (std::cmp::Reverse(*bytes), p.clone()));
         let top_protocols = protocols.into_iter().take(PROTOCOLS_TOLD).map(|(p, _)| p).collect();
-        Cell { from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }
+        Cell { q: query(&from, &to), from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }
     });
     let cells = cells.collect();
     Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial: found.len() >= PAIRS_MAX }))

@@ -13,6 +13,7 @@ mod rows;
 mod search;
 mod sensors;
 mod session;
+mod settings;
 mod situation;
 mod status;
 mod times;
@@ -48,8 +49,9 @@ struct Document;
 fn routed() -> OpenApiRouter<Arc<App>> {
     let capture = OpenApiRouter::new().routes(routes!(imports::list, imports::create)).layer(DefaultBodyLimit::disable());
     let rest = OpenApiRouter::new()
-        .routes(routes!(session::get, session::create, session::delete))
+        .routes(routes!(session::get, session::create, session::change, session::delete))
         .routes(routes!(session::password))
+        .routes(routes!(settings::get, settings::put))
         .routes(routes!(status::get))
         .routes(routes!(datasets::list))
         .routes(routes!(datasets::delete))
@@ -64,8 +66,10 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::get, cases::change))
         .routes(routes!(cases::comment))
         .routes(routes!(cases::bulk))
+        .routes(routes!(cases::export))
+        .routes(routes!(cases::flows))
         .routes(routes!(assets::list))
-        .routes(routes!(assets::declare))
+        .routes(routes!(assets::declare, assets::declared))
         .routes(routes!(assets::get))
         .routes(routes!(assets::peers))
         .routes(routes!(assets::activity))
@@ -125,6 +129,6 @@ fn limit(asked: Option<usize>, default: usize, max: usize) -> Answer<usize> {
 }
 
 /// Words parted by commas; none for an empty text.
-fn words(text: Option<&str>) -> Vec<&str> {
+fn parted(text: Option<&str>) -> Vec<&str> {
     text.unwrap_or_default().split(',').map(str::trim).filter(|w| !w.is_empty()).collect()
 }

@@ -32,6 +32,7 @@ pub(crate) struct Found {
 struct Target {
     id: Option<String>,
     dataset: Option<String>,
+    flow_id: Option<String>,
     /// For Explore: a query.
     q: Option<String>,
 }
@@ -52,7 +53,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Query(typed):
             if is_hex(16)
                 && let Some(case) = c.case(&word, dataset.as_deref())?
             {
-                return Ok(Found { kind: "case", target: Target { id: Some(case.id), dataset: Some(case.dataset), q: None } });
+                return Ok(Found { kind: "case", target: Target { id: Some(case.id), dataset: Some(case.dataset), ..Target::default() } });
             }
             let (ip, mac) = (word.parse::<Ip>().ok(), word.parse::<Mac>().ok());
             if ip.is_some() || mac.is_some() || !word.contains([' ', ':', '*']) {
@@ -60,14 +61,14 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Query(typed):
                 if let [only] = c.assets(&filter)?.rows.as_slice() {
                     return Ok(Found {
                         kind: "asset",
-                        target: Target { id: Some(id_text(only.id)), dataset: Some(only.dataset.clone()), q: None },
+                        target: Target { id: Some(id_text(only.id)), dataset: Some(only.dataset.clone()), ..Target::default() },
                     });
                 }
             }
             let events = |q: String| Found { kind: "events", target: Target { q: Some(q), ..Target::default() } };
             Ok(match () {
                 () if word.len() >= 10 && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_digit()) => {
-                    Found { kind: "flow", target: Target { id: Some(word), ..Target::default() } }
+                    Found { kind: "flow", target: Target { flow_id: Some(word), ..Target::default() } }
                 }
                 () if ip.is_some() => events(format!("ip:{word}")),
                 () if mac.is_some() => events(format!("mac:{word}")),

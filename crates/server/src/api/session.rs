@@ -39,6 +39,18 @@ struct User {
     name: String,
     role: String,
     must_change_password: bool,
+    /// What they chose in the console; none where they did not.
+    lang: Option<String>,
+    theme: Option<String>,
+}
+
+/// What a person chooses in the console.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+pub(crate) struct Choices {
+    /// `fr` or `en`.
+    lang: Option<String>,
+    /// `light`, `dark` or `system`.
+    theme: Option<String>,
 }
 
 /// A name and its password.
@@ -55,16 +67,34 @@ pub(crate) struct NewPassword {
     new: String,
 }
 
-fn told(person: &Person, csrf: String) -> Session {
-    let user = User { name: person.name.clone(), role: person.role.name().to_owned(), must_change_password: person.must_change_password };
+/// Where a person's choices are kept among the settings.
+fn choices_key(name: &str) -> String {
+    format!("user.{name}")
+}
+
+async fn choices(app: &Arc<App>, name: &str) -> Answer<Choices> {
+    let key = choices_key(name);
+    let kept = app.catalog(move |c, _| c.setting(&key)).await?;
+    Ok(kept.and_then(|s| serde_json::from_value(s.value).ok()).unwrap_or_default())
+}
+
+fn told(person: &Person, csrf: String, chosen: Choices) -> Session {
+    let user = User {
+        name: person.name.clone(),
+        role: person.role.name().to_owned(),
+        must_change_password: person.must_change_password,
+        lang: chosen.lang,
+        theme: chosen.theme,
+    };
     Session { user, csrf, version: env!("CARGO_PKG_VERSION") }
 }
 
 /// Who is logged in
 #[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, body = Session), (status = 401, body = crate::error::ErrorBody)))]
-pub(crate) async fn get(LoggedIn(person): LoggedIn, headers: HeaderMap) -> Json<Session> {
+pub(crate) async fn get(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn, headers: HeaderMap) -> Answer<Json<Session>> {
     let csrf = session_token(&headers).map(csrf).unwrap_or_default();
-    Json(told(&person, csrf))
+    let chosen = choices(&app, &person.name).await?;
+    Ok(Json(told(&person, csrf, chosen)))
 }
 
 /// Log in
@@ -95,7 +125,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, peer: Option<Extension<P
     })
     .await?;
     let person = Person { name: user.name, role: user.role, way: Way::Session(hash), must_change_password: user.must_change };
-    let mut response = Json(told(&person, csrf(&token))).into_response();
+    let mut response = Json(told(&person, csrf(&token), choices(&app, &person.name).await?)).into_response();
     set_cookie(&mut response, &format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict"))?;
     Ok(response)
 }
@@ -124,6 +154,28 @@ fn bad() -> Refusal {
 fn set_cookie(response: &mut Response, value: &str) -> Answer<()> {
     response.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_str(value).map_err(Refusal::internal)?);
     Ok(())
+}
+
+/// Keep a choice of the console: language, theme
+#[utoipa::path(patch, path = "/session", tag = "session", request_body = Choices, responses((status = 200, body = Session), (status = 400, body = crate::error::ErrorBody)))]
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    LoggedIn(person): LoggedIn,
+    headers: HeaderMap,
+    Json(asked): Json<Choices>,
+) -> Answer<Json<Session>> {
+    let known = choices(&app, &person.name).await?;
+    let chosen = Choices { lang: asked.lang.or(known.lang), theme: asked.theme.or(known.theme) };
+    if chosen.lang.as_deref().is_some_and(|l| !matches!(l, "fr" | "en")) {
+        return Err(Refusal::parameter("lang", "lang is fr or en"));
+    }
+    if chosen.theme.as_deref().is_some_and(|t| !matches!(t, "light" | "dark" | "system")) {
+        return Err(Refusal::parameter("theme", "theme is light, dark or system"));
+    }
+    let (key, name, value) = (choices_key(&person.name), person.name.clone(), serde_json::to_value(&chosen).map_err(Refusal::internal)?);
+    app.catalog(move |c, now| c.set_setting(&key, &value, None, &name, now)).await?;
+    let csrf = session_token(&headers).map(csrf).unwrap_or_default();
+    Ok(Json(told(&person, csrf, chosen)))
 }
 
 /// Log out

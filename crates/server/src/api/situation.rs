@@ -1,11 +1,12 @@
 //! Is anything wrong now?
 
-use crate::api::assets::{News, news};
+use crate::api::assets::id_text;
 use crate::api::rows::{Scope, Within, quoted, rows};
 use crate::api::{cases, time_text};
 use crate::app::{App, language};
 use crate::error::Answer;
 use crate::person::Viewer;
+use crate::words;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -13,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_catalog::{CaseFilter, NewsFilter, State as Stage};
+use vigie_catalog::{CaseFilter, News, NewsFilter, NewsKind, State as Stage};
+use vigie_detect::Lang;
 
 /// Bars of the picture of traffic.
 const BARS: u64 = 96;
 /// Protocols told.
 const PROTOCOLS_MAX: usize = 12;
-/// News told.
+/// News of each kind told.
 const NEWS_TOLD: u32 = 20;
 /// Cases told.
 const CASES_TOLD: u32 = 5;
@@ -27,6 +29,8 @@ const CASES_TOLD: u32 = 5;
 /// Is anything wrong now?
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Situation {
+    /// What this page says now.
+    sentence: String,
     cases: OpenCases,
     changes: Changes,
     traffic: Traffic,
@@ -46,12 +50,77 @@ struct OpenCases {
 /// What is new on networks that are known.
 #[derive(Serialize, ToSchema)]
 struct Changes {
-    /// The latest.
-    items: Vec<News>,
+    /// The latest of each.
+    devices: Vec<NewDevice>,
+    services: Vec<NewService>,
+    peers: Vec<NewPeer>,
+    protocols: Vec<NewProtocol>,
+    totals: Totals,
+}
+
+/// A device.
+#[derive(Serialize, ToSchema)]
+struct NewDevice {
+    asset_id: String,
+    name: String,
+    first_seen: String,
+}
+
+/// A port that answers.
+#[derive(Serialize, ToSchema)]
+struct NewService {
+    asset_id: String,
+    name: String,
+    proto: String,
+    port: u16,
+    first_seen: String,
+}
+
+/// Somebody that a device asks.
+#[derive(Serialize, ToSchema)]
+struct NewPeer {
+    asset_id: String,
+    name: String,
+    peer: String,
+    first_seen: String,
+}
+
+/// A protocol that a device speaks.
+#[derive(Serialize, ToSchema)]
+struct NewProtocol {
+    asset_id: String,
+    name: String,
+    app_proto: String,
+    first_seen: String,
+}
+
+/// How many of each.
+#[derive(Serialize, ToSchema)]
+struct Totals {
     devices: u64,
     services: u64,
     peers: u64,
     protocols: u64,
+}
+
+impl Changes {
+    fn of(news: Vec<News>, [devices, services, peers, protocols]: [u64; 4]) -> Self {
+        let totals = Totals { devices, services, peers, protocols };
+        let mut all = Changes { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
+        for n in news {
+            let (asset_id, name, first_seen) = (id_text(n.asset), n.name, time_text(n.first));
+            match n.kind {
+                NewsKind::Device => all.devices.push(NewDevice { asset_id, name, first_seen }),
+                NewsKind::Service => {
+                    let (proto, port) = n.key.split_once('/').unwrap_or((&n.key, ""));
+                    all.services.push(NewService { asset_id, name, proto: proto.to_owned(), port: port.parse().unwrap_or(0), first_seen });
+                }
+                NewsKind::Peer => all.peers.push(NewPeer { asset_id, name, peer: n.key, first_seen }),
+                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, name, app_proto: n.key, first_seen }),
+            }
+        }
+        all
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -94,6 +163,7 @@ struct Protocol {
 struct Blind {
     /// `encrypted`, `unknown` or `one_way`.
     key: &'static str,
+    text: &'static str,
     flows: u64,
     bytes: u64,
     /// Of all flows (`one_way`) or bytes, 0 to 1.
@@ -131,15 +201,26 @@ pub(crate) async fn get(
     let (dataset, since, until) = (within.dataset.clone(), within.from, within.to);
     let changes = app
         .catalog(move |c, _| {
-            let [devices, services, peers, protocols] = c.news_counts(dataset.as_deref(), since)?;
-            let filter = NewsFilter { dataset, since: Some(since), until: Some(until), limit: NEWS_TOLD, ..NewsFilter::default() };
-            let items = c.news(&filter)?.rows.into_iter().map(news).collect();
-            Ok(Changes { items, devices, services, peers, protocols })
+            let counts = c.news_counts(dataset.as_deref(), since)?;
+            let mut latest = Vec::new();
+            for kind in NewsKind::ALL {
+                let kinds = vec![kind];
+                let filter = NewsFilter {
+                    dataset: dataset.clone(),
+                    kinds,
+                    since: Some(since),
+                    until: Some(until),
+                    limit: NEWS_TOLD,
+                    ..NewsFilter::default()
+                };
+                latest.extend(c.news(&filter)?.rows);
+            }
+            Ok(Changes::of(latest, counts))
         })
         .await?;
     let traffic = traffic(&app, &within).await?;
-    let blind = blind(&app, &within).await?;
-    Ok(Json(Situation { cases, changes, traffic, blind }))
+    let blind = blind(&app, &within, lang).await?;
+    Ok(Json(Situation { sentence: words::situation(lang, cases.open, cases.by_severity.critical), cases, changes, traffic, blind }))
 }
 
 const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
@@ -181,7 +262,7 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
     })
 }
 
-async fn blind(app: &Arc<App>, within: &Within) -> Answer<Vec<Blind>> {
+async fn blind(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<Vec<Blind>> {
     let sql = format!(
         "SELECT CASE WHEN app_proto IN ('tls', 'ssh', 'quic') THEN 'encrypted' WHEN app_proto IS NULL OR app_proto = 'failed' THEN 'unknown' ELSE 'read' END AS k, \
          pkts_toclient = 0 AND proto = 'TCP' AS one_way, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY k, one_way",
@@ -204,7 +285,7 @@ async fn blind(app: &Arc<App>, within: &Within) -> Answer<Vec<Blind>> {
     let share = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
     let told = sums.into_iter().map(|(key, (flows, bytes))| {
         let share = if key == "one_way" { share(flows, all.0) } else { share(bytes, all.1) };
-        Blind { key, flows, bytes, share }
+        Blind { key, text: words::blind(lang, key), flows, bytes, share }
     });
     Ok(told.collect())
 }
