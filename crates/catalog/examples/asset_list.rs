@@ -43,7 +43,7 @@ fn asset(i: u64) -> Asset {
         facts: (0..12).map(|n| fact("hostname", format!("{name}{n}"))).collect(),
         services: [22, 80, 443, 8080].into_iter().take((i % 5) as usize).map(service).collect(),
         uses: Vec::new(),
-        roles: if i % 10 == 0 { vec!["dns", "web"] } else { Vec::new() },
+        roles: if i.is_multiple_of(10) { vec!["dns", "web"] } else { Vec::new() },
         peers: i % 300,
         local_mac: false,
         first_seen,
