@@ -148,7 +148,7 @@ function AssetFacets({ facets }: { facets: AssetList['facets'] }) {
       <ul>
         {facets[facet].map((one) => {
           const on = search[facet] === one.value
-          const word = facet === 'class' || facet === 'role' ? t(`${facet}.${one.value}`, { defaultValue: one.value }) : one.value
+          const word = facet === 'class' || facet === 'role' ? t(`${facet}.${one.value}`, { defaultValue: one.value }) : one.value || t('class.unknown')
           return (
             <li key={one.value}>
               <button className="facet-value" aria-pressed={on} onClick={() => set({ [facet]: on ? null : one.value, open: null })} title={word}>

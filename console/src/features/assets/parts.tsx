@@ -15,7 +15,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
   const { t } = useTranslation()
   const { percent } = useFormat()
   return (
-    <div className="scroll-x">
+    <div className="scroll-x" tabIndex={0}>
       <table className="plain">
         <thead>
           <tr>
@@ -85,7 +85,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
   const { number } = useFormat()
   if (of.services_list.length === 0) return <p className="quiet">{t('asset.no_services')}</p>
   return (
-    <div className="scroll-x">
+    <div className="scroll-x" tabIndex={0}>
       <table className="plain">
         <thead>
           <tr>

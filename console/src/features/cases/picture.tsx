@@ -93,8 +93,6 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
                 className={step.flow_id ? 'step step-link' : 'step'}
                 role={step.flow_id ? 'button' : undefined}
                 tabIndex={step.flow_id ? 0 : undefined}
-                // What is seen stands in the name as it is seen; what was cut follows.
-                aria-label={`${when} ${what} (${machines}${what === step.what ? '' : `, ${step.what}`})`}
                 onClick={() => step.flow_id && onStep(step)}
                 onKeyDown={(event) => event.key === 'Enter' && step.flow_id && onStep(step)}
               >
@@ -111,7 +109,7 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
                 )}
                 <text className="step-what" x={own ? a + 24 : middle} y={own ? y + 2 : y - 7} textAnchor={own ? 'start' : 'middle'}>
                   {what}
-                  <title>{step.what}</title>
+                  <title>{` (${machines}${what === step.what ? '' : `, ${step.what}`})`}</title>
                 </text>
               </g>
             )

@@ -110,7 +110,7 @@ function SensorCard({ of }: { of: Sensor }) {
           {of.unknown.length === 0 ? (
             <p className="quiet">{t('sensors.no_unknown')}</p>
           ) : (
-            <div className="scroll-x">
+            <div className="scroll-x" tabIndex={0}>
               <table className="plain">
                 <thead>
                   <tr>

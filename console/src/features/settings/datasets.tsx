@@ -88,7 +88,7 @@ export function Datasets() {
               </p>
             )}
             {one.sources.length > 0 && (
-              <div className="scroll-x">
+              <div className="scroll-x" tabIndex={0}>
                 <table className="plain">
                   <thead>
                     <tr>

@@ -33,7 +33,7 @@ export function Exclusions() {
       </Empty>
     )
   return (
-    <section className="card scroll-x">
+    <section className="card scroll-x" tabIndex={0}>
       <table className="plain">
         <thead>
           <tr>

@@ -40,7 +40,7 @@ export function People() {
   }
   return (
     <>
-      <section className="card scroll-x">
+      <section className="card scroll-x" tabIndex={0}>
         <table className="plain">
           <thead>
             <tr>
@@ -159,7 +159,7 @@ export function Tokens() {
           </div>
         </section>
       )}
-      <section className="card scroll-x">
+      <section className="card scroll-x" tabIndex={0}>
         {data.length === 0 ? (
           <Empty icon="user" title={t('tokens.none')} />
         ) : (
@@ -232,7 +232,7 @@ export function Audit() {
   if (list.error && rows.length === 0) return <Failed error={list.error} retry={() => void list.refetch()} />
   if (list.isPending) return <Skeleton rows={8} />
   return (
-    <section className="card scroll-x">
+    <section className="card scroll-x" tabIndex={0}>
       <div className="toolbar">
         <input type="search" className="filter-text" placeholder={t('audit.who')} aria-label={t('audit.who')} defaultValue={search.who ?? ''} onKeyDown={(event) => event.key === 'Enter' && set({ who: event.currentTarget.value.trim() })} />
       </div>

@@ -125,7 +125,7 @@ function RetentionForm({ of }: { of: Settings }) {
         <header className="card-head">
           <h2>{t('retention.kinds')}</h2>
         </header>
-        <div className="scroll-x form">
+        <div className="scroll-x form" tabIndex={0}>
           <table className="plain">
             <thead>
               <tr>

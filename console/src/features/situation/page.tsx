@@ -182,7 +182,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
                     <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
                       {one.name ?? one.ip}
                     </Link>{' '}
-                    <Value kind="proto" field="app_proto" value={one.app_proto} />
+                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
                   </span>
                   <When at={one.first_seen} />
                 </li>
@@ -245,7 +245,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
               {protocols.map((one) => (
                 <tr key={one.app_proto}>
                   <th scope="row">
-                    <Value kind="proto" field="app_proto" value={one.app_proto} />
+                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
                   </th>
                   <td className="bars-cell">
                     <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">

@@ -277,14 +277,21 @@ pub(crate) struct FieldRow {
 /// Every field that can be asked for
 #[utoipa::path(get, path = "/events/fields", tag = "events", responses((status = 200, body = [FieldRow])))]
 pub(crate) async fn fields(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<FieldRow>> {
-    let told = vigie_store::fields(app.home.store.schemas()).into_iter().map(|f| FieldRow {
-        name: f.name,
-        kind: f.kind.to_owned(),
-        ty: type_name(&f.ty, f.list),
-        class: f.class.name(),
-        doc: f.doc.to_owned(),
-    });
-    Json(told.collect())
+    // What every event has is told once, and first; kinds for Vigie's own use are not offered.
+    let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+    for (name, _) in vigie_store::Meaning::ALL {
+        all.push(FieldRow { name: name.to_owned(), kind: String::new(), ty: "text".to_owned(), class: "public", doc: String::new() });
+    }
+    for f in vigie_store::fields(app.home.store.schemas()) {
+        let shared = vigie_link::ENVELOPE.iter().any(|(column, _)| *column == f.column);
+        if app.home.store.schemas().iter().any(|s| s.kind == f.kind && s.internal) || (shared && !seen.insert(f.name.clone())) {
+            continue;
+        }
+        let kind = if shared { String::new() } else { f.kind.to_owned() };
+        all.push(FieldRow { name: f.name, kind, ty: type_name(&f.ty, f.list), class: f.class.name(), doc: f.doc.to_owned() });
+    }
+    all.sort_by(|a, b| (!a.kind.is_empty(), &a.kind).cmp(&(!b.kind.is_empty(), &b.kind)));
+    Json(all)
 }
 
 /// The type of a field, in a word.

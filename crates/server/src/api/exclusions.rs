@@ -38,7 +38,7 @@ pub(crate) struct Exclusion {
 /// What is normal here.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewExclusion {
-    /// All that is given must fit: `dataset`, `asset`, `net`, `role`, `peer`, `port`, `proto`, `detector`, `from`, `until`.
+    /// All that is given must fit: `dataset`, `asset_id`, `ip` (or a network), `role`, `peer`, `port`, `proto`, `detector`, `from`, `until`.
     #[schema(value_type = Object)]
     scope: Value,
     /// Why it is normal.
@@ -50,7 +50,7 @@ pub(crate) struct NewExclusion {
 fn told(x: vigie_catalog::Exclusion) -> Exclusion {
     Exclusion {
         id: x.id,
-        scope: x.scope.to_json(),
+        scope: renamed(&x.scope.to_json(), false),
         reason: x.reason,
         owner: x.owner,
         created: time_text(x.created),
@@ -59,8 +59,21 @@ fn told(x: vigie_catalog::Exclusion) -> Exclusion {
     }
 }
 
+/// Names of a scope's members where the API has a clearer one than the catalog: (here, there).
+const NAMES: [(&str, &str); 2] = [("asset_id", "asset"), ("ip", "net")];
+
+/// A scope with the other side's names.
+fn renamed(scope: &Value, to_catalog: bool) -> Value {
+    let Value::Object(members) = scope else { return scope.clone() };
+    let name = |key: &str| {
+        let known = NAMES.iter().find(|(here, there)| if to_catalog { *here == key } else { *there == key });
+        known.map_or(key.to_owned(), |(here, there)| if to_catalog { (*there).to_owned() } else { (*here).to_owned() })
+    };
+    Value::Object(members.iter().map(|(k, v)| (name(k), v.clone())).collect())
+}
+
 fn scope(given: &Value) -> Answer<Scope> {
-    Scope::from_json(given).map_err(|e| Refusal::unprocessable("scope", e))
+    Scope::from_json(&renamed(given, true)).map_err(|e| Refusal::unprocessable("scope", e))
 }
 
 /// What is normal here

@@ -240,8 +240,8 @@ pub(crate) struct AuditRow {
     who: String,
     action: String,
     object: String,
-    #[schema(value_type = Object)]
-    detail: serde_json::Value,
+    /// More, as JSON; none where there is nothing more.
+    detail: Option<String>,
 }
 
 /// A page of the trail.
@@ -265,7 +265,12 @@ pub(crate) async fn audit(State(app): State<Arc<App>>, _may: Administrator, Quer
         ..AuditFilter::default()
     };
     let page = app.catalog(move |c, _| c.audit_trail(&filter)).await?;
-    let items =
-        page.rows.into_iter().map(|r| AuditRow { ts: time_text(r.at), who: r.who, action: r.action, object: r.object, detail: r.detail });
+    let items = page.rows.into_iter().map(|r| AuditRow {
+        ts: time_text(r.at),
+        who: r.who,
+        action: r.action,
+        object: r.object,
+        detail: Some(r.detail).filter(|d| !d.is_null()).map(|d| d.to_string()),
+    });
     Ok(Json(AuditPage { items: items.collect(), next: page.next, total: page.total }))
 }
