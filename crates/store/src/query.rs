@@ -10,7 +10,7 @@ use crate::{Error, Options, Snapshot, Store};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::execution::SessionStateBuilder;
@@ -62,9 +62,12 @@ impl Engine {
 
     /// A session whose tables are its own.
     fn own_session(&self) -> SessionContext {
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
-            .build();
+        let (all, catalog) = (MemoryCatalogProviderList::new(), MemoryCatalogProvider::new());
+        let names = self.state.config_options().catalog.clone();
+        // Both take the place of nothing: they are new.
+        let _ = catalog.register_schema(&names.default_schema, Arc::new(MemorySchemaProvider::new()));
+        all.register_catalog(names.default_catalog, Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(all)).build();
         let ctx = SessionContext::new_with_state(state);
         ctx.register_udf(ScalarUDF::from(InNetwork::new()));
         ctx
