@@ -62,13 +62,12 @@ impl Engine {
 
     /// A session whose tables are its own.
     fn own_session(&self) -> SessionContext {
-        let catalog = MemoryCatalogProvider::new();
-        let names = &self.state.config_options().catalog;
-        // The name is new in a catalog that is: nothing to refuse.
+        let (all, catalog) = (MemoryCatalogProviderList::new(), MemoryCatalogProvider::new());
+        let names = self.state.config_options().catalog.clone();
+        // Both take the place of nothing: they are new.
         let _ = catalog.register_schema(&names.default_schema, Arc::new(MemorySchemaProvider::new()));
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(catalogs)).build();
+        all.register_catalog(names.default_catalog, Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(all)).build();
         let ctx = SessionContext::new_with_state(state);
         ctx.register_udf(ScalarUDF::from(InNetwork::new()));
         ctx
