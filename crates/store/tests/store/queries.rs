@@ -91,7 +91,8 @@ fn filters_give_what_a_loop_gives() {
         text_is(v, path).iter().any(|v| v.as_u64().is_some_and(&f))
     }
     let ten: Cidr = "10.0.0.0/25".parse().unwrap();
-    let cases: Vec<(&str, Box<dyn Fn(&Value, Row<'_>) -> bool>)> = vec![
+    type Naive = Box<dyn Fn(&Value, Row<'_>) -> bool>;
+    let cases: Vec<(&str, Naive)> = vec![
         ("", Box::new(|_, _| true)),
         ("src_ip:10.0.0.7", Box::new(|_, r| r.env().ip_version != 0 && r.env().src == Ip::v4([10, 0, 0, 7]))),
         (
