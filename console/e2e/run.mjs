@@ -34,7 +34,8 @@ const check = (what, ok, detail = '') => {
   console.log(`FAILED ${failures.at(-1)}`)
 }
 const bench = { browser, base, account, mock, axe, shots, check }
-for (const [name, run] of Object.entries({ tasks, habits, pages })) {
+// The tasks change what is there, so they come last.
+for (const [name, run] of Object.entries({ habits, pages, tasks })) {
   if (process.env.ONLY && process.env.ONLY !== name) continue
   try {
     await run(bench)

@@ -42,7 +42,7 @@ export async function tasks({ browser, base, account, check }) {
     await page.waitForURL(/assets|explore/)
     await settled(page)
     if (page.url().includes('/assets/')) await click('.page-actions a[href*="/explore"]')
-    expect((await page.locator('.row').count()) > 0, 'no event of that address')
+    await page.locator('.row').first().waitFor()
     expect((await page.locator('.row').first().innerText()).length > 10, 'an empty row')
   })
   await task('3 every machine that speaks Telnet', async () => {
