@@ -4,7 +4,7 @@
 usage: survive.py --vigie BINARY [--jobs N] [--timeout S] FOLDER...
 
 Of each file: the exit status is 0 (something was read) or 2 (nothing could be, said in one line that names the file),
-it ends in time, every line of eve.json, cases.json and assets.json is a JSON object, and the terminal counters of the
+it ends in time, takes no more memory than `vigie check` plans, every line of eve.json, cases.json and assets.json is a JSON object, and the terminal counters of the
 last `stats` event add up to its frames. Prints what falls short, the slowest and the largest, and as its last line
 `N passed, N failed`. Python 3.9+, no package.
 """
@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,13 @@ import time
 OUTPUTS = ("eve.json", "cases.json", "assets.json")
 
 
-def replay(vigie, path, limit):
+def plan(vigie):
+    """The most memory that a replay may take, in bytes, as `vigie check` says it."""
+    said = subprocess.run([vigie, "check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"In all .*\((\d+) bytes\)", said)[1])
+
+
+def replay(vigie, path, limit, most):
     """(what falls short or None, seconds, MiB)"""
     with tempfile.TemporaryDirectory() as out, tempfile.TemporaryFile() as log:
         began = time.monotonic()
@@ -36,6 +43,8 @@ def replay(vigie, path, limit):
             time.sleep(0.005)
         child.returncode = os.waitstatus_to_exitcode(status)
         took, mib = time.monotonic() - began, usage.ru_maxrss / 1024
+        if usage.ru_maxrss * 1024 > most:
+            return f"took {mib:.0f} MiB, planned {most >> 20}", took, mib
         log.seek(0)
         return verdict(child.returncode, log.read().decode("utf-8", "replace"), out, path), took, mib
 
@@ -75,14 +84,15 @@ def main():
         print(f"SKIPPED: {a.vigie} is not built")
         return 0
     files = sorted(os.path.join(d, n) for folder in a.folders for d, _, names in os.walk(folder) for n in names)
+    most = plan(a.vigie)
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        results = list(zip(files, pool.map(lambda f: replay(a.vigie, f, a.timeout), files)))
+        results = list(zip(files, pool.map(lambda f: replay(a.vigie, f, a.timeout, most), files)))
     bad = [(f, why) for f, (why, _, _) in results if why]
     for f, why in bad:
         print(f"{f}: {why}")
     if results:
         slow, large = max(results, key=lambda r: r[1][1]), max(results, key=lambda r: r[1][2])
-        print(f"slowest: {slow[0]} {slow[1][1]:.2f} s; largest: {large[0]} {large[1][2]:.0f} MiB")
+        print(f"slowest: {slow[0]} {slow[1][1]:.2f} s; largest: {large[0]} {large[1][2]:.0f} MiB of {most >> 20} planned")
     print(f"{len(results) - len(bad)} passed, {len(bad)} failed")
     return 1 if bad else 0
 

@@ -4,6 +4,7 @@ import collections
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -17,8 +18,40 @@ import bench  # noqa: E402
 import fields  # noqa: E402
 import ja4  # noqa: E402
 import network  # noqa: E402
+import new_protocol  # noqa: E402
 import run as lab  # noqa: E402
 import survive  # noqa: E402
+
+
+class NewProtocol(unittest.TestCase):
+    def copy(self, top):
+        for path in (new_protocol.PROTO + "/mod.rs", new_protocol.REGISTRY):
+            os.makedirs(os.path.dirname(os.path.join(top, path)), exist_ok=True)
+            shutil.copy(os.path.join(TOP, path), os.path.join(top, path))
+
+    def test_it_stands_in_every_list_and_is_formatted(self):
+        for transport in ("udp", "tcp"):
+            with tempfile.TemporaryDirectory() as top:
+                self.copy(top)
+                paths = new_protocol.create(top, "echo_two", transport)
+                texts = {p: new_protocol.read(os.path.join(top, p)) for p in paths}
+                self.assertIn("    EchoTwo: echo_two::EchoTwo [echo_two::EchoTwoMessage];\n}\n", texts[new_protocol.REGISTRY])
+                mods = [w for w in texts[new_protocol.PROTO + "/mod.rs"].splitlines() if w.startswith("pub mod ")]
+                self.assertEqual(mods, sorted(mods))
+                self.assertIn("pub mod echo_two;", mods)
+                self.assertFalse(any("@" in t for t in texts.values()))
+                if shutil.which("rustfmt"):
+                    # Reads as Rust; `./dev new` formats it.
+                    files = [os.path.join(top, p) for p in paths[:2]]
+                    subprocess.run(["rustfmt", "--edition", "2024", "--emit", "files", files[0]], check=True, capture_output=True)
+
+    def test_what_cannot_be_named_is_refused_and_nothing_written(self):
+        with tempfile.TemporaryDirectory() as top:
+            self.copy(top)
+            for name, transport in (("dns", "udp"), ("match", "udp"), ("Echo", "udp"), ("a/b", "udp"), ("x", "udp"), ("echo", "sctp")):
+                with self.assertRaises(ValueError, msg=name):
+                    new_protocol.create(top, name, transport)
+            self.assertEqual(sorted(os.listdir(os.path.join(top, new_protocol.PROTO))), ["mod.rs"])
 
 
 class Lab(unittest.TestCase):

@@ -177,6 +177,45 @@ impl Mac {
     }
 }
 
+/// Text that is no Ethernet address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacError;
+
+impl fmt::Display for MacError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an Ethernet address such as 00:11:22:aa:bb:cc")
+    }
+}
+
+impl std::error::Error for MacError {}
+
+/// Twelve hexadecimal digits of any case: in pairs by `:` or `-`, in fours by `.`, or without anything between.
+impl std::str::FromStr for Mac {
+    type Err = MacError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let s = s.trim().as_bytes();
+        let (step, between): (usize, &[u8]) = match s.len() {
+            12 => (12, b""),
+            14 => (4, b"."),
+            17 => (2, b":-"),
+            _ => return Err(MacError),
+        };
+        let (mut mac, mut digits) = ([0u8; 6], 0usize);
+        for (i, c) in s.iter().enumerate() {
+            if i % (step + 1) == step {
+                if !between.contains(c) || *c != s[step] {
+                    return Err(MacError);
+                }
+                continue;
+            }
+            let v = (*c as char).to_digit(16).ok_or(MacError)? as u8;
+            mac[digits / 2] |= if digits.is_multiple_of(2) { v << 4 } else { v };
+            digits += 1;
+        }
+        Ok(Mac(mac))
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let m = self.0;
@@ -205,5 +244,11 @@ mod tests {
         assert_eq!("fe80::1".parse::<Ip>().unwrap().to_string(), "fe80::1");
         assert!(Ip::v4([239, 0, 0, 1]).is_multicast_or_broadcast());
         assert_eq!(Mac([1, 2, 3, 0xaa, 5, 6]).to_string(), "01:02:03:aa:05:06");
+        for text in ["01:02:03:aa:05:06", "01-02-03-AA-05-06", "0102.03aa.0506", "010203aa0506"] {
+            assert_eq!(text.parse(), Ok(Mac([1, 2, 3, 0xaa, 5, 6])), "{text}");
+        }
+        for text in ["", "01:02-03:aa:05:06", "01:02:03:aa:05:0g", "é1:02:03:aa:05:06", "0102:03aa:0506", "01:02:03:aa:05:06:07"] {
+            assert_eq!(text.parse::<Mac>(), Err(MacError), "{text}");
+        }
     }
 }

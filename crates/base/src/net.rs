@@ -35,6 +35,11 @@ impl Cidr {
     pub fn first(&self) -> Ip {
         Ip(self.first.to_be_bytes())
     }
+
+    /// The last address.
+    pub fn last(&self) -> Ip {
+        Ip(self.last.to_be_bytes())
+    }
 }
 
 impl FromStr for Cidr {

@@ -15,7 +15,7 @@ pub const WINDOW: u64 = 4 * 3600 * SECOND;
 /// Version of the detectors' words.
 const REV: u32 = 1;
 /// Alerts kept in one case; beyond, they are counted.
-const ALERTS_MAX: usize = 256;
+pub const ALERTS_MAX: usize = 256;
 
 /// Cases kept.
 pub const CASES: Budget =
@@ -174,9 +174,39 @@ impl Cases {
         Cases::default()
     }
 
+    /// The fold as it stood: with `cases` in the order in which they opened, and `loose` alerts that have no case. What is beyond the
+    /// budgets is counted as dropped.
+    pub fn resume(cases: Vec<Case>, loose: Vec<Alert>) -> Self {
+        let mut fold = Cases::default();
+        for mut case in cases {
+            if fold.cases.len() as u64 >= CASES.entries_max {
+                fold.dropped += 1;
+                continue;
+            }
+            let alerts = std::mem::take(&mut case.alerts);
+            fold.cases.push(case);
+            for alert in alerts {
+                fold.join(fold.cases.len() - 1, (alert.finding.detector, alert.finding.key), alert);
+            }
+        }
+        for alert in loose {
+            if fold.loose.len() as u64 >= ALERTS.entries_max {
+                fold.dropped += 1;
+                continue;
+            }
+            fold.loose.insert((alert.finding.detector, alert.finding.key), alert);
+        }
+        fold
+    }
+
     /// Its tables.
     pub const fn budgets() -> [Budget; 2] {
         [CASES, ALERTS]
+    }
+
+    /// The informational alerts that belong to no case yet, by detector and key.
+    pub fn loose(&self) -> impl Iterator<Item = &Alert> {
+        self.loose.values()
     }
 
     /// The cases in the order in which they opened.
@@ -411,5 +441,23 @@ mod tests {
         assert_eq!(cases.iter().count(), 0);
         cases.take(&finding("10.0.0.9", 2000, 30), &mut out);
         assert_eq!(cases.iter().map(|c| c.alerts.len()).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn data_brings_the_fold_back() {
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        cases.take(&Finding { opens_case: false, ..finding("10.0.0.7", 1000, 5) }, &mut out);
+        cases.take(&finding("10.0.0.9", 1000, 30), &mut out);
+        let back: Vec<Case> = cases.iter().map(|c| Case::from_json(&c.to_json()).unwrap()).collect();
+        let loose: Vec<Alert> = cases.loose().map(|a| Alert::from_json(&a.to_json()).unwrap()).collect();
+        let mut again = Cases::resume(back, loose);
+        for fold in [&mut cases, &mut again] {
+            fold.take(&Finding { count: 80, ..finding("10.0.0.9", 1000, 30) }, &mut out);
+            fold.take(&finding("10.0.0.9", 2000, 30), &mut out);
+            fold.take(&finding("10.0.0.7", 2000, 30), &mut out);
+        }
+        assert_eq!(told(&cases, Lang::En), told(&again, Lang::En));
+        assert_eq!((again.iter().count(), again.loose().count(), again.dropped), (2, 0, 0));
+        assert!(Case::from_json(&serde_json::json!({"id": "x", "story": "novel", "alerts": []})).unwrap_err().contains("novel"));
     }
 }

@@ -9,9 +9,10 @@
 //! This crate computes no detection and does no I/O.
 
 mod cases;
+mod data;
 mod json;
 mod record;
 
-pub use cases::{Alert, CASES, Case, Cases, Severity, WINDOW};
+pub use cases::{ALERTS_MAX, Alert, CASES, Case, Cases, Severity, WINDOW};
 pub use json::{Directory, Nobody, TellCase, Told, write};
 pub use record::{AlertEvent, AlertEventRow};

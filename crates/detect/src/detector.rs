@@ -12,12 +12,43 @@ pub struct Settings {
     pub home: NetSet,
     /// Addresses of Tor relays, in order; empty where no list was given.
     pub tor_relays: Vec<Ip>,
+    /// Tunables that are not what they are by default, by key.
+    tuned: Vec<(&'static str, u64)>,
+}
+
+impl Settings {
+    /// Sets a tunable.
+    pub fn tune(&mut self, what: &'static Tunable, value: u64) {
+        self.tuned.retain(|(key, _)| *key != what.key);
+        if value != what.default {
+            self.tuned.push((what.key, value));
+        }
+    }
+
+    /// What a tunable is set to.
+    #[inline]
+    pub fn get(&self, what: &Tunable) -> u64 {
+        self.tuned.iter().find(|(key, _)| *key == what.key).map_or(what.default, |(_, value)| *value)
+    }
+}
+
+/// A number of a detector that an administrator may change: a key of the configuration.
+#[derive(Debug)]
+pub struct Tunable {
+    /// `detect.DETECTOR.NAME`.
+    pub key: &'static str,
+    /// What it is where nothing else is said.
+    pub default: u64,
+    /// Least and most that it may be.
+    pub range: (u64, u64),
+    /// What it does, in one or two lines.
+    pub doc: &'static str,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let home = "[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fc00::/7]";
-        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new() }
+        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new(), tuned: Vec::new() }
     }
 }
 
@@ -37,6 +68,8 @@ pub struct Info {
     pub inputs: &'static [&'static str],
     /// Its tables.
     pub budgets: &'static [Budget],
+    /// What of it may be changed.
+    pub tunables: &'static [&'static Tunable],
     /// Its words.
     pub templates: &'static [Template],
     /// Makes one.
@@ -51,8 +84,8 @@ pub trait Detector {
     fn time(&mut self, cx: &mut Cx<'_>);
     /// The input is over: closes what is open.
     fn finish(&mut self, cx: &mut Cx<'_>);
-    /// How often a table was full.
-    fn full(&self) -> u64;
+    /// How often each table was full, in the order of [`Info::budgets`].
+    fn full(&self) -> Vec<u64>;
 }
 
 /// What a detector is given besides a row.

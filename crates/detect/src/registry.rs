@@ -1,6 +1,6 @@
 //! The one list of detectors, and the engine that runs them.
 
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::detectors::*;
 use crate::finding::Finding;
 use crate::text::Template;
@@ -38,6 +38,11 @@ pub fn template(f: &Finding) -> Option<&'static Template> {
 /// All tables of all detectors.
 pub fn budgets() -> Vec<Budget> {
     DETECTORS.iter().flat_map(|d| d.budgets.iter().copied()).collect()
+}
+
+/// Everything that may be changed of all detectors, in their order.
+pub fn tunables() -> impl Iterator<Item = &'static Tunable> {
+    DETECTORS.iter().flat_map(|d| d.tunables.iter().copied())
 }
 
 /// All detectors, running.
@@ -100,9 +105,9 @@ impl Engine {
         self.detectors.iter_mut().for_each(|d| d.finish(&mut cx));
     }
 
-    /// How often each detector's tables were full, by name.
+    /// How often each detector's tables were full, by the names of their budgets.
     pub fn full(&self) -> Vec<(&'static str, u64)> {
-        DETECTORS.iter().zip(&self.detectors).map(|(i, d)| (i.name, d.full())).collect()
+        DETECTORS.iter().zip(&self.detectors).flat_map(|(i, d)| i.budgets.iter().map(|b| b.name).zip(d.full())).collect()
     }
 }
 
@@ -119,6 +124,33 @@ mod tests {
             assert!(!a.inputs.is_empty() && !a.budgets.is_empty() && !a.templates.is_empty(), "{}", a.name);
         }
         assert!(DETECTORS.len() <= 32);
+    }
+
+    #[test]
+    fn every_table_is_counted_under_its_name() {
+        let settings = Settings::default();
+        for d in DETECTORS {
+            assert_eq!((d.make)(&settings).full(), vec![0; d.budgets.len()], "{}", d.name);
+            assert!(d.budgets.iter().all(|b| b.name.starts_with(&format!("detect.{}.", d.name))), "{}", d.name);
+        }
+        assert_eq!(Engine::new(settings).full().len(), budgets().len());
+    }
+
+    #[test]
+    fn tunables_are_their_detectors_and_change() {
+        let mut settings = Settings::default();
+        for d in DETECTORS {
+            for t in d.tunables {
+                let name = t.key.strip_prefix(&format!("detect.{}.", d.name));
+                assert!(name.is_some_and(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')), "{}", t.key);
+                assert!((t.range.0..=t.range.1).contains(&t.default) && t.doc.ends_with('.'), "{}", t.key);
+                assert_eq!(settings.get(t), t.default);
+                settings.tune(t, t.range.1);
+                assert_eq!(settings.get(t), t.range.1);
+                settings.tune(t, t.default);
+            }
+        }
+        assert_eq!(settings.get(tunables().next().expect("there are some")), tunables().next().map_or(0, |t| t.default));
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub struct Expect {
     pub since: Time,
 }
 
+crate::held::holds! { Expect: { command, name } }
+
 /// How often something happened in dissection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
@@ -254,6 +256,15 @@ impl<O: Out> Cx<'_, O> {
     fn next(&mut self) {
         self.env.seq = *self.seq;
         *self.seq += 1;
+    }
+
+    /// Lends the worker's buffer to build text in, empty.
+    pub(crate) fn with_scratch<R>(&mut self, f: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
+        let mut scratch = std::mem::take(&mut self.shared.scratch);
+        let r = f(self, &mut scratch);
+        scratch.clear();
+        self.shared.scratch = scratch;
+        r
     }
 
     /// The time of this moment.

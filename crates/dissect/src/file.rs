@@ -138,6 +138,11 @@ impl File {
     }
 }
 
+crate::held::holds! {
+    File: { name, hashes }
+    Hashes: {}
+}
+
 fn hex(bytes: &[u8], out: &mut [u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for (pair, b) in out.chunks_exact_mut(2).zip(bytes) {

@@ -13,6 +13,7 @@ mod driver;
 mod file;
 mod fuzz;
 mod glimpse;
+mod held;
 pub mod proto;
 pub mod record;
 pub mod registry;

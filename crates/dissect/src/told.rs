@@ -1,7 +1,9 @@
-//! Facts that a flow has told already, so that announcements repeated for hours are told once.
+//! What flows of datagrams keep: how many messages they told, and the facts that they have told already, so that announcements repeated
+//! for hours are told once.
 
-use crate::Cx;
+use crate::held::{Held, holds};
 use crate::record::Fact;
+use crate::{Cx, Step};
 use vigie_base::hash::Stable;
 use vigie_base::{Ip, Mac};
 use vigie_event::{Flag, NO_TX, Out};
@@ -27,6 +29,46 @@ impl About {
             ip: ip.filter(|a| !a.is_unspecified() && !a.is_multicast_or_broadcast()),
             mac: mac.filter(|m| *m != Mac::ZERO && !m.is_group()),
         }
+    }
+}
+
+holds! {
+    Told: { 0 }
+    Messages: { told }
+}
+
+/// The state of a protocol whose datagrams are one message each.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    count: u32,
+    told: Told,
+}
+
+impl Messages {
+    /// The next datagram, whole: `tell` tells it as the transaction of that number, or finds that it does not read, which is an anomaly of
+    /// `proto`.
+    pub(crate) fn next<'c, O: Out>(
+        &mut self,
+        cx: &mut Cx<'c, O>,
+        proto: &'static str,
+        datagram: &[u8],
+        tell: impl FnOnce(&mut Told, &mut Cx<'c, O>, u32) -> Option<()>,
+    ) -> Step {
+        match tell(&mut self.told, cx, self.count) {
+            Some(()) => self.count += 1,
+            None => cx.anomaly(proto, "malformed_data", self.count),
+        }
+        Step::go(datagram.len())
+    }
+
+    /// Messages told.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// See [`crate::Protocol::held`].
+    pub(crate) fn held(&self) -> usize {
+        Held::held(self)
     }
 }
 

@@ -42,6 +42,34 @@ impl Batch {
         record.append(&mut self.cols);
     }
 
+    /// Of rows kept elsewhere: an envelope a row, a column a field in the order of declaration. `None` where the number of columns
+    /// or of rows, or a column's layout, is not what the kind declares.
+    pub fn of(schema: &'static Schema, env: Vec<Envelope>, cols: Vec<Column>) -> Option<Self> {
+        let fits = cols.len() == schema.fields.len()
+            && schema.fields.iter().zip(&cols).all(|(f, c)| c.is_of(&f.ty) && (c.len() == env.len() || c.is_rowless()));
+        fits.then_some(Batch { schema, env, cols })
+    }
+
+    /// Appends a copy of a row of the same kind; a row of another kind is left.
+    pub fn copy(&mut self, row: Row<'_>) {
+        if let Some((cols, at)) = row.columns_of(self.schema) {
+            self.env.push(*row.env());
+            for (to, from) in self.cols.iter_mut().zip(cols) {
+                to.copy(from, at);
+            }
+        }
+    }
+
+    /// The envelopes of the rows.
+    pub fn envelopes(&self) -> &[Envelope] {
+        &self.env
+    }
+
+    /// A column a field, in the order of declaration.
+    pub fn columns(&self) -> &[Column] {
+        &self.cols
+    }
+
     /// The kind's declaration.
     pub fn schema(&self) -> &'static Schema {
         self.schema

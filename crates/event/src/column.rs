@@ -197,6 +197,69 @@ impl Column {
         }
     }
 
+    /// Appends row `at` of a column of the same type; a column of another type is left.
+    pub fn copy(&mut self, from: &Column, at: usize) {
+        match (self, from) {
+            (Column::Bool(to), Column::Bool(v)) => to.push(v[at]),
+            (Column::U8(to), Column::U8(v)) => to.push(v[at]),
+            (Column::U16(to), Column::U16(v)) => to.push(v[at]),
+            (Column::U32(to), Column::U32(v)) => to.push(v[at]),
+            (Column::U64(to), Column::U64(v)) => to.push(v[at]),
+            (Column::I64(to), Column::I64(v)) => to.push(v[at]),
+            (Column::F64(to), Column::F64(v)) => to.push(v[at]),
+            (Column::Ip(to), Column::Ip(v)) => to.push(v[at]),
+            (Column::Mac(to), Column::Mac(v)) => to.push(v[at]),
+            (Column::Time(to), Column::Time(v)) => to.push(v[at]),
+            (to @ Column::Bytes { .. }, from @ Column::Bytes { .. }) => to.push_bytes(from.bytes_at(at)),
+            (Column::Opt { rank, inner: to }, from @ Column::Opt { .. }) => match from.present_at(at) {
+                None => rank.push(0),
+                Some((from, at)) => {
+                    to.copy(from, at);
+                    // A group without fields has no rows to count.
+                    rank.push((to.len() as u32).max(1));
+                }
+            },
+            (Column::List { ends, items: to }, from @ Column::List { .. }) => {
+                if let Some((from, range)) = from.items_at(at) {
+                    ends.push(ends.last().copied().unwrap_or(0) + range.len() as u32);
+                    for i in range {
+                        to.copy(from, i);
+                    }
+                }
+            }
+            (Column::Group(to), Column::Group(from)) => to.iter_mut().zip(from).for_each(|(to, from)| to.copy(from, at)),
+            _ => {}
+        }
+    }
+
+    /// Whether this is the layout of a type.
+    pub fn is_of(&self, ty: &Type) -> bool {
+        match (self, ty) {
+            (Column::Bool(_), Type::Bool | Type::Flag)
+            | (Column::U8(_), Type::U8)
+            | (Column::U16(_), Type::U16)
+            | (Column::U32(_), Type::U32)
+            | (Column::U64(_), Type::U64)
+            | (Column::I64(_), Type::I64)
+            | (Column::F64(_), Type::F64)
+            | (Column::Ip(_), Type::Ip)
+            | (Column::Mac(_), Type::Mac)
+            | (Column::Time(_), Type::Time)
+            | (Column::Bytes { .. }, Type::Text | Type::Hex) => true,
+            (Column::Opt { inner, .. }, Type::Opt(t)) => inner.is_of(t),
+            (Column::List { items, .. }, Type::List(t)) => items.is_of(t),
+            (Column::Group(cols), Type::Group(fields)) => {
+                cols.len() == fields.len() && cols.iter().zip(*fields).all(|(c, f)| c.is_of(&f.ty))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it cannot hold a row: a group without fields.
+    pub(crate) fn is_rowless(&self) -> bool {
+        matches!(self, Column::Group(cols) if cols.iter().all(Column::is_rowless))
+    }
+
     #[inline]
     fn push_bytes(&mut self, b: &[u8]) {
         if let Column::Bytes { ends, data } = self {

@@ -85,8 +85,13 @@ impl Envelope {
     }
 }
 
+/// The number of an IP protocol's name as EVE writes it.
+pub fn proto_number(name: &str) -> Option<u8> {
+    (0..=u8::MAX).find(|n| proto_name(*n) == Some(name))
+}
+
 /// The name of an IP protocol number as EVE writes it.
-pub(crate) const fn proto_name(proto: u8) -> Option<&'static str> {
+pub const fn proto_name(proto: u8) -> Option<&'static str> {
     Some(match proto {
         0 => "IPv6-HOPOPTS",
         1 => "ICMP",

@@ -33,10 +33,11 @@ pub mod doc;
 mod envelope;
 pub mod eve;
 pub mod json;
+pub mod sample;
 mod schema;
 
 pub use batch::{Batch, Out, Record, Row};
 pub use column::{Column, Flag, Hex, Item, List, Secret, Value};
-pub use envelope::{Envelope, NO_TX};
+pub use envelope::{Envelope, NO_TX, proto_name, proto_number};
 pub use schema::{Class, Field, Place, Schema, Type, slot_of};
 pub use vigie_event_derive::{Group, Record};

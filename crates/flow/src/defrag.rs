@@ -340,7 +340,7 @@ impl Defrag {
         (Fate::Held, anomaly)
     }
 
-    /// Gives up what has waited too long. Called by [`Defrag::add`]; call it in silence too.
+    /// Gives up what has waited too long. Called by [`Defrag::add`]; to be called where no fragment comes, too.
     pub fn expire(&mut self, now: Time) {
         while let Some((&(since, key), ())) = self.ages.first_key_value() {
             if now.since(since) < self.settings.timeout_ns {

@@ -316,27 +316,17 @@ impl Table {
         if let Some(slot) = found {
             let flow = &self.flows[slot as usize];
             let deadline = self.deadline(flow);
-            let over = if deadline < time {
-                Some((Closed::Timeout, deadline))
-            } else if starts_anew(flow, p) {
-                self.counters.tcp_reuse += 1;
-                Some((Closed::TcpReuse, time))
-            } else {
-                None
-            };
-            match over {
-                None => {
-                    let flow = &mut self.flows[slot as usize];
-                    let dir = direction(swap, flow.client_is_hi);
-                    let before = flow.state;
-                    touch(flow, p, time, len, dir);
-                    if flow.state != before {
-                        self.retime(slot);
-                    }
-                    return Lookup { slot, dir, new: false };
+            if deadline >= time {
+                let flow = &mut self.flows[slot as usize];
+                let dir = direction(swap, flow.client_is_hi);
+                let before = flow.state;
+                touch(flow, p, time, len, dir);
+                if flow.state != before {
+                    self.retime(slot);
                 }
-                Some((why, when)) => self.end(slot, why, when, &mut ended),
+                return Lookup { slot, dir, new: false };
             }
+            self.end(slot, Closed::Timeout, deadline, &mut ended);
         }
         if self.live >= self.settings.flows_max
             && let Some(slot) = self.victim()
@@ -443,6 +433,15 @@ impl Table {
         (slot, dir)
     }
 
+    /// The packet at hand opens a new connection on the ports of the flow in `slot`, which its owner knows: ends that flow, unless its time
+    /// is up already ([`Table::packet`] then ends it).
+    pub fn reuse(&mut self, slot: u32, now: Time, ended: &mut impl FnMut(&mut Flow, Closed, Time)) {
+        if self.deadline(&self.flows[slot as usize]) >= now {
+            self.counters.tcp_reuse += 1;
+            self.end(slot, Closed::TcpReuse, now, ended);
+        }
+    }
+
     /// Ends the flow in `slot`.
     pub fn end(&mut self, slot: u32, why: Closed, when: Time, ended: &mut impl FnMut(&mut Flow, Closed, Time)) {
         let notch = self.flows[slot as usize].notch;
@@ -526,11 +525,6 @@ fn touch(flow: &mut Flow, p: &Packet, time: Time, len: u32, dir: Direction) {
             }
         }
     }
-}
-
-/// Whether `p` opens a new connection on the ports of a closed one.
-fn starts_anew(flow: &Flow, p: &Packet) -> bool {
-    matches!(p.body, Body::Tcp(t) if t.flags & (Tcp::SYN | Tcp::ACK | Tcp::RST) == Tcp::SYN && flow.state == FlowState::Closed)
 }
 
 #[cfg(test)]

@@ -130,9 +130,23 @@ enum Name {
     Ip(Ip),
 }
 
+/// An asset's place in the order in which they are told, and its holders.
+type Listed = (Ip, u64, Name, Vec<u32>);
+
+/// What listing all assets takes for each: its place in the order, before that in a map, and its holders.
+pub(crate) const LISTED_BYTES: u64 = 3 * size_of::<Listed>() as u64 + 16;
+
 impl Inventory {
-    /// All assets, by lowest address, then id.
+    /// All assets, by lowest address, then id. All at once take several times what the inventory itself does: see
+    /// [`Inventory::each_asset`].
     pub fn assets(&self) -> Vec<Asset> {
+        let mut out = Vec::new();
+        self.each_asset(|asset| out.push(asset));
+        out
+    }
+
+    /// Gives every asset, one at a time, in the order of [`Inventory::assets`].
+    pub fn each_asset(&self, mut each: impl FnMut(Asset)) {
         let mut groups: BTreeMap<Name, Vec<u32>> = BTreeMap::new();
         for (i, h) in self.holders.iter().enumerate().filter(|(_, h)| h.seen || h.own) {
             groups.entry(self.name(h)).or_default().push(i as u32);
@@ -141,10 +155,13 @@ impl Inventory {
             groups.entry(Name::Mac(s.mac)).or_default();
         }
         self.without_forged(&mut groups);
+        let lowest = |holders: &[u32]| holders.iter().map(|i| self.holders[*i as usize].ip).min().unwrap_or(Ip([0xff; 16]));
+        let mut order: Vec<Listed> = groups.into_iter().map(|(name, holders)| (lowest(&holders), self.id(name), name, holders)).collect();
+        order.sort_unstable_by_key(|(ip, id, ..)| (*ip, *id));
         let mut matcher = Matcher::new();
-        let mut out: Vec<Asset> = groups.into_iter().map(|(name, holders)| self.asset(&mut matcher, name, &holders)).collect();
-        out.sort_by_key(|a| (a.addresses.first().map_or(Ip([0xff; 16]), |a| a.ip), a.id));
-        out
+        for (_, _, name, holders) in order {
+            each(self.asset(&mut matcher, name, &holders));
+        }
     }
 
     /// The id of the asset that has `ip` now. `None` for addresses outside HOME_NET and ones never seen.

@@ -47,7 +47,7 @@ impl Settings {
     }
 
     /// What the inventory holds at most.
-    pub fn budgets(&self) -> [Budget; 4] {
+    pub fn budgets(&self) -> [Budget; 5] {
         // What a hash table adds for an entry: its share of empty places, and the tag.
         let table = |entry: usize| entry as u64 * 2 + 2;
         let (holders, facts) = (u64::from(self.holders_max), u64::from(self.facts_max));
@@ -75,6 +75,12 @@ impl Settings {
                 entries_max: u64::from(self.services_max),
                 entry_bytes: (2 * size_of::<Service>() + Sketch::HEAP_MAX + crate::facts::VALUE_BYTES_MAX) as u64,
                 when_full: "new services are not kept",
+            },
+            Budget {
+                name: "inventory.listing",
+                entries_max: 2 * holders,
+                entry_bytes: crate::asset::LISTED_BYTES,
+                when_full: "as inventory.holders and inventory.stations",
             },
         ]
     }

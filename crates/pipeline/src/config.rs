@@ -4,8 +4,12 @@
 //! names the nearest known one.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use vigie_base::{NetSet, text::nearest};
+use vigie_base::{Budget, Ip, NetSet, text::nearest};
+use vigie_detect::Tunable;
+use vigie_detect::registry::tunables;
 use vigie_sensor::Settings;
 
 /// The configuration of a process.
@@ -13,11 +17,13 @@ use vigie_sensor::Settings;
 pub struct Config {
     /// The sensor's settings.
     pub sensor: Settings,
+    /// The detectors' settings, but for HOME_NET.
+    pub detect: vigie_detect::Settings,
     /// The site's own networks.
     pub home_net: NetSet,
     /// Other address and port groups, kept for rules.
     pub groups: Vec<Setting>,
-    /// What each key is set to, in the order of [`KEYS`].
+    /// What each key is set to, in the order of [`KEYS`] and of the detectors' tunables behind them.
     pub values: Vec<Setting>,
 }
 
@@ -46,7 +52,7 @@ pub struct Key {
     apply: fn(&mut Config, &str) -> Result<(), String>,
 }
 
-/// Every key, in the order of `vigie config`.
+/// Every key but the detectors' tunables, which stand behind them, in the order of `vigie config`.
 pub const KEYS: &[Key] = &[
     Key {
         name: "vars.address-groups.HOME_NET",
@@ -204,7 +210,22 @@ pub const KEYS: &[Key] = &[
         doc: "Bytes that one compressed HTTP body may give.",
         apply: |c, v| size(v).map(|n| c.sensor.dissect.inflate_max = n),
     },
+    Key {
+        name: "detect.tor.relays",
+        default: "\"\"",
+        doc: "A file of the addresses of Tor relays, one a line (a # begins a comment). Without one, relays are told by what they send.",
+        apply: |c, v| {
+            c.detect.tor_relays = if v.is_empty() { Vec::new() } else { addresses(Path::new(v))? };
+            Ok(())
+        },
+    },
 ];
+
+/// Addresses of one list; the network has some 10,000 relays.
+pub(crate) const RELAYS: Budget =
+    Budget { name: "detect.tor.relays", entries_max: 131_072, entry_bytes: 2 * size_of::<Ip>() as u64, when_full: "the list is refused" };
+/// Longest line of a list.
+const LINE_MAX: u64 = 1024;
 
 /// Names of groups that may be set besides [`KEYS`].
 const GROUPS: [&str; 2] = ["vars.address-groups.", "vars.port-groups."];
@@ -225,6 +246,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut c = Config {
             sensor: Settings::default(),
+            detect: vigie_detect::Settings::default(),
             home_net: HOME_NET.parse().unwrap_or_else(|_| unreachable!("the default HOME_NET reads")),
             groups: Vec::new(),
             values: Vec::new(),
@@ -236,6 +258,7 @@ impl Default for Config {
             }
             c.values.push(Setting { name: key.name.to_owned(), value: value.to_owned(), from: "default".to_owned() });
         }
+        c.values.extend(tunables().map(|t| Setting { name: t.key.to_owned(), value: t.default.to_string(), from: "default".to_owned() }));
         c
     }
 }
@@ -245,9 +268,16 @@ impl Config {
     pub fn set(&mut self, name: &str, value: &str, from: &str) -> Result<(), ConfigError> {
         // Suricata writes yes and no.
         let value = value.trim();
-        if let Some(i) = KEYS.iter().position(|k| k.name == name) {
-            (KEYS[i].apply)(self, value).map_err(|why| ConfigError(format!("{from}: {name} = {value}: {why}")))?;
-            (self.values[i].value, self.values[i].from) = (value.to_owned(), from.to_owned());
+        let applied = match (KEYS.iter().find(|k| k.name == name), tunables().find(|t| t.key == name)) {
+            (Some(key), _) => Some((key.apply)(self, value)),
+            (_, Some(t)) => Some(number(value, t.range.0, t.range.1).map(|n| self.detect.tune(t, n))),
+            _ => None,
+        };
+        if let Some(applied) = applied {
+            applied.map_err(|why| ConfigError(format!("{from}: {name} = {value}: {why}")))?;
+            if let Some(setting) = self.values.iter_mut().find(|s| s.name == name) {
+                (setting.value, setting.from) = (value.to_owned(), from.to_owned());
+            }
             return Ok(());
         }
         if GROUPS.iter().any(|g| name.len() > g.len() && name.starts_with(g)) {
@@ -255,7 +285,7 @@ impl Config {
             self.groups.push(Setting { name: name.to_owned(), value: value.to_owned(), from: from.to_owned() });
             return Ok(());
         }
-        let hint = nearest(name, KEYS.iter().map(|k| k.name)).map_or_else(
+        let hint = nearest(name, KEYS.iter().map(|k| k.name).chain(tunables().map(|t| t.key))).map_or_else(
             || "`vigie config` lists the keys".to_owned(),
             |k| format!("did you mean \"{k}\"? (`vigie config` lists the keys)"),
         );
@@ -296,10 +326,9 @@ impl Config {
     /// The default configuration as a commented TOML file.
     pub fn commented() -> String {
         let mut out = String::from("# Vigie's configuration. Every key stands here with its default; take away the # to change one.\n");
-        for key in KEYS {
-            out.push_str("\n# ");
-            out.push_str(key.doc);
-            out.push_str(&format!("\n#{} = {}\n", key.name, key.default));
+        let keys = KEYS.iter().map(|k| (k.name, k.default.to_owned(), k.doc));
+        for (name, default, doc) in keys.chain(tunables().map(|t: &Tunable| (t.key, t.default.to_string(), t.doc))) {
+            out.push_str(&format!("\n# {doc}\n#{name} = {default}\n"));
         }
         out
     }
@@ -320,6 +349,31 @@ fn flatten(prefix: &str, v: &toml::Value, out: &mut Vec<(String, String)>) {
         }
         other => out.push((prefix.to_owned(), other.to_string())),
     }
+}
+
+/// The addresses that a file lists, one a line, in order. What follows a `#` is a comment.
+fn addresses(path: &Path) -> Result<Vec<Ip>, String> {
+    let unreadable = |e: std::io::Error| format!("the file cannot be read ({e}); name a file with one address a line, or \"\" for none");
+    let mut lines = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut all = Vec::new();
+    for number in 1.. {
+        let mut line = Vec::new();
+        if lines.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            break;
+        }
+        let address = line.split(|b| *b == b'#').next().unwrap_or(&[]).trim_ascii();
+        if address.is_empty() {
+            continue;
+        }
+        let read = std::str::from_utf8(address).ok().and_then(|a| a.parse().ok());
+        all.push(read.ok_or_else(|| format!("line {number} is no address; write one address a line"))?);
+        if all.len() as u64 > RELAYS.entries_max {
+            return Err(format!("more than {} addresses; give a list of Tor relays only", RELAYS.entries_max));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
 }
 
 fn boolean(v: &str) -> Result<bool, String> {
@@ -372,9 +426,45 @@ mod tests {
     }
 
     #[test]
+    fn detectors_are_tuned_by_their_keys() {
+        let mut c = Config::default();
+        let key = tunables().find(|t| t.key == "detect.brute_force.failures").unwrap();
+        assert_eq!(c.values.iter().find(|s| s.name == key.key).unwrap().value, key.default.to_string());
+        c.set_pair("detect.brute_force.failures=30").unwrap();
+        assert_eq!(c.detect.get(key), 30);
+        assert_eq!(c.values.iter().find(|s| s.name == key.key).unwrap().from, "--set");
+        let e = c.set_pair("detect.brute_force.failures=0").unwrap_err().to_string();
+        assert!(e.contains("a number from 2 to"), "{e}");
+        let e = c.set_pair("detect.brute_force.failure=30").unwrap_err().to_string();
+        assert!(e.contains("did you mean \"detect.brute_force.failures\""), "{e}");
+    }
+
+    #[test]
+    fn a_list_of_relays_is_read_and_its_faults_are_named() {
+        let path = std::env::temp_dir().join(format!("vigie-relays-{}", std::process::id()));
+        let set = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            let mut c = Config::default();
+            c.set("detect.tor.relays", path.to_str().unwrap(), "--set").map(|()| c.detect.tor_relays)
+        };
+        let all: Vec<Ip> = ["198.51.100.7", "203.0.113.9", "2001:db8::7"].map(|a| a.parse().unwrap()).to_vec();
+        let mut read = set(b"# relays\n203.0.113.9\r\n\n 198.51.100.7 # exit\n2001:db8::7\n203.0.113.9").unwrap();
+        read.sort();
+        assert_eq!(read, all);
+        assert!(set(b"").unwrap().is_empty());
+        for (text, fault) in [(&b"203.0.113.9\nrelay.example\n"[..], "line 2 is no address"), (&[b'1'; 3000], "line 1 is no address")] {
+            let e = set(text).unwrap_err().to_string();
+            assert!(e.contains(fault), "{e}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let e = Config::default().set("detect.tor.relays", path.to_str().unwrap(), "--set").unwrap_err().to_string();
+        assert!(e.contains("cannot be read") && e.contains("one address a line"), "{e}");
+    }
+
+    #[test]
     fn the_commented_default_names_every_key() {
         let text = Config::commented();
-        assert!(KEYS.iter().all(|k| text.contains(k.name)));
+        assert!(KEYS.iter().all(|k| text.contains(k.name)) && tunables().all(|t| text.contains(t.key)));
         let uncommented: String = text.lines().filter(|l| l.contains(" = ")).map(|l| format!("{}\n", &l[1..])).collect();
         let path = std::env::temp_dir().join(format!("vigie-config-{}.toml", std::process::id()));
         std::fs::write(&path, uncommented).unwrap();

@@ -14,7 +14,7 @@ mod words;
 
 pub use config::Config;
 pub use plan::Plan;
-pub use replay::{Error, Options, Report, replay};
+pub use replay::{Error, Keep, Nothing, Options, Report, replay};
 pub use story::Story;
 pub use vigie_detect::Lang;
 pub use vigie_sensor::Control;

@@ -1,6 +1,6 @@
 //! The plan of memory and threads: what a replay may take at most, known before a byte is read.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::eve;
 use crate::story;
 use vigie_base::Budget;
@@ -32,10 +32,12 @@ impl Plan {
             vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
         budgets.extend(vigie_capture::BUDGETS);
         budgets.extend(vigie_sensor::budgets(&config.sensor));
-        budgets.extend(vigie_inventory::Settings::new(config.home_net.clone()).budgets());
+        let inventory = vigie_inventory::Settings::new(config.home_net.clone());
+        budgets.extend(inventory.budgets());
+        budgets.push(config::RELAYS);
         budgets.extend(vigie_detect::registry::budgets());
         budgets.extend(vigie_case::Cases::budgets());
-        budgets.push(story::ADDRESSES);
+        budgets.extend(story::budgets(u64::from(inventory.holders_max)));
         budgets.push(eve::BUDGET);
         Plan { budgets, threads }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_case::Cases;
+use vigie_case::{Alert, Case, Cases};
 use vigie_detect::{Engine, Finding, Lang};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
@@ -22,10 +22,29 @@ use vigie_sensor::{Control, Fold, Summary};
 pub struct Options {
     /// Where `eve.json`, `cases.json` and `assets.json` are written; nowhere without.
     pub out: Option<PathBuf>,
+    /// Cases and loose alerts of earlier runs, which what is found now may join.
+    pub resume: (Vec<Case>, Vec<Alert>),
     /// Whether a story is wanted.
     pub story: bool,
     /// The reader's language.
     pub lang: Lang,
+}
+
+/// Who keeps the events of a replay, beside its files.
+pub trait Keep: Send {
+    /// One event, in the total order; alerts come where they were found, `stats` last.
+    fn row(&mut self, row: Row<'_>);
+    /// Whether there is use in reading on.
+    fn goes_on(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps nothing.
+pub struct Nothing;
+
+impl Keep for Nothing {
+    fn row(&mut self, _: Row<'_>) {}
 }
 
 /// Why a replay failed.
@@ -48,8 +67,8 @@ pub struct Report {
 }
 
 /// Those who read the events of a replay.
-struct Folds {
-    ends: Ends,
+struct Folds<'k, K> {
+    ends: Ends<'k, K>,
     inventory: Inventory,
     engine: Engine,
     cases: Cases,
@@ -57,7 +76,8 @@ struct Folds {
 }
 
 /// Where events go in the end.
-struct Ends {
+struct Ends<'k, K> {
+    keep: &'k mut K,
     files: Option<Files>,
     story: Option<Story>,
     /// Set when an output can no longer be written: there is no use in reading on.
@@ -73,11 +93,10 @@ struct Files {
 
 /// What is known when all is read.
 struct Known<'a> {
-    summary: &'a Summary,
+    /// The batch of the one `stats` event.
+    stats: &'a Batch,
     cases: &'a Cases,
     inventory: &'a Inventory,
-    /// Caps that were reached, of every stage.
-    caps: &'a [(&'static str, u64)],
 }
 
 impl Files {
@@ -97,26 +116,29 @@ impl Files {
 
     /// Writes what is known at the end. All files are closed, and then the first that failed is told.
     fn finish(mut self, dir: &Path, known: &Known<'_>, lang: Lang) -> Result<(), Error> {
-        let Known { summary, cases, inventory, caps } = *known;
-        let batch = stats::batch(summary, caps, self.eve.kinds());
-        self.eve.row(batch.row(0));
-        let names = Names::of(inventory);
+        let Known { stats, cases, inventory } = *known;
+        self.eve.row(stats.row(0));
+        let names = Names::of(inventory, cases);
         for case in cases.iter() {
             self.cases.line(|out| vigie_case::write(case, lang, &names, out));
         }
-        for asset in inventory.assets() {
+        inventory.each_asset(|asset| {
             self.assets.line(|out| {
                 write_asset_json(&asset, out);
                 out.push(b'\n');
             });
-        }
+        });
         let closed = [("eve.json", self.eve.close()), ("cases.json", self.cases.close()), ("assets.json", self.assets.close())];
         closed.into_iter().try_for_each(|(name, done)| done.map_err(|e| Error::Output(dir.join(name), e)))
     }
 }
 
-impl Ends {
+impl<K: Keep> Ends<'_, K> {
     fn row(&mut self, row: Row<'_>) {
+        self.keep.row(row);
+        if !self.keep.goes_on() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
         if let Some(files) = &mut self.files {
             files.eve.row(row);
             if files.eve.has_failed() {
@@ -129,7 +151,7 @@ impl Ends {
     }
 }
 
-impl Out for Ends {
+impl<K: Keep> Out for Ends<'_, K> {
     fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
         let mut batch = Batch::new(R::schema());
         batch.push(env, record);
@@ -137,7 +159,7 @@ impl Out for Ends {
     }
 }
 
-impl Folds {
+impl<K: Keep> Folds<'_, K> {
     /// Files what the detectors found.
     fn file(&mut self) {
         for finding in self.findings.drain(..) {
@@ -146,7 +168,7 @@ impl Folds {
     }
 }
 
-impl Fold for Folds {
+impl<K: Keep> Fold for Folds<'_, K> {
     fn row(&mut self, row: Row<'_>) {
         self.ends.row(row);
         self.inventory.row(row);
@@ -160,32 +182,44 @@ impl Fold for Folds {
 }
 
 /// Replays `capture`; `progress` is asked between bursts whether to go on.
-pub fn replay(
+pub fn replay<K: Keep>(
     capture: &mut Capture,
     config: &Config,
     options: &Options,
+    keep: &mut K,
     mut progress: impl FnMut(&Capture) -> Control + Send,
 ) -> Result<Report, Error> {
     let failed = Arc::new(AtomicBool::new(false));
     let ends = Ends {
+        keep,
         files: options.out.as_deref().map(Files::create).transpose()?,
         story: options.story.then(|| Story::new(config.home_net.clone())),
         failed: Arc::clone(&failed),
     };
     let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
-    let settings = vigie_detect::Settings { home: config.home_net.clone(), ..vigie_detect::Settings::default() };
-    let mut folds = Folds { ends, inventory, engine: Engine::new(settings), cases: Cases::new(), findings: Vec::new() };
+    let mut settings = config.detect.clone();
+    settings.home.clone_from(&config.home_net);
+    let mut folds = Folds {
+        ends,
+        inventory,
+        engine: Engine::new(settings),
+        cases: Cases::resume(options.resume.0.clone(), options.resume.1.clone()),
+        findings: Vec::new(),
+    };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);
     folds.file();
-    let Folds { ends, inventory, cases, .. } = folds;
+    let Folds { ends, inventory, cases, engine, .. } = folds;
     let mut caps = summary.caps_reached();
     caps.extend(inventory.counters().list());
+    caps.extend(engine.full());
     caps.push(("case.cases", cases.dropped));
     caps.retain(|(_, n)| *n > 0);
+    let stats = stats::batch(&summary, &caps, ends.files.as_ref().map_or(&[], |f| f.eve.kinds()));
+    ends.keep.row(stats.row(0));
     if let (Some(files), Some(dir)) = (ends.files, &options.out) {
-        files.finish(dir, &Known { summary: &summary, cases: &cases, inventory: &inventory, caps: &caps }, options.lang)?;
+        files.finish(dir, &Known { stats: &stats, cases: &cases, inventory: &inventory }, options.lang)?;
     }
     let story = ends.story.map(|mut story| {
         story.close(capture, &summary, caps);

@@ -23,6 +23,24 @@ use vigie_sensor::Summary;
 /// Addresses that the story tells apart.
 pub(crate) const ADDRESSES: Budget =
     Budget { name: "story.addresses", entries_max: 65_536, entry_bytes: 96, when_full: "flows between further addresses are only counted" };
+/// What the story's view of a machine takes: its name, its address and some words, each a text of its own, with its place in the order.
+const MACHINE_BYTES: u64 = 1024;
+/// What the words of a case take, without its alerts' lines.
+const CASE_BYTES: u64 = 6144;
+/// The line of an alert.
+const LINE_BYTES: u64 = 256;
+
+/// What telling the story takes at the end, beside what it is told from: `machines` at most are known.
+pub(crate) fn budgets(machines: u64) -> [Budget; 4] {
+    let [cases, alerts] = Cases::budgets();
+    [
+        ADDRESSES,
+        Budget { name: "story.machines", entries_max: machines, entry_bytes: MACHINE_BYTES, when_full: "as inventory.holders" },
+        Budget { name: "story.cases", entries_max: cases.entries_max, entry_bytes: CASE_BYTES, when_full: "as case.cases" },
+        Budget { name: "story.alerts", entries_max: alerts.entries_max, entry_bytes: LINE_BYTES, when_full: "as case.alerts" },
+    ]
+}
+
 /// Share of flows below which HOME_NET is doubted: one in so many.
 const HOME_DOUBT: u64 = 100;
 /// Networks proposed as HOME_NET.
@@ -101,12 +119,14 @@ impl AssetView {
     /// Of every machine; those of cases first, then those that serve and that speak most.
     pub fn all(inventory: &Inventory, cases: &Cases, lang: Lang) -> Vec<AssetView> {
         let suspects: BTreeSet<Ip> = cases.iter().flat_map(|c| c.entities()).filter_map(|e| e.ip).collect();
-        let mut assets = inventory.assets();
-        assets.sort_by_key(|a| {
+        let mut views = Vec::new();
+        inventory.each_asset(|a| {
             let suspect = a.addresses.iter().any(|x| suspects.contains(&x.ip));
-            (!suspect, Reverse(a.services.len()), Reverse(a.peers), a.addresses.first().map(|x| x.ip))
+            let place = (!suspect, Reverse(a.services.len()), Reverse(a.peers), a.addresses.first().map(|x| x.ip));
+            views.push((place, AssetView::of(&a, lang)));
         });
-        assets.iter().map(|a| AssetView::of(a, lang)).collect()
+        views.sort_by_key(|(place, _)| *place);
+        views.into_iter().map(|(_, view)| view).collect()
     }
 
     fn of(a: &Asset, lang: Lang) -> AssetView {

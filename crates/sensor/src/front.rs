@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Budget, Time, time::MILLISECOND};
 use vigie_capture::Frame;
-use vigie_decode::{Anomaly, Body, End, Packet, decode, decode_datagram, rebuild};
+use vigie_decode::{Anomaly, Body, End, Packet, Span, TunnelKind, decode, decode_datagram, rebuild};
 use vigie_flow::defrag::{Defrag, Fate};
 
 /// A packet for a worker.
@@ -24,6 +24,8 @@ pub(crate) struct Item<'a> {
 
 pub(crate) struct Front {
     settings: vigie_decode::Settings,
+    /// The same, but that no tunnel is entered.
+    outside: vigie_decode::Settings,
     defrag: Defrag,
     doubled: Doubled,
     packet: Packet,
@@ -36,6 +38,7 @@ impl Front {
     pub(crate) fn new(settings: &Settings) -> Self {
         Front {
             settings: settings.decode.clone(),
+            outside: vigie_decode::Settings { tunnel_depth: 0, ..settings.decode.clone() },
             defrag: Defrag::new(settings.defrag.clone()),
             doubled: Doubled::new(),
             packet: Packet::EMPTY,
@@ -54,9 +57,10 @@ impl Front {
         &self.defrag
     }
 
-    /// Takes one frame; gives its packet to `each` where it has one for a worker.
+    /// Takes one frame; gives its packet to `each` where it has one for a worker. Of VXLAN and GENEVE the outer packet comes first: its
+    /// flow is told too, without what it carries.
     #[inline]
-    pub(crate) fn frame(&mut self, frame: &Frame<'_>, each: impl FnOnce(Item<'_>)) {
+    pub(crate) fn frame(&mut self, frame: &Frame<'_>, mut each: impl FnMut(Item<'_>)) {
         let f = &mut self.frames;
         f.pkts += 1;
         f.bytes += u64::from(frame.wire_len);
@@ -64,6 +68,9 @@ impl Front {
         // Event time stands still where the capture's steps back.
         if frame.time < self.now {
             f.time_backwards += 1;
+        }
+        if frame.time.secs() > self.now.secs() {
+            self.defrag.expire(frame.time);
         }
         self.now = self.now.max(frame.time);
         decode(&self.settings, frame.link.0, frame.data, frame.wire_len, &mut self.packet);
@@ -81,6 +88,7 @@ impl Front {
         if p.ip_version != 0 && self.doubled.is_repeat(p, frame.data, self.now) {
             return f.duplicate += 1;
         }
+        let direct = !matches!(p.body, Body::Fragment(_));
         let item = match p.body {
             Body::Fragment(_) => match self.defrag.add(p, frame.data, self.now).0 {
                 Fate::Whole(whole) => {
@@ -106,6 +114,14 @@ impl Front {
             // ESP has no ports, but two ends that talk: a flow, as in Suricata.
             Body::OtherIp if item.packet.proto == 50 => f.flow += 1,
             _ => return f.no_flow += 1,
+        }
+        if direct && matches!(item.packet.tunnel, TunnelKind::Vxlan | TunnelKind::Geneve) {
+            let mut outer = Packet::EMPTY;
+            decode(&self.outside, frame.link.0, frame.data, frame.wire_len, &mut outer);
+            if matches!(outer.body, Body::Udp) {
+                outer.payload = Span::default();
+                each(Item { packet: &outer, ..item });
+            }
         }
         each(item);
     }
@@ -193,5 +209,38 @@ impl Doubled {
         let repeat = place.0 == hash && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
         *place = (hash, now);
         repeat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_capture::LinkType;
+
+    /// An Ethernet frame of an IPv4 UDP datagram.
+    fn udp(src: u8, dst: u8, port: u16, payload: &[u8]) -> Vec<u8> {
+        let len = payload.len() as u16;
+        let mut frame = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 8, 0, 0x45, 0];
+        frame.extend_from_slice(&(28 + len).to_be_bytes());
+        frame.extend_from_slice(&[0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, src, 10, 0, 0, dst]);
+        frame.extend_from_slice(&[0xc0, 0, (port >> 8) as u8, port as u8]);
+        frame.extend_from_slice(&(8 + len).to_be_bytes());
+        frame.extend_from_slice(&[0, 0]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    #[test]
+    fn of_a_tunnel_over_udp_both_packets_are_told_and_one_frame_counted() {
+        let inside = udp(1, 2, 53, b"question");
+        let outside = udp(7, 8, 4789, &[&[8, 0, 0, 0, 0, 0, 5, 0][..], &inside].concat());
+        let mut front = Front::new(&Settings::default());
+        let mut told = Vec::new();
+        for data in [&outside, &inside] {
+            let frame = Frame { time: Time::from_secs(1), data, wire_len: data.len() as u32, link: LinkType(1), source: 0 };
+            front.frame(&frame, |item| told.push((item.packet.dst_port, item.packet.payload.len(), item.packet.tunnel_depth)));
+        }
+        assert_eq!(told, [(4789, 0, 0), (53, 8, 1), (53, 8, 0)]);
+        assert_eq!((front.frames.pkts, front.frames.flow, front.frames.tunnel), (2, 2, 1));
     }
 }

@@ -40,6 +40,8 @@ struct Cold {
     /// The flow's identifier.
     id: u64,
     dissection: Dissection,
+    /// What its dissection is accounted for.
+    held: usize,
     unreachable: bool,
 }
 
@@ -148,6 +150,13 @@ impl Worker {
             table.count(slot, dir.flip(), item.time, item.len);
             return inner.unreachable(table.flow(slot), &item);
         }
+        if let Body::Tcp(tcp) = p.body
+            && tcp.flags & Tcp::SYN != 0
+            && let Some((slot, dir)) = table.find(p.src, p.dst, p.src_port, p.dst_port, p.proto, p)
+            && inner.is_reuse(table.flow(slot), &segment(dir, &tcp, &item))
+        {
+            table.reuse(slot, item.time, &mut |flow, why, when| inner.end(flow, why, when));
+        }
         let found = table.packet(p, item.time, item.len, |flow, why, when| inner.end(flow, why, when));
         let flow = table.flow(found.slot);
         if found.new {
@@ -232,6 +241,18 @@ fn envelope(flow: &Flow, id: u64, ts: Time, frame: u64, app_proto: &'static str)
     }
 }
 
+fn segment<'a>(dir: Direction, tcp: &Tcp, item: &Item<'a>) -> Segment<'a> {
+    Segment {
+        dir,
+        seq: tcp.seq,
+        ack: tcp.ack,
+        flags: tcp.flags,
+        window: tcp.window,
+        options: tcp.options.of(item.bytes),
+        payload: item.packet.payload.of(item.bytes),
+    }
+}
+
 fn push<R: Record>(out: &mut Slice, flow: &mut Flow, mut env: Envelope, record: &R) {
     env.seq = flow.seq;
     flow.seq += 1;
@@ -262,14 +283,15 @@ impl Inner {
                     Some(e) => Dissection::announced(Transport::Tcp, e),
                     None => Dissection::new(Transport::Tcp),
                 };
-                self.shared.account(0, dissection.held());
-                let cold = Cold { id, dissection, unreachable: false };
+                let held = dissection.held();
+                self.shared.account(0, held);
+                let cold = Cold { id, dissection, held, unreachable: false };
                 flow.cold = self.streams.put(TcpCold { cold, stream: Stream::default(), refused: false, established: false });
             }
             Body::Icmp { .. } => {
-                flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Icmp), unreachable: false })
+                flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Icmp), held: 0, unreachable: false })
             }
-            _ => flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Udp), unreachable: false }),
+            _ => flow.cold = self.datagrams.put(Cold { id, dissection: Dissection::new(Transport::Udp), held: 0, unreachable: false }),
         }
         let env = envelope(flow, id, item.time, item.number, "");
         let start = FlowStart {
@@ -282,6 +304,11 @@ impl Inner {
             payload: p.payload.len() as u32,
         };
         push(&mut self.out, flow, env, &start);
+    }
+
+    /// Whether a segment opens a new connection on the ports of a flow.
+    fn is_reuse(&mut self, flow: &Flow, segment: &Segment<'_>) -> bool {
+        self.streams.get(flow.cold).is_some_and(|c| c.stream.is_reuse(segment))
     }
 
     fn unreachable(&mut self, flow: &mut Flow, item: &Item<'_>) {
@@ -302,15 +329,7 @@ impl Inner {
     fn tcp(&mut self, flow: &mut Flow, dir: Direction, tcp: &Tcp, item: &Item<'_>) {
         let Some(TcpCold { cold, stream, refused, established }) = self.streams.get(flow.cold) else { return };
         let before = stream.state();
-        let segment = Segment {
-            dir,
-            seq: tcp.seq,
-            ack: tcp.ack,
-            flags: tcp.flags,
-            window: tcp.window,
-            options: tcp.options.of(item.bytes),
-            payload: item.packet.payload.of(item.bytes),
-        };
+        let segment = segment(dir, tcp, item);
         let mut sink =
             Sink { flow, cold, shared: &mut self.shared, out: &mut self.out, time: item.time, frame: item.number, verdict: Verdict::Go };
         let state = stream.segment(&segment, &self.stream_settings, &mut self.memory, &mut sink);
@@ -411,7 +430,7 @@ impl Inner {
         let mut sink =
             Sink { flow, cold: &mut cold, shared: &mut self.shared, out: &mut self.out, time: when, frame: 0, verdict: Verdict::Go };
         sink.with(|d, cx| d.finish(cx));
-        self.shared.account(cold.dissection.held(), 0);
+        self.shared.account(cold.held, 0);
         let icmp = matches!(flow.proto, 1 | 58);
         let app = if icmp { "" } else { cold.dissection.app_proto() };
         let env = envelope(flow, cold.id, when, 0, app);
@@ -513,12 +532,14 @@ impl Sink<'_> {
             client_mac: self.flow.client_mac,
             server_mac: self.flow.server_mac,
         };
-        let before = self.cold.dissection.held();
         let r = f(&mut self.cold.dissection, &mut cx);
-        if !cx.shared.account(before, self.cold.dissection.held()) {
-            let before = self.cold.dissection.held();
+        let held = self.cold.dissection.held();
+        let fits = cx.shared.account(self.cold.held, held);
+        self.cold.held = held;
+        if !fits {
             self.cold.dissection.memory_full(&mut cx);
-            cx.shared.account(before, self.cold.dissection.held());
+            self.cold.held = self.cold.dissection.held();
+            cx.shared.account(held, self.cold.held);
         }
         self.flow.app = self.cold.dissection.proto() as u8;
         r

@@ -1,1 +1,54 @@
-//! HTTPS, sessions, the REST API and the console: how people and scripts meet what Vigie found.
+//! How people and scripts meet what Vigie found: HTTPS, sessions, the REST API and the console.
+//!
+//! Everything that has to do with a data directory goes through one API: a browser reaches it over TLS, a command of the same user over
+//! the socket in the directory, and where no server runs a command answers its own requests in its own process ([`Client`]).
+//!
+//! This is the one place that reads a clock: right of it time is a parameter, left of it time comes with the data.
+
+mod api;
+mod app;
+mod client;
+mod error;
+mod home;
+mod import;
+mod listen;
+mod person;
+mod tls;
+mod up;
+mod web;
+mod words;
+
+pub use api::openapi;
+pub use client::{Client, Reply};
+pub use hyper::Method;
+pub use up::{Options, up};
+
+use std::fmt;
+use std::path::Path;
+
+/// What went wrong, in one line: what, where, what to do.
+#[derive(Clone, Debug)]
+pub struct Fault(String);
+
+impl Fault {
+    /// A line that says all.
+    pub fn new(line: impl Into<String>) -> Self {
+        Fault(line.into())
+    }
+
+    /// What another library says.
+    pub(crate) fn of(error: impl fmt::Display) -> Self {
+        Fault(error.to_string())
+    }
+
+    /// An error of a file.
+    pub(crate) fn at(path: &Path, error: &dyn fmt::Display, todo: &str) -> Self {
+        Fault(format!("{}: {error}; {todo}", path.display()))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -29,6 +29,12 @@ Examples:
   vigie replay --set 'vars.address-groups.HOME_NET=[203.0.113.0/24]' x.pcap
       Say which networks are yours; `vigie config` lists all keys.";
 
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  vigie query 'SELECT src_ip, count(*) AS n FROM flow GROUP BY src_ip ORDER BY n DESC LIMIT 10'
+  vigie query --format csv 'SELECT ts, src_ip, rrname FROM dns' > dns.csv
+Only reading is possible; `vigie query 'SHOW TABLES'` lists the tables.";
+
 #[derive(Parser)]
 #[command(
     name = "vigie",
@@ -55,6 +61,21 @@ pub(crate) enum Command {
             cases.json and assets.json, one JSON object a line; files that are there already are replaced."
     )]
     Replay(Replay),
+    /// Serve the console and the API over what is kept in a data directory
+    #[command(
+        after_help = "`vigie help up` tells more.",
+        long_about = "Serve the console and the API over what is kept in a data directory, until interrupted.\n\n\
+            The first line says which address to open. At first start a certificate is made and an administrator, whose password is shown \
+            once. Other commands with the same --data talk to this server: `vigie replay --data DIR` fills it, `vigie query` asks it."
+    )]
+    Up(Up),
+    /// Say what a data directory holds, and whether a server runs on it
+    Status(Data),
+    /// Ask a data directory in SQL: a table for each kind of event, and `events` over all
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Query),
+    /// Add, list and change those who may log in, and make tokens for scripts
+    User(User),
     /// Print the configuration in force, and the plan of memory and threads
     #[command(
         long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory and threads: \
@@ -77,7 +98,7 @@ pub(crate) enum Command {
         /// Of a command and not of vigie itself
         command: Option<String>,
     },
-    /// Print a reference that is drawn from the program's own declarations, in Markdown
+    /// Print a reference that is drawn from the program's own declarations
     #[command(hide = true)]
     Docs {
         /// Which
@@ -92,6 +113,8 @@ pub(crate) enum Reference {
     Events,
     /// Every protocol with its ports and caps
     Protocols,
+    /// The API, as an OpenAPI document
+    Openapi,
 }
 
 /// What decides the configuration.
@@ -108,11 +131,118 @@ pub(crate) struct Configured {
     pub(crate) workers: Option<usize>,
 }
 
+/// Which data directory.
+#[derive(Args)]
+pub(crate) struct Data {
+    /// The data directory [default: /var/lib/vigie for root, else ~/.local/share/vigie]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+}
+
+#[derive(Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Where browsers connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Serve this certificate (PEM) and not one of Vigie's own
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// How to write the rows
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    pub(crate) format: Form,
+    /// One SELECT
+    pub(crate) sql: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For a terminal
+    Table,
+    /// Comma-separated, with a line of names
+    Csv,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct User {
+    #[command(subcommand)]
+    pub(crate) what: UserCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add someone; the password is read from standard input
+    Add {
+        /// Name to log in with
+        name: String,
+        /// viewer, analyst or administrator
+        #[arg(long)]
+        role: String,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// List those who may log in
+    List(Data),
+    /// Give someone another password, read from standard input
+    Passwd {
+        /// Who
+        name: String,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Keep someone from logging in; their sessions and tokens end
+    Disable {
+        /// Who
+        name: String,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Make, list or revoke tokens for `Authorization: Bearer`
+    Token {
+        /// Whose; without a name all tokens are listed
+        name: Option<String>,
+        /// What the token is for
+        #[arg(long, value_name = "TEXT", default_value = "api")]
+        purpose: String,
+        /// Days that it is good for
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// Revoke the token of this number (as listed)
+        #[arg(long, value_name = "ID", conflicts_with = "name")]
+        revoke: Option<i64>,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
 #[derive(Args)]
 pub(crate) struct Replay {
     /// Write eve.json, cases.json and assets.json into this folder (made if absent, files replaced)
     #[arg(short = 'l', long = "log-dir", value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Keep what is found in a data directory, for `vigie up` to show
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "each", "filter", "from", "to"])]
+    pub(crate) data: Option<PathBuf>,
+    /// Into this dataset of it [default: replay]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    pub(crate) dataset: Option<String>,
+    /// Move all times so that the last frame is now
+    #[arg(long, requires = "data")]
+    pub(crate) shift_to_now: bool,
     #[command(flatten)]
     pub(crate) configured: Configured,
     /// Replay each capture as its own, with -l into DIR/NAME/

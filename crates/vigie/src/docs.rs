@@ -6,11 +6,12 @@ use std::fmt::Write;
 use std::io;
 use vigie_dissect::{Proto, Transport};
 
-/// The reference asked for, in Markdown.
+/// The reference asked for: Markdown, and JSON of the API.
 pub(crate) fn reference(what: Reference) -> String {
     match what {
         Reference::Events => events(),
         Reference::Protocols => protocols(),
+        Reference::Openapi => vigie_server::openapi() + "\n",
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod docs;
+mod kept;
 mod replay;
 mod screen;
 
@@ -40,6 +41,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Exit {
     match command {
         Command::Replay(args) => replay::run(&args),
+        Command::Up(args) => kept::up(&args),
+        Command::Status(args) => kept::status(&args),
+        Command::Query(args) => kept::query(&args),
+        Command::User(args) => kept::user(&args.what),
         Command::Config => replay::printed(Config::commented().as_bytes()),
         Command::Check(args) => match configure(&args) {
             Ok(config) => replay::printed(check::text(&config).as_bytes()),

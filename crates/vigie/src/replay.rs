@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_base::text::{lossy, terminal};
 use vigie_capture::{Capture, Filter};
-use vigie_pipeline::{Config, Control, Error, Lang, Options, story};
+use vigie_pipeline::{Config, Control, Error, Lang, Nothing, Options, story};
 
 /// What the options say, read and found right.
 struct Job {
@@ -30,6 +30,9 @@ struct Job {
 
 /// Runs the command.
 pub(crate) fn run(args: &Replay) -> Exit {
+    if let Some(data) = &args.data {
+        return crate::kept::import(data, args);
+    }
     let job = match job(args) {
         Ok(job) => job,
         Err(line) => {
@@ -124,12 +127,12 @@ impl Job {
             ..vigie_capture::Options::default()
         };
         let mut capture = Capture::open(paths, options);
-        let wanted = Options { story: out.is_none() && !self.quiet, out, lang: self.lang };
+        let wanted = Options { story: out.is_none() && !self.quiet, out, lang: self.lang, ..Options::default() };
         let progress = Progress::new(self.quiet, self.lang);
         let report = if capture.sources().is_empty() {
             None
         } else {
-            Some(vigie_pipeline::replay(&mut capture, &self.config, &wanted, |capture| {
+            Some(vigie_pipeline::replay(&mut capture, &self.config, &wanted, &mut Nothing, |capture| {
                 let (done, total) = capture.progress();
                 progress.at(done, total);
                 if self.stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go }

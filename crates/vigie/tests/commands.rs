@@ -64,19 +64,20 @@ fn help_teaches() {
     run(&["man", "no-such"]).exits(64);
 }
 
-/// `docs/NAME` is what the program says today; with `VIGIE_UPDATE=1` it is written anew.
-fn is_current(what: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/{what}.md"));
+/// `docs/NAME.FORM` is what the program says today; with `VIGIE_UPDATE=1` it is written anew.
+fn is_current(what: &str, form: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/{what}.{form}"));
     let now = run(&["docs", what]).exits(0).out;
     if std::env::var_os("VIGIE_UPDATE").is_some() {
         std::fs::write(&path, &now).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == now, "docs/{what}.md is old; `vigie docs {what} > docs/{what}.md` makes it anew");
+    assert!(kept == now, "docs/{what}.{form} is old; `vigie docs {what} > docs/{what}.{form}` makes it anew");
 }
 
 #[test]
 fn the_references_are_current() {
-    is_current("events");
-    is_current("protocols");
+    is_current("events", "md");
+    is_current("protocols", "md");
+    is_current("openapi", "json");
 }

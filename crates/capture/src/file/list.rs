@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use super::block::{Block, Packing};
+use super::block::{Block, Growth, Packing};
 use super::pcap::Pcap;
 use super::pcapng::PcapNg;
 use super::{FILES_MAX, shown};
@@ -111,7 +111,7 @@ fn looks_like_capture(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::with_capacity(HEAD);
     file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     if Packing::of(&head) != Packing::Plain {
-        let mut block = Block::open(Box::new(Cursor::new(head).chain(file)), u32::MAX, Vec::new());
+        let mut block = Block::open(Box::new(Cursor::new(head).chain(file)), u32::MAX, Vec::new(), &Growth::default());
         block.refill(0, HEAD);
         head = block.filled().iter().take(HEAD).copied().collect();
     }

@@ -4,8 +4,8 @@
 //! that overlap in time are merged. Within one file frames keep the file's order even where time goes backwards: its place in the merge
 //! goes by the latest time seen in it so far.
 //!
-//! Bounds: [`OPEN_MAX`] files open at once (what would be more comes late, and is told), a block of 256 KiB to 1 MiB for each of them,
-//! [`FILES_MAX`] files in all.
+//! Bounds: [`OPEN_MAX`] files open at once (what would be more comes late, and is told), a block of 256 KiB for each of them, 16 of which may
+//! be of 1 MiB; 128 MiB of zstd windows; [`FILES_MAX`] files in all.
 
 mod block;
 mod list;
@@ -27,7 +27,7 @@ use vigie_base::{Budget, Time, text};
 
 use crate::problem::Problems;
 use crate::{BURST, Filter, Frame, LinkType, Problem, ProblemKind, Status};
-use block::{BLOCK_MAX, Block, Packing, ZSTD_WINDOW_LOG_MAX};
+use block::{BLOCK, BLOCK_MAX, Block, GROWN_MAX, Growth, UNPACKER, ZSTD_WINDOWS_MAX};
 pub use list::expand;
 use pcap::Pcap;
 use pcapng::PcapNg;
@@ -39,28 +39,27 @@ pub const FRAME_MAX: u32 = 262_144;
 pub const FILES_MAX: usize = u16::MAX as usize;
 /// Most files open at once.
 pub const OPEN_MAX: usize = 256;
-/// Most zstd files open at once: each may hold a window of 128 MiB.
-const OPEN_ZSTD_MAX: usize = 8;
 /// Most interfaces shown of one source.
 const INTERFACES_SHOWN: usize = 64;
 /// Most problems that one block of a file may tell.
 const NEWS_MAX: usize = 64;
 
-/// What reading takes at most: a block for each open file, a window for each packed with zstd, what is said of every file.
-pub const BUDGETS: [Budget; 3] = [
+/// What reading takes at most: a block for each open file (and the one that is looked at), room for large records, windows of those packed
+/// with zstd, what is said of every file.
+pub const BUDGETS: [Budget; 4] = [
     Budget {
         name: "capture.blocks",
-        entries_max: OPEN_MAX as u64,
-        // With the unpacker's own state and its 64 KiB of input.
-        entry_bytes: BLOCK_MAX as u64 + (192 << 10),
+        entries_max: OPEN_MAX as u64 + 1,
+        entry_bytes: (BLOCK + UNPACKER) as u64,
         when_full: "a further file comes when one ends, late, and it is told",
     },
     Budget {
-        name: "capture.zstd_windows",
-        entries_max: OPEN_ZSTD_MAX as u64,
-        entry_bytes: (1 << ZSTD_WINDOW_LOG_MAX) + (1 << 20),
-        when_full: "as capture.blocks",
+        name: "capture.large_records",
+        entries_max: GROWN_MAX as u64,
+        entry_bytes: (BLOCK_MAX - BLOCK) as u64,
+        when_full: "a further file with a record of more than 256 KiB ends there, and it is told",
     },
+    Budget { name: "capture.zstd_windows", entries_max: ZSTD_WINDOWS_MAX, entry_bytes: 1, when_full: "as capture.blocks" },
     Budget {
         name: "capture.files",
         entries_max: FILES_MAX as u64,
@@ -80,13 +79,15 @@ pub struct Options {
     pub to: Option<Time>,
     /// Set to stop waiting for a silent pipe: its reading then ends with a [`Problem`].
     pub stop: Arc<AtomicBool>,
+    /// Nanoseconds added to the time of every frame that is given; `from`, `to` and [`Source`] know the times as written.
+    pub shift: i64,
     /// Unpacked bytes per packed byte above which a compressed file is taken for a bomb, once 256 MiB of it are unpacked.
     pub expand_ratio_max: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filter: None, from: None, to: None, stop: Arc::default(), expand_ratio_max: 250 }
+        Options { filter: None, from: None, to: None, stop: Arc::default(), shift: 0, expand_ratio_max: 250 }
     }
 }
 
@@ -294,9 +295,11 @@ impl Cursor {
 
 /// A file that waits for its turn.
 struct Pending {
+    /// Its place among those given, then its index among the sources.
     source: u16,
     first: Time,
-    packing: Packing,
+    /// The zstd window that it may take.
+    window: u64,
     from: Origin,
 }
 
@@ -325,6 +328,9 @@ pub struct Capture {
     cursors: Vec<Cursor>,
     blocks: Vec<Block>,
     spare: Vec<u8>,
+    growth: Growth,
+    /// Of `pending`, those that are open: how many, and the zstd windows that they may take.
+    waiting: (usize, u64),
     ratio_max: u32,
     bytes_total: u64,
     bytes_ended: u64,
@@ -336,6 +342,7 @@ struct Gate {
     filter: Option<Filter>,
     from: Time,
     to: Option<Time>,
+    shift: i64,
     counters: Counters,
     latest: Time,
 }
@@ -350,7 +357,9 @@ impl Capture {
         problems.into_iter().for_each(|p| capture.problems.push(p));
         let only = files.len() == 1;
         let mut found = Vec::new();
-        for path in files {
+        // Pipes stay open from here on: they are looked at last, so that no other file has to be open beside them.
+        let (files, pipes): (Vec<_>, Vec<_>) = files.into_iter().enumerate().partition(|(_, path)| path.is_file());
+        for (place, path) in files.into_iter().chain(pipes) {
             let name = shown(&path);
             let (raw, size, stream): (Box<dyn Read + Send>, u64, bool) = if path.as_os_str() == "-" {
                 match io::stdin().as_fd().try_clone_to_owned() {
@@ -370,7 +379,7 @@ impl Capture {
                     }
                 }
             };
-            capture.probe(name, raw, size, (!stream && !only).then_some(path), &mut found);
+            capture.probe(name, raw, size, (!stream && !only).then_some(path), place, &mut found);
         }
         capture.sort(found);
         capture
@@ -380,8 +389,8 @@ impl Capture {
     pub fn from_readers(readers: Vec<(String, Box<dyn Read + Send>)>, options: Options) -> Capture {
         let mut capture = Capture::new(options);
         let mut found = Vec::new();
-        for (name, raw) in readers.into_iter().take(FILES_MAX) {
-            capture.probe(name, raw, 0, None, &mut found);
+        for (place, (name, raw)) in readers.into_iter().take(FILES_MAX).enumerate() {
+            capture.probe(name, raw, 0, None, place, &mut found);
         }
         capture.sort(found);
         capture
@@ -393,6 +402,7 @@ impl Capture {
                 filter: options.filter,
                 from: options.from.unwrap_or_default(),
                 to: options.to,
+                shift: options.shift,
                 counters: Counters::default(),
                 latest: Time::default(),
             },
@@ -402,6 +412,8 @@ impl Capture {
             cursors: Vec::new(),
             blocks: Vec::new(),
             spare: Vec::new(),
+            growth: Growth::default(),
+            waiting: (0, 0),
             ratio_max: options.expand_ratio_max,
             bytes_total: 0,
             bytes_ended: 0,
@@ -409,9 +421,18 @@ impl Capture {
         }
     }
 
-    /// Looks at one input up to its first frame. With `again`, it is closed and opened again when its turn comes.
-    fn probe(&mut self, name: String, raw: Box<dyn Read + Send>, size: u64, again: Option<PathBuf>, found: &mut Vec<(Source, Pending)>) {
-        let mut block = Block::open(raw, self.ratio_max, std::mem::take(&mut self.spare));
+    /// Looks at one input, the `place`th of those given, up to its first frame. With `again`, it is closed and opened again when its turn
+    /// comes.
+    fn probe(
+        &mut self,
+        name: String,
+        raw: Box<dyn Read + Send>,
+        size: u64,
+        again: Option<PathBuf>,
+        place: usize,
+        found: &mut Vec<(Source, Pending)>,
+    ) {
+        let mut block = Block::open(raw, self.ratio_max, std::mem::take(&mut self.spare), &self.growth);
         let mut cursor = match start(&mut block) {
             Ok(cursor) => cursor,
             Err(refusal) => {
@@ -431,7 +452,16 @@ impl Capture {
         self.bytes_total += size;
         let mut source =
             Source { name, interfaces: Vec::new(), frames: 0, bytes: 0, first: None, last: None, left_out: 0, dropped_before: 0 };
-        let packing = block.packing();
+        let window = block.window();
+        if again.is_none() {
+            let (files, windows) = (self.waiting.0 + 1, self.waiting.1 + window);
+            if files > OPEN_MAX || windows > ZSTD_WINDOWS_MAX {
+                self.spare = block.into_spare();
+                self.refuse(source.name, crowded_out());
+                return;
+            }
+            self.waiting = (files, windows);
+        }
         let from = match again {
             Some(path) => {
                 // Told again, with its problems, when it is read.
@@ -441,12 +471,12 @@ impl Capture {
             }
             None => Origin::Open(Box::new((block, cursor))),
         };
-        found.push((source, Pending { source: 0, first, packing, from }));
+        found.push((source, Pending { source: place as u16, first, window, from }));
     }
 
     /// Puts what was found in the order of first frames; those of the same time as given.
     fn sort(&mut self, mut found: Vec<(Source, Pending)>) {
-        found.sort_by_key(|(_, pending)| pending.first);
+        found.sort_by_key(|(_, pending)| (pending.first, pending.source));
         for (index, (source, mut pending)) in found.into_iter().enumerate() {
             pending.source = index as u16;
             if let Origin::Open(open) = &mut pending.from {
@@ -506,11 +536,19 @@ impl Capture {
             if earliest.is_some_and(|t| t <= next.first) {
                 return;
             }
-            if !self.may_open(next.packing) {
+            if !self.may_open(next) {
+                if self.cursors.is_empty() {
+                    // Only pipes, which cannot be closed for it, stand in its way.
+                    let name = self.sources[usize::from(next.source)].name.clone();
+                    self.pending.pop_front();
+                    self.refuse(name, crowded_out());
+                    continue;
+                }
                 if !self.told_crowded {
                     self.told_crowded = true;
                     let file = self.sources[usize::from(next.source)].name.clone();
-                    let what = format!("more than {OPEN_MAX} captures (or {OPEN_ZSTD_MAX} packed with zstd) overlap in time");
+                    let windows = ZSTD_WINDOWS_MAX >> 20;
+                    let what = format!("more than {OPEN_MAX} captures (or {windows} MiB of zstd windows) overlap in time");
                     let todo = "its frames come late, and those of others may; join captures first";
                     self.problems.push(Problem { kind: ProblemKind::Limit, file, offset: None, what, todo });
                 }
@@ -522,16 +560,22 @@ impl Capture {
         }
     }
 
-    fn may_open(&self, packing: Packing) -> bool {
-        let zstd = || self.blocks.iter().filter(|b| b.packing() == Packing::Zstd).count();
-        self.cursors.len() < OPEN_MAX && (packing != Packing::Zstd || zstd() < OPEN_ZSTD_MAX)
+    fn may_open(&self, next: &Pending) -> bool {
+        let (files, windows) = self.waiting;
+        let windows = windows + self.blocks.iter().map(Block::window).sum::<u64>();
+        // What is open already is counted.
+        matches!(next.from, Origin::Open(_))
+            || (self.blocks.len() + files < OPEN_MAX && (next.window == 0 || windows + next.window <= ZSTD_WINDOWS_MAX))
     }
 
     fn admit(&mut self, pending: Pending) {
         let open = match pending.from {
-            Origin::Open(open) => Ok(*open),
+            Origin::Open(open) => {
+                self.waiting = (self.waiting.0 - 1, self.waiting.1 - pending.window);
+                Ok(*open)
+            }
             Origin::Path(path) => File::open(&path).map_err(|e| unreadable(&e)).and_then(|file| {
-                let mut block = Block::open(Box::new(file), self.ratio_max, std::mem::take(&mut self.spare));
+                let mut block = Block::open(Box::new(file), self.ratio_max, std::mem::take(&mut self.spare), &self.growth);
                 start(&mut block).map(|cursor| (block, cursor))
             }),
         };
@@ -656,6 +700,13 @@ impl Capture {
         self.gate.counters
     }
 
+    /// Reads on to the end and gives the earliest and latest time of what was read, as written; `None` where there was no frame.
+    pub fn span(&mut self) -> Option<(Time, Time)> {
+        while self.next_batch(&mut |_| {}) == Status::More {}
+        let first = self.sources.iter().filter_map(|s| s.first).min()?;
+        Some((first, self.sources.iter().filter_map(|s| s.last).max()?))
+    }
+
     /// Bytes taken from the files so far (packed where they are), and how many they had when they were opened (never less).
     pub fn progress(&self) -> (u64, u64) {
         let done = self.bytes_ended + self.blocks.iter().map(Block::taken).sum::<u64>();
@@ -700,7 +751,7 @@ impl Gate {
             source.first = Some(source.first.map_or(time, |t| t.min(time)));
             source.last = Some(key);
             if self.admits(&frame, &entry) {
-                burst[*count] = frame;
+                burst[*count] = Frame { time: Time(time.0.saturating_add_signed(self.shift)), ..frame };
                 *count += 1;
             }
         }
@@ -785,6 +836,16 @@ fn tell_blind(filter: &Filter, source: &Source, link: LinkType, problems: &mut P
 fn damaged(file: &str, offset: u64, what: String, packed: bool) -> Problem {
     let todo = if packed { "the frames before it were read; unpack it by hand to see more" } else { "the frames before it were read" };
     Problem { kind: ProblemKind::Damaged, file: file.to_owned(), offset: Some(offset), what, todo }
+}
+
+/// For a file that cannot be held open beside the pipes.
+fn crowded_out() -> Refusal {
+    Refusal {
+        kind: ProblemKind::Limit,
+        offset: None,
+        what: format!("more than {OPEN_MAX} pipes, or {} MiB of zstd windows among them", ZSTD_WINDOWS_MAX >> 20),
+        todo: "skipped; read it apart",
+    }
 }
 
 fn unreadable(e: &io::Error) -> Refusal {

@@ -263,12 +263,23 @@ fn files_are_merged_by_time_and_keep_their_own_order() {
 #[test]
 fn more_overlapping_files_than_may_be_open() {
     let files: Vec<Vec<u8>> = (0..OPEN_MAX as u32 + 40).map(|i| plain(&[(i, 0, b"one"), (100_000 + i, 0, b"two")])).collect();
-    let parts: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
-    let mut capture = of(&parts);
+    let folder = std::env::temp_dir().join(format!("vigie-overlapping-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (i, file) in files.iter().enumerate() {
+        std::fs::write(folder.join(i.to_string()), file).unwrap();
+    }
+    let mut capture = Capture::open(std::slice::from_ref(&folder), Options::default());
     assert_eq!(read_all(&mut capture).len(), 2 * files.len());
     assert_eq!(capture.problems().len(), 1);
     assert_eq!(capture.problems()[0].kind, ProblemKind::Limit);
     assert_eq!(capture.counters().time_backwards, 40);
+    std::fs::remove_dir_all(&folder).unwrap();
+    // What cannot be closed and opened again is not waited for.
+    let parts: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+    let mut capture = of(&parts);
+    assert_eq!(read_all(&mut capture).len(), 2 * OPEN_MAX);
+    assert_eq!(capture.problems().len(), 40);
+    assert!(capture.problems().iter().all(|p| p.kind == ProblemKind::Limit), "{:?}", capture.problems()[0]);
 }
 
 #[test]
@@ -573,4 +584,17 @@ proptest! {
         want.sort();
         prop_assert_eq!(got.into_iter().map(|g| g.4).collect::<Vec<_>>(), want.into_iter().map(|w| w.3).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_shift_moves_frames_and_not_what_is_said_of_the_file() {
+    let file = plain(&[(10, 0, b"a"), (20, 5, b"b"), (30, 0, b"c")]);
+    let shift = -7 * vigie_base::time::SECOND as i64;
+    let options = Options { shift, from: Some(Time::from_secs(20)), ..Options::default() };
+    let mut capture = Capture::from_readers(vec![reader(&file)], options);
+    let times: Vec<u64> = read_all(&mut capture).iter().map(|f| f.0).collect();
+    assert_eq!(times, [13 * vigie_base::time::SECOND + 5000, 23 * vigie_base::time::SECOND]);
+    assert_eq!(capture.sources()[0].first, Some(Time::from_secs(10)));
+    assert_eq!(of(&[&file]).span(), Some((Time::from_secs(10), Time::from_secs(30))));
+    assert_eq!(of(&[&plain(&[])]).span(), None);
 }

@@ -64,6 +64,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[Arp::KIND],
     budgets: &[ADDRESSES, QUESTIONS, MACHINES, OWN],
+    tunables: &[],
     templates: &[SPOOF],
     make: |_: &Settings| {
         Box::new(ArpSpoofing {
@@ -253,8 +254,8 @@ impl Detector for ArpSpoofing {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.addresses.evicted + self.questions.evicted + self.machines.evicted + self.own.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.addresses.evicted, self.questions.evicted, self.machines.evicted, self.own.evicted]
     }
 }
 

@@ -52,6 +52,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[Fact::KIND, DnsMessage::KIND, FlowStart::KIND],
     budgets: &[HOSTS, STATIONS],
+    tunables: &[],
     templates: &[TOOLS],
     make: |_: &Settings| {
         Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) })
@@ -361,8 +362,8 @@ impl Detector for ToolHost {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.hosts.evicted + self.stations.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.hosts.evicted, self.stations.evicted]
     }
 }
 

@@ -11,7 +11,7 @@
 
 use crate::bounded::Bounded;
 use crate::count::{Distinct, Leaky};
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -20,7 +20,12 @@ use vigie_dissect::record::{Login, LoginRow};
 use vigie_event::{Record, Row};
 
 /// Failures that open a finding, above what drained. People give up or ask for help after three to five.
-const FAILURES: f64 = 8.0;
+static FAILURES: Tunable = Tunable {
+    key: "detect.brute_force.failures",
+    default: 8,
+    range: (2, 10_000),
+    doc: "Failed log-ins of one machine at one server that are told as brute force, above one a minute.",
+};
 /// What drains of that level, a second: one failure a minute. Stale stored passwords are tried less often than that.
 const DRAIN: f64 = 1.0 / 60.0;
 /// What a log-in of unknown outcome counts for: half the tries of a guessing tool are told from nothing but their number.
@@ -28,19 +33,36 @@ const UNKNOWN: f64 = 0.25;
 /// What a success takes from the level: behind one address may be many people who log in and sometimes mistype.
 const SUCCESS_RELIEF: f64 = 4.0;
 /// Different user names that failed in a day, which open a finding however slowly: nobody has so many accounts at one server.
-const USERS: u64 = 8;
+static USERS: Tunable = Tunable {
+    key: "detect.brute_force.users",
+    default: 8,
+    range: (2, 10_000),
+    doc: "Different user names failing in a day, from one machine at one server, that are told as brute force however slowly.",
+};
 /// A pair with so many user names is remembered as slow guessing once it is quiet.
 const SLOW_USERS: u64 = 2;
 /// Failures against several servers together.
-const SOURCE_FAILURES: f64 = 12.0;
+static SOURCE_FAILURES: Tunable = Tunable {
+    key: "detect.brute_force.spray_failures",
+    default: 12,
+    range: (2, 10_000),
+    doc: "Failed log-ins of one machine at several servers together that are told as spraying.",
+};
 /// Servers that must be among them.
-const SOURCE_VICTIMS: u64 = 4;
+static SOURCE_VICTIMS: Tunable =
+    Tunable { key: "detect.brute_force.spray_servers", default: 4, range: (2, 10_000), doc: "Servers that must be among them." };
 /// Failures from several machines together, above what drained at [`TARGET_DRAIN`].
-const TARGET_FAILURES: f64 = 20.0;
+static TARGET_FAILURES: Tunable = Tunable {
+    key: "detect.brute_force.distributed_failures",
+    default: 20,
+    range: (2, 10_000),
+    doc: "Failed log-ins of several machines at one server together that are told, above two a minute.",
+};
 /// Two a minute: a busy server sees honest mistakes from many people.
 const TARGET_DRAIN: f64 = 1.0 / 30.0;
 /// Machines that must be among them.
-const TARGET_SOURCES: u64 = 5;
+static TARGET_SOURCES: Tunable =
+    Tunable { key: "detect.brute_force.distributed_sources", default: 5, range: (2, 10_000), doc: "Machines that must be among them." };
 /// Failures for each success that a distributed attack shows at least.
 const TARGET_RATIO: f64 = 3.0;
 /// A finding without a new try for so long is over; so is what led to none.
@@ -84,6 +106,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[Login::KIND],
     budgets: &[PAIRS, SOURCES, TARGETS, SLOW_PAIRS],
+    tunables: &[&FAILURES, &USERS, &SOURCE_FAILURES, &SOURCE_VICTIMS, &TARGET_FAILURES, &TARGET_SOURCES],
     templates: &[PAIR, SPRAY, DISTRIBUTED],
     make: |_: &Settings| Box::new(BruteForce::new()),
 };
@@ -209,15 +232,16 @@ impl BruteForce {
                 tally.evidence.add(cx.env.flow_id);
             }
         }
+        let reached = |failures: &Tunable| tally.level.level() >= cx.settings.get(failures) as f64;
         let enough = match view {
             View::Pair => {
-                tally.level.level() >= FAILURES
-                    || (tally.users.count() >= USERS && tally.tries() >= USERS && tally.successes * 2 < tally.tries())
+                let users = cx.settings.get(&USERS);
+                reached(&FAILURES) || (tally.users.count() >= users && tally.tries() >= users && tally.successes * 2 < tally.tries())
             }
-            View::Source => tally.level.level() >= SOURCE_FAILURES && tally.peers.count() >= SOURCE_VICTIMS,
+            View::Source => reached(&SOURCE_FAILURES) && tally.peers.count() >= cx.settings.get(&SOURCE_VICTIMS),
             View::Target => {
-                tally.level.level() >= TARGET_FAILURES
-                    && tally.peers.count() >= TARGET_SOURCES
+                reached(&TARGET_FAILURES)
+                    && tally.peers.count() >= cx.settings.get(&TARGET_SOURCES)
                     && tally.failures as f64 >= TARGET_RATIO * tally.successes as f64
             }
         };
@@ -273,8 +297,8 @@ impl Detector for BruteForce {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.pairs.evicted + self.sources.evicted + self.targets.evicted + self.slow.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.pairs.evicted, self.sources.evicted, self.targets.evicted, self.slow.evicted]
     }
 }
 

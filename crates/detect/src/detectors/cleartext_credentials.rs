@@ -36,6 +36,7 @@ pub static INFO: Info = Info {
     story: Story::Hygiene,
     inputs: &[Login::KIND],
     budgets: &[SERVERS],
+    tunables: &[],
     templates: &[SERVER],
     make: |_: &Settings| Box::new(Cleartext { servers: Bounded::new(SERVERS.entries_max as usize) }),
 };
@@ -111,8 +112,8 @@ impl Detector for Cleartext {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.servers.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.servers.evicted]
     }
 }
 

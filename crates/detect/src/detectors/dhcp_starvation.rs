@@ -8,7 +8,7 @@
 
 use crate::bounded::Bounded;
 use crate::count::{Distinct, Leaky};
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -17,7 +17,12 @@ use vigie_dissect::proto::dhcp::{DhcpMessage, DhcpMessageRow};
 use vigie_event::{Record, Row};
 
 /// New stations above what drained, that look made up.
-const STATIONS: f64 = 25.0;
+static STATIONS: Tunable = Tunable {
+    key: "detect.dhcp_starvation.stations",
+    default: 25,
+    range: (3, 1_000_000),
+    doc: "New stations that ask for a lease, above one in two seconds, that are told as starvation when most look made up.",
+};
 /// New stations above what drained, whatever they look like: nobody opens so many doors at once.
 const STATIONS_ANY: f64 = 250.0;
 /// What drains, a second: a busy morning brings a station every other second.
@@ -51,6 +56,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[DhcpMessage::KIND],
     budgets: &[LANS, SENDERS],
+    tunables: &[&STATIONS],
     templates: &[STARVATION],
     make: |_: &Settings| {
         Box::new(Starvation { lans: Bounded::new(LANS.entries_max as usize), senders: Bounded::new(SENDERS.entries_max as usize) })
@@ -150,7 +156,8 @@ impl Detector for Starvation {
         l.example = vigie_base::text::lossy(d.client_mac()).into_owned();
         l.evidence.add(cx.env.flow_id);
         let level = l.level.level();
-        if l.told.is_open() || level >= STATIONS_ANY || (level >= STATIONS && l.made_up.level() >= MADE_UP * level) {
+        if l.told.is_open() || level >= STATIONS_ANY || (level >= cx.settings.get(&STATIONS) as f64 && l.made_up.level() >= MADE_UP * level)
+        {
             tell(lan, l, cx, false);
         }
     }
@@ -168,8 +175,8 @@ impl Detector for Starvation {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.lans.evicted + self.senders.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.lans.evicted, self.senders.evicted]
     }
 }
 

@@ -9,7 +9,7 @@
 
 use crate::bounded::Bounded;
 use crate::count::Distinct;
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -18,7 +18,12 @@ use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
 use vigie_event::{Record, Row};
 
 /// Different names below one domain by types that carry data.
-const NAMES: u64 = 25;
+static NAMES: Tunable = Tunable {
+    key: "detect.dns_tunnel.names",
+    default: 25,
+    range: (5, 1_000_000),
+    doc: "Different names below one domain, asked for once each and with data in them, that are told as a tunnel.",
+};
 /// Bytes in the made part of a name, on average: what encodes data is long.
 const NAME_BYTES: f64 = 12.0;
 /// Share of queries for types that carry data. Ordinary clients ask for addresses.
@@ -28,7 +33,12 @@ const ADDRESS_NAMES: u64 = 150;
 /// Bytes of the made part then: more than a hash of 128 bits in hexadecimal.
 const ADDRESS_NAME_BYTES: f64 = 34.0;
 /// Different names whose answers bring texts: commands fetched.
-const TEXTS: u64 = 10;
+static TEXTS: Tunable = Tunable {
+    key: "detect.dns_tunnel.texts",
+    default: 10,
+    range: (5, 1_000_000),
+    doc: "Answers with long texts below one domain that are told as a tunnel.",
+};
 /// Bytes of text in all.
 const TEXT_BYTES: u64 = 1500;
 /// Bytes of text an answer, on average. Origin and block lists answer with a line.
@@ -60,6 +70,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[DnsMessage::KIND],
     budgets: &[DOMAINS, SERVERS],
+    tunables: &[&NAMES, &TEXTS],
     templates: &[TUNNEL],
     make: |_: &Settings| {
         Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) })
@@ -219,8 +230,8 @@ impl Detector for DnsTunnel {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.domains.evicted + self.servers.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.domains.evicted, self.servers.evicted]
     }
 }
 
@@ -229,16 +240,18 @@ fn tell(domain: &[u8], client: Ip, resolver: bool, e: &mut Domain, cx: &mut Cx<'
     let each = e.name_bytes as f64 / names.max(1) as f64;
     let carrying = e.carrying as f64 / e.queries.max(1) as f64;
     let once = names as f64 >= ONCE * e.queries as f64;
-    let by_types = names >= NAMES && carrying >= CARRYING && each >= NAME_BYTES && once;
+    let (many_names, many_texts) = (cx.settings.get(&NAMES), cx.settings.get(&TEXTS));
+    let by_types = names >= many_names && carrying >= CARRYING && each >= NAME_BYTES && once;
     let by_names = names >= ADDRESS_NAMES && each >= ADDRESS_NAME_BYTES && once;
-    let by_texts = e.texts >= TEXTS && names >= TEXTS && e.text_bytes >= TEXT_BYTES && e.text_bytes as f64 >= TEXT_EACH * e.texts as f64;
+    let long_texts = e.texts >= many_texts && e.text_bytes >= TEXT_BYTES;
+    let by_texts = long_texts && names >= many_texts && e.text_bytes as f64 >= TEXT_EACH * e.texts as f64;
     if !e.told.is_open() && (end || resolver || !(by_types || by_names || by_texts)) {
         return;
     }
     let signs = [
-        (names >= NAMES || by_names, "dns_tunnel.names", 25),
+        (names >= many_names || by_names, "dns_tunnel.names", 25),
         (carrying >= CARRYING, "dns_tunnel.types", 15),
-        (e.texts >= TEXTS && e.text_bytes >= TEXT_BYTES, "dns_tunnel.texts", 25),
+        (long_texts, "dns_tunnel.texts", 25),
         (e.name_bytes >= 20_000, "dns_tunnel.volume", 15),
     ];
     let reasons: Vec<Reason> = signs.iter().filter(|s| s.0).map(|s| Reason { key: s.1, points: s.2 }).collect();

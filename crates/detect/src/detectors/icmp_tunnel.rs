@@ -6,7 +6,7 @@
 //! ATT&CK: T1095 Non-Application Layer Protocol, T1572 Protocol Tunneling, T1048 Exfiltration Over Alternative Protocol.
 
 use crate::bounded::Bounded;
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -21,7 +21,12 @@ const UNASKED: u64 = 20;
 /// Different payloads of the requests, and messages at least: a ping's payload differs by its time stamp only, which is not counted.
 const DISTINCT: u32 = 20;
 /// Bytes of payload of the requests in all.
-const BYTES: u64 = 2000;
+static BYTES: Tunable = Tunable {
+    key: "detect.icmp_tunnel.bytes",
+    default: 2000,
+    range: (100, 1_000_000_000),
+    doc: "Bytes that echo messages must carry to be told as a tunnel.",
+};
 /// Sizes that vary by so much; path MTU discovery changes sizes too, but hardly its payload.
 const SPREAD: u32 = 16;
 /// A finding without a new sign for so long is over.
@@ -43,6 +48,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[IcmpMessage::KIND],
     budgets: &[PAIRS],
+    tunables: &[&BYTES],
     templates: &[TUNNEL],
     make: |_: &Settings| Box::new(IcmpTunnel { pairs: Bounded::new(PAIRS.entries_max as usize) }),
 };
@@ -77,7 +83,7 @@ impl Detector for IcmpTunnel {
         let changed = m.changed() >= CHANGED;
         let unasked = m.unasked() >= UNASKED && up.messages() > 0;
         let varied = |s: &vigie_dissect::proto::icmp::IcmpSideRow<'_>| {
-            s.distinct() >= DISTINCT && s.bytes() >= BYTES && s.max().saturating_sub(s.min()) >= SPREAD
+            s.distinct() >= DISTINCT && s.bytes() >= cx.settings.get(&BYTES) && s.max().saturating_sub(s.min()) >= SPREAD
         };
         // One side only, or replies that echo: data that leaves in varied payloads is a tunnel all the same.
         if !(changed || unasked || varied(&up) || varied(&down)) {
@@ -128,8 +134,8 @@ impl Detector for IcmpTunnel {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.pairs.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.pairs.evicted]
     }
 }
 

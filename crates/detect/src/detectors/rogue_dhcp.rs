@@ -47,6 +47,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[DhcpMessage::KIND],
     budgets: &[SERVERS, ROGUES, CLIENTS],
+    tunables: &[],
     templates: &[ROGUE],
     make: |_: &Settings| {
         Box::new(RogueDhcp {
@@ -206,8 +207,8 @@ impl Detector for RogueDhcp {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.servers.evicted + self.rogues.evicted + self.clients.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.servers.evicted, self.rogues.evicted, self.clients.evicted]
     }
 }
 

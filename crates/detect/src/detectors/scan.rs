@@ -9,6 +9,8 @@
 //! Judged likewise: sweeps by ICMP echo and by ARP, UDP ports, IP protocols, and TCP segments that no program sends first (FIN, NULL,
 //! Xmas, lone ACK).
 //!
+//! Ports that answer count as well where the caller, once accepted, broke off with a bare reset: no program does that to many ports.
+//!
 //! What is not counted: addresses that a DNS answer just gave (a browser on a network that blocks it) or a DHCP server
 //! just leased, answers that begin a flow in
 //! our eyes (from a low port to a high one), traceroute, multicast. Where many machines get no answer at all the tap shows one side
@@ -18,7 +20,7 @@
 
 use crate::bounded::Bounded;
 use crate::count::{Distinct, Leaky};
-use crate::detector::{Cx, Detector, Info, Settings};
+use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
@@ -33,27 +35,62 @@ use vigie_flow::record::{FlowEnd, FlowEndRow, FlowStart, FlowStartRow, FlowUpdat
 /// An attempt without an answer is silent after so long: twice TCP's first retransmission (RFC 6298, 1 s) and a slow path.
 const WAIT: u64 = 3 * SECOND;
 /// Ports of one host that failed. Programs that look for a service try a handful.
-const PORTS: f64 = 15.0;
+static PORTS: Tunable = Tunable {
+    key: "detect.scan.ports",
+    default: 15,
+    range: (3, 65_535),
+    doc: "TCP ports of one host that failed, above three a minute, that are told as a scan.",
+};
 /// What drains of that level, a second: three ports a minute are not hurried, and still seen within a few minutes.
 const PORTS_DRAIN: f64 = 1.0 / 20.0;
 /// Ports of one host that failed within [`SLOW`], whatever the rate.
-const PORTS_SLOW: u64 = 30;
+static PORTS_SLOW: Tunable = Tunable {
+    key: "detect.scan.ports_a_day",
+    default: 30,
+    range: (3, 65_535),
+    doc: "TCP ports of one host that failed within a day that are told as a scan, whatever the rate; twice as many UDP ports.",
+};
 /// Ports that one live host refused, few but each another, while fewer answered: somebody knocks by hand.
 const PORTS_FEW: u64 = 5;
 /// Ports that failed, when segments of two forms are among them that no program sends (FIN, NULL, Xmas).
 const PORTS_STRANGE: u64 = 3;
 /// UDP is silent by nature: more is needed.
-const UDP_PORTS: f64 = 20.0;
+static UDP_PORTS: Tunable = Tunable {
+    key: "detect.scan.udp_ports",
+    default: 20,
+    range: (3, 65_535),
+    doc: "UDP ports of one host that failed, above three a minute, that are told as a scan.",
+};
 /// Hosts that failed on one port.
-const HOSTS: f64 = 20.0;
+static HOSTS: Tunable = Tunable {
+    key: "detect.scan.hosts",
+    default: 20,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one TCP port or did not answer pings, above four a minute, that are told as a scan.",
+};
 /// See [`PORTS_DRAIN`].
 const HOSTS_DRAIN: f64 = 1.0 / 15.0;
 /// Hosts that failed on one port within [`SLOW`], whatever the rate.
-const HOSTS_SLOW: u64 = 60;
+static HOSTS_SLOW: Tunable = Tunable {
+    key: "detect.scan.hosts_a_day",
+    default: 60,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one TCP port within a day that are told as a scan, whatever the rate.",
+};
 /// UDP: programs that find each other (peer to peer, games) call many hosts that are gone.
-const UDP_HOSTS: f64 = 50.0;
+static UDP_HOSTS: Tunable = Tunable {
+    key: "detect.scan.udp_hosts",
+    default: 50,
+    range: (3, 1_000_000),
+    doc: "Hosts that failed on one UDP port, above four a minute, that are told as a scan.",
+};
 /// Hosts asked for by ARP without an answer. A router asks for many, but not for so many at once.
-const ARP_HOSTS: f64 = 50.0;
+static ARP_HOSTS: Tunable = Tunable {
+    key: "detect.scan.arp_hosts",
+    default: 50,
+    range: (3, 1_000_000),
+    doc: "Hosts asked for by ARP without an answer, above one in two seconds, that are told as a scan.",
+};
 /// Two a second: a router's or a discovery tool's ordinary pace.
 const ARP_DRAIN: f64 = 0.5;
 /// "Protocol unreachable" answers to one source, and how many a second at least: a tunnel that is refused tries again, but slowly.
@@ -76,6 +113,8 @@ const QUIET: u64 = 30 * 60 * SECOND;
 const ECHO_HEADER: u32 = 4;
 /// Where DHCP clients listen (RFC 2131, RFC 8415): a server that answers there calls nobody.
 const DHCP_CLIENT: [u16; 2] = [68, 546];
+/// Where tunnels over UDP are received: Teredo, VXLAN, GENEVE (RFC 4380, 7348, 8926). Answers come back as flows of their own.
+const TUNNELS: [u16; 3] = [3544, 4789, 6081];
 /// How long attempts are remembered.
 const SLOW: u64 = 24 * 3600 * SECOND;
 /// Hosts and ports named in a finding.
@@ -119,6 +158,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND, DhcpMessage::KIND, IcmpMessage::KIND],
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
+    tunables: &[&PORTS, &PORTS_SLOW, &UDP_PORTS, &HOSTS, &HOSTS_SLOW, &UDP_HOSTS, &ARP_HOSTS],
     templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
     make: |_: &Settings| Box::new(Scan::new()),
 };
@@ -188,6 +228,13 @@ struct Attempt {
     odd: bool,
 }
 
+impl Attempt {
+    /// Whether the target accepted and the caller, who never meant to speak, refused.
+    fn is_half_open(&self) -> bool {
+        self.kind == Kind::Syn && self.odd
+    }
+}
+
 /// Attempts of one source at the ports of one host, or at one port of many hosts.
 struct View {
     first: Time,
@@ -195,6 +242,8 @@ struct View {
     failed: Distinct,
     refused: u32,
     answered: Distinct,
+    /// Targets that answered, and whose answer the caller refused: counted as failed as well.
+    half_open: u64,
     probes: u64,
     kinds: u16,
     /// Failed targets as they came, for the words.
@@ -220,6 +269,7 @@ impl View {
             failed: Distinct::default(),
             refused: 0,
             answered: Distinct::default(),
+            half_open: 0,
             probes: 0,
             kinds: 0,
             some_ports: Vec::new(),
@@ -250,7 +300,7 @@ impl View {
     }
 
     fn ratio(&self) -> f64 {
-        self.failed.count() as f64 / (self.answered.count() as f64).max(0.5)
+        self.failed.count() as f64 / (self.answered.count().saturating_sub(self.half_open) as f64).max(0.5)
     }
 }
 
@@ -396,7 +446,9 @@ impl Scan {
                 // A lone ACK or FIN+ACK is told from a connection already under way only by its end.
                 _ => return,
             },
-            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => return,
+            17 if backwards || DHCP_CLIENT.contains(&e.dst_port) || TUNNELS.contains(&e.dst_port) || is_traceroute(e.dst_port, f.ttl()) => {
+                return;
+            }
             17 => Kind::Udp,
             1 if e.icmp_type == 8 => Kind::Echo,
             58 if e.icmp_type == 128 => Kind::Echo,
@@ -432,13 +484,19 @@ impl Scan {
         }
     }
 
-    /// A segment with ACK that began a flow in our eyes, seen to be a probe by the flow's end: nothing in it, and a reset or silence back.
+    /// What only a flow's end shows: a handshake that the caller broke off with a bare reset as soon as it was accepted; or a segment with
+    /// ACK that began a flow in our eyes and was a probe: nothing in it, and a reset or silence back.
     fn end(&mut self, f: &FlowEndRow<'_>, cx: &mut Cx<'_>) {
         let e = cx.env;
         if e.proto != 6 || (e.src_port < 1024 && e.dst_port >= 1024) || f.pkts_toserver() > 2 || f.pkts_toclient() > 2 {
             return;
         }
         let Some(tcp) = f.tcp() else { return };
+        if (tcp.tcp_flags_ts(), tcp.tcp_flags_tc()) == ("06", "12") {
+            let (at, outcome) = (f.start(), Outcome::Answered);
+            let a = Attempt { src: e.src, dst: e.dst, port: e.dst_port, kind: Kind::Syn, at, outcome, odd: true };
+            return self.judge(e.flow_id, &a, cx);
+        }
         let kind = match tcp.tcp_flags_ts() {
             "10" => Kind::Ack,
             "11" => Kind::Fin,
@@ -479,18 +537,19 @@ impl Scan {
                     let (v, _) = self.ports.entry(&port_key, now, || View::new(a.at, self.discovers));
                     v.refresh(a.at, now, self.discovers);
                     note(v, flow, a, u64::from(a.port), now, PORTS_DRAIN);
-                    v.scanning |= is_port_scan(v, a.kind);
+                    v.scanning |= is_port_scan(v, a.kind, cx.settings);
                     v.scanning
                 }
             }
         };
-        let horizontal = !matches!(a.kind, Kind::Protocol) && self.resolved.get(&a.dst).is_none() && {
+        // Whether one service answers is looked at so by load balancers, on all hosts behind them.
+        let horizontal = !matches!(a.kind, Kind::Protocol) && !a.is_half_open() && self.resolved.get(&a.dst).is_none() && {
             let now = cx.now;
             let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at, self.discovers));
             v.refresh(a.at, now, self.discovers);
             if failed {
                 note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
-                v.scanning |= is_host_scan(v, a.kind) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
+                v.scanning |= is_host_scan(v, a.kind, cx.settings) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
             } else {
                 v.answered.add(&fold(a.dst));
             }
@@ -586,7 +645,8 @@ impl Scan {
                     self.hosts.entry(&HostKey { src: a.src, port: 0, family: a.kind.family() }, now, || View::new(now, self.discovers));
                 v.refresh(now, now, self.discovers);
                 note(v, 0, &a, fold(a.dst), now, ARP_DRAIN);
-                v.scanning |= v.level.level() >= ARP_HOSTS && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
+                v.scanning |=
+                    v.level.level() >= cx.settings.get(&ARP_HOSTS) as f64 && v.ratio() >= HOSTS_RATIO && !v.is_for_leases(self.discovers);
                 if v.scanning {
                     self.scanning(0, &a, false, true, Some(r.src_mac()), cx);
                 }
@@ -616,6 +676,7 @@ fn note(v: &mut View, flow: u64, a: &Attempt, target: u64, now: Time, drain: f64
     if v.failed.add(&target) {
         v.level.add(now, 1.0, drain);
         v.refused += u32::from(a.outcome == Outcome::Refused);
+        v.half_open += u64::from(a.is_half_open());
         v.evidence.add(flow);
         if !matches!(a.kind, Kind::Echo | Kind::Arp) {
             name(&mut v.some_ports, a.port);
@@ -626,27 +687,29 @@ fn note(v: &mut View, flow: u64, a: &Attempt, target: u64, now: Time, drain: f64
     }
 }
 
-fn is_port_scan(v: &View, kind: Kind) -> bool {
+fn is_port_scan(v: &View, kind: Kind, settings: &Settings) -> bool {
+    let reached = |ports: &Tunable| v.level.level() >= settings.get(ports) as f64;
     let n = v.failed.count();
     match kind {
         Kind::Protocol => v.level.level() >= PROTOCOLS,
-        Kind::Udp => (v.level.level() >= UDP_PORTS || n >= 2 * PORTS_SLOW) && v.ratio() >= UDP_RATIO,
+        Kind::Udp => (reached(&UDP_PORTS) || n >= 2 * settings.get(&PORTS_SLOW)) && v.ratio() >= UDP_RATIO,
         _ => {
             let strange = [Kind::Fin, Kind::Null, Kind::Xmas].iter().filter(|k| v.kinds & (1 << **k as u16) != 0).count();
             v.ratio() > PORTS_RATIO
                 && ((strange >= 2 && n >= PORTS_STRANGE)
-                    || v.level.level() >= PORTS
-                    || n >= PORTS_SLOW
+                    || reached(&PORTS)
+                    || n >= settings.get(&PORTS_SLOW)
                     || (u64::from(v.refused) >= PORTS_FEW && v.level.level() >= PORTS_FEW as f64 - 2.0))
         }
     }
 }
 
-fn is_host_scan(v: &View, kind: Kind) -> bool {
+fn is_host_scan(v: &View, kind: Kind, settings: &Settings) -> bool {
+    let reached = |hosts: &Tunable| v.level.level() >= settings.get(hosts) as f64;
     let n = v.failed.count();
     match kind {
-        Kind::Udp => v.level.level() >= UDP_HOSTS && v.ratio() >= UDP_RATIO,
-        _ => (v.level.level() >= HOSTS || n >= HOSTS_SLOW) && v.ratio() >= HOSTS_RATIO,
+        Kind::Udp => reached(&UDP_HOSTS) && v.ratio() >= UDP_RATIO,
+        _ => (reached(&HOSTS) || n >= settings.get(&HOSTS_SLOW)) && v.ratio() >= HOSTS_RATIO,
     }
 }
 
@@ -707,8 +770,8 @@ impl Detector for Scan {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.pending.evicted + self.ports.evicted + self.hosts.evicted + self.sources.evicted + self.resolved.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.pending.evicted, self.ports.evicted, self.hosts.evicted, self.sources.evicted, self.resolved.evicted]
     }
 }
 
@@ -727,7 +790,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
     if s.sweep {
         reasons.push(Reason { key: "scan.hosts", points: 25 });
     }
-    if s.ports.count() >= PORTS as u64 {
+    if s.ports.count() >= cx.settings.get(&PORTS) {
         reasons.push(Reason { key: "scan.ports", points: 25 });
     } else if !s.sweep && s.ports.count() > 0 {
         reasons.push(Reason { key: "scan.few", points: 15 });
@@ -803,7 +866,7 @@ fn tell(src: Ip, s: &mut Source, cx: &mut Cx<'_>, end: bool) {
 
 const REASONS_EN: &[(&str, &str)] = &[
     ("scan.hosts", "{hosts} different {hosts#host|hosts} were tried, most of which do not answer"),
-    ("scan.ports", "{ports} different ports were tried, most of which are closed"),
+    ("scan.ports", "{ports} different ports were tried, most of them closed or left as soon as they answered"),
     ("scan.few", "{ports} different ports were tried within {duration} on a machine that refused most of them"),
     ("scan.odd", "segments or protocols were used that no ordinary program begins with ({kinds})"),
     ("scan.protocols", "IP protocols were tried one after the other: {probes} times the answer was that there is no such protocol"),
@@ -811,7 +874,7 @@ const REASONS_EN: &[(&str, &str)] = &[
 ];
 const REASONS_FR: &[(&str, &str)] = &[
     ("scan.hosts", "{hosts} {hosts#machine a été essayée|machines ont été essayées}, dont la plupart ne répondent pas"),
-    ("scan.ports", "{ports} ports différents ont été essayés, dont la plupart sont fermés"),
+    ("scan.ports", "{ports} ports différents ont été essayés, la plupart fermés ou quittés dès leur réponse"),
     ("scan.few", "{ports} ports différents ont été essayés en {duration} sur une machine qui en a refusé la plupart"),
     ("scan.odd", "des segments ou protocoles par lesquels aucun programme ordinaire ne commence ont été employés ({kinds})"),
     (
@@ -827,7 +890,7 @@ const ONE_HOST: Template = Template {
     en: Words {
         title: "Port scan of {victim} by {attacker}",
         story: "{attacker} tried {ports} different ports of {victim} within {duration} ({probes} probes, {kinds}), among them {some}. \
-            Nearly all were refused or stayed silent: it is looking for services rather than using one.[[ Open, as far as seen: {open}.]]",
+            Nearly all were refused, stayed silent or were left as soon as they answered: it is looking for services rather than using one.[[ Open, as far as seen: {open}.]]",
         innocent: "An authorised vulnerability scanner, an inventory or monitoring tool, or an administrator who checks a firewall rule.",
         summary: "{attacker} probed {ports} ports of {victim} in {duration} ({kinds})",
         checks: &[
@@ -844,7 +907,7 @@ const ONE_HOST: Template = Template {
     fr: Words {
         title: "Balayage de ports de {victim} par {attacker}",
         story: "{attacker} a essayé {ports} ports différents de {victim} en {duration} ({probes} sondes, {kinds}), dont {some}. \
-            Presque tous ont refusé ou sont restés muets : la machine cherche des services plutôt qu’elle n’en utilise un.[[ Ouverts, d’après ce qui a été vu : {open}.]]",
+            Presque tous ont refusé, sont restés muets ou ont été quittés dès leur réponse : la machine cherche des services plutôt qu’elle n’en utilise un.[[ Ouverts, d’après ce qui a été vu : {open}.]]",
         innocent: "Un outil autorisé d’audit de vulnérabilités, un outil d’inventaire ou de supervision, ou un administrateur qui vérifie une règle de pare-feu.",
         summary: "{attacker} a sondé {ports} ports de {victim} en {duration} ({kinds})",
         checks: &[
@@ -942,6 +1005,8 @@ const MANY_HOSTS: Template = Template {
 mod tests {
     use super::*;
     use crate::testing::Bench;
+    use vigie_event::Flag;
+    use vigie_flow::record::TcpEnd;
 
     fn start(flags: u8) -> FlowStart<'static> {
         FlowStart { client_mac: Mac::ZERO, server_mac: Mac::ZERO, ttl: 64, tcp_flags: flags, window: 1024, tcp_options: b"", payload: 0 }
@@ -975,6 +1040,71 @@ mod tests {
             assert_eq!(f.entities, [Entity::ip(Role::Attacker, Ip::v4([10, 0, 0, 9])), Entity::ip(Role::Victim, Ip::v4([10, 0, 0, 2]))]);
             assert!(f.params.contains(&("open", Value::List(vec!["80".into()]))));
         }
+    }
+
+    /// A flow's end of that many segments, with the flags of either side.
+    fn half_open(b: &mut Bench, id: u64, to: &str, port: u16, flags: (&'static str, &'static str)) {
+        attempt(b, id, to, port, "established");
+        let tcp = TcpEnd {
+            tcp_flags: "16",
+            tcp_flags_ts: flags.0,
+            tcp_flags_tc: flags.1,
+            fin: Flag(false),
+            syn: Flag(true),
+            rst: Flag(true),
+            psh: Flag(false),
+            ack: Flag(true),
+            urg: Flag(false),
+            ecn: Flag(false),
+            cwr: Flag(false),
+            state: "closed",
+        };
+        let end = FlowEnd {
+            app_proto_orig: None,
+            app_proto: None,
+            pkts_toserver: 2,
+            pkts_toclient: 1,
+            bytes_toserver: 114,
+            bytes_toclient: 60,
+            start: b.env.ts,
+            end: b.env.ts,
+            age: 0,
+            state: "closed",
+            reason: "timeout",
+            alerted: false,
+            tx_cnt: None,
+            tcp: Some(tcp),
+            response_icmp_type: None,
+            response_icmp_code: None,
+            community_id: "",
+            tunnel: None,
+            client_mac: None,
+            server_mac: None,
+            gap_bytes: None,
+            midstream: Flag(false),
+            unreachable: Flag(false),
+        };
+        b.push(&end);
+    }
+
+    #[test]
+    fn ports_that_answer_and_are_broken_off() {
+        let mut b = Bench::of(INFO.name);
+        b.from("10.0.0.9");
+        for p in 1..=40 {
+            half_open(&mut b, u64::from(p), "10.0.0.2", p, ("06", "12"));
+        }
+        let found = b.finish();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].template, "one_host");
+        // A client of many ports that completes its handshakes, and a load balancer that looks at one port of many hosts.
+        let mut b = Bench::of(INFO.name);
+        b.from("10.0.0.9");
+        for p in 1..=40 {
+            half_open(&mut b, u64::from(p), "10.0.0.2", p, ("16", "12"));
+            half_open(&mut b, 100 + u64::from(p), &format!("10.0.1.{p}"), 80, ("06", "12"));
+        }
+        assert!(b.finish().is_empty());
     }
 
     #[test]

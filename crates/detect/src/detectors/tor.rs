@@ -55,6 +55,7 @@ pub static INFO: Info = Info {
     story: Story::Intrusion,
     inputs: &[TlsEvent::KIND, TlsShape::KIND, DnsMessage::KIND, FlowStart::KIND],
     budgets: &[CLIENTS, SESSIONS, LOOKUPS],
+    tunables: &[],
     templates: &[CLIENT],
     make: |s: &Settings| Box::new(Tor::new(!s.tor_relays.is_empty())),
 };
@@ -227,8 +228,8 @@ impl Detector for Tor {
         }
     }
 
-    fn full(&self) -> u64 {
-        self.clients.evicted + self.sessions.evicted + self.lookups.evicted
+    fn full(&self) -> Vec<u64> {
+        vec![self.clients.evicted, self.sessions.evicted, self.lookups.evicted]
     }
 }
 

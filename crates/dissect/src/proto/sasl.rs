@@ -182,6 +182,8 @@ pub(crate) fn without<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
     out.into()
 }
 
+crate::held::holds! { Exchange: { user, workstation } }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,8 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use crate::told::{About, Told};
-use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use crate::told::{About, Messages, Told};
+use crate::{Cursor, Cx, Info, Match, Probe, Protocol, Step, Transport};
 use options::{Options, addresses, client_fqdn, routes};
 use vigie_base::{Direction, Ip, Mac};
 use vigie_event::{Hex, NO_TX, Out, Record};
@@ -99,10 +99,7 @@ pub struct DhcpMessage<'a> {
 
 /// A DHCP flow: often all clients of a link in one (0.0.0.0 to 255.255.255.255).
 #[derive(Debug, Default)]
-pub struct Dhcp {
-    transactions: u32,
-    told: Told,
-}
+pub struct Dhcp(Messages);
 
 /// Where options begin: header, `sname`, `file`, cookie.
 const OPTIONS_AT: usize = 240;
@@ -123,122 +120,119 @@ impl Protocol for Dhcp {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
-        let tx = self.transactions;
-        match self.message(cx, dir, bytes) {
-            Some(()) => self.transactions += 1,
-            None => cx.anomaly("dhcp", "malformed_data", tx),
-        }
-        Step { used: bytes.len(), next: Next::Go }
+        self.0.next(cx, "dhcp", bytes, |told, cx, tx| message(told, cx, tx, dir, bytes))
     }
 
     fn transactions(&self) -> u32 {
-        self.transactions
+        self.0.count()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 }
 
-impl Dhcp {
-    fn message<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Option<()> {
-        let mut c = Cursor::new(bytes);
-        let (op, htype, hlen) = (c.u8()?, c.u8()?, usize::from(c.u8()?).min(16));
-        c.skip(1)?;
-        let id = c.u32()?;
-        // Seconds and flags.
-        c.skip(4)?;
-        let mut ip = || Some(Ip::v4(c.take(4)?.try_into().ok()?));
-        let (client_ip, assigned_ip, next_server, relay) = (ip()?, ip()?, ip()?, ip()?);
-        let chaddr = &c.take(16)?[..hlen];
-        let cookie = has_cookie(bytes);
-        let o = if cookie { Options::read(bytes, OPTIONS_AT) } else { Options::none() };
-        let chaddr_mac = <[u8; 6]>::try_from(chaddr).ok().filter(|_| htype == 1).map(Mac);
+fn message<O: Out>(told: &mut Told, cx: &mut Cx<'_, O>, tx: u32, dir: Direction, bytes: &[u8]) -> Option<()> {
+    let mut c = Cursor::new(bytes);
+    let (op, htype, hlen) = (c.u8()?, c.u8()?, usize::from(c.u8()?).min(16));
+    c.skip(1)?;
+    let id = c.u32()?;
+    // Seconds and flags.
+    c.skip(4)?;
+    let mut ip = || Some(Ip::v4(c.take(4)?.try_into().ok()?));
+    let (client_ip, assigned_ip, next_server, relay) = (ip()?, ip()?, ip()?, ip()?);
+    let chaddr = &c.take(16)?[..hlen];
+    let cookie = has_cookie(bytes);
+    let o = if cookie { Options::read(bytes, OPTIONS_AT) } else { Options::none() };
+    let chaddr_mac = <[u8; 6]>::try_from(chaddr).ok().filter(|_| htype == 1).map(Mac);
 
-        let text = |b: &[u8]| crate::proto::dns::message::put_colons(b);
-        let client_mac = text(chaddr);
-        let client_id = o.get(61).and_then(|v| v.get(1..)).map(text);
-        let addr = |code| o.get(code).and_then(|v| <[u8; 4]>::try_from(v).ok()).map(Ip::v4);
-        let seconds = |code| o.get(code).and_then(|v| <[u8; 4]>::try_from(v).ok()).map(u32::from_be_bytes);
-        let name = |code| o.get(code).map(trimmed).filter(|v| !v.is_empty());
-        let (routers, dns_servers) = (addresses(o.get(3)), addresses(o.get(6)));
-        let params: Vec<&str> = o.get(55).unwrap_or(&[]).iter().filter_map(|p| param_name(*p)).collect();
-        let fingerprint = o.get(55).map(listed);
-        let fqdn = o.get(81).and_then(client_fqdn);
-        let dhcp_type = o.get(53).and_then(|v| v.first()).map(|t| type_name(*t));
-        let routes = routes(o.get(121).or(o.get(249)));
-        let routes: Vec<&[u8]> = routes.iter().map(Vec::as_slice).collect();
-        let reply = op == 2;
-        let sender = match dir {
-            Direction::ToServer => cx.client_mac,
-            Direction::ToClient => cx.server_mac,
-        };
-        let record = DhcpMessage {
-            kind: if reply { "reply" } else { "request" },
-            id,
-            client_mac: &client_mac,
-            assigned_ip,
-            client_ip,
-            relay_ip: reply.then_some(relay),
-            next_server_ip: reply.then_some(next_server),
-            dhcp_type,
-            client_id: client_id.as_deref(),
-            hostname: o.get(12).filter(|v| !v.is_empty()),
-            params: &params,
-            requested_ip: addr(50),
-            lease_time: seconds(51),
-            renewal_time: seconds(58),
-            rebinding_time: seconds(59),
-            subnet_mask: addr(1),
-            routers: &routers,
-            dns_servers: &dns_servers,
-            vendor_class_identifier: o.get(60),
-            server_id: addr(54),
-            domain: name(15),
-            fqdn: fqdn.as_deref(),
-            fingerprint: fingerprint.as_deref(),
-            options: &o.order(),
-            frame_mac: Some(sender).filter(|m| !reply && *m != Mac::ZERO && Some(*m) != chaddr_mac),
-            message: name(56),
-            wpad: name(252),
-            routes: &routes,
-            boot_server: name(66),
-            boot_file: name(67),
-            relay_info: o.get(82).map(Hex),
-        };
-        cx.push_from(dir, NO_TX, &record);
-        if !cookie {
-            cx.anomaly("dhcp", "malformed_options", self.transactions);
-        } else if o.cut {
-            cx.anomaly("dhcp", "truncated_options", self.transactions);
-        }
-        let is = |t: &str| dhcp_type == Some(t);
-        if !reply {
-            let client = About::new(Some(client_ip), chaddr_mac);
-            self.told.fact(cx, client, "hostname", name(12).unwrap_or(&[]), "dhcp", 80);
-            self.told.fact(cx, client, "fqdn", fqdn.as_deref().unwrap_or(&[]), "dhcp", 80);
-            self.told.fact(cx, client, "dhcp_fingerprint", fingerprint.as_deref().unwrap_or(&[]), "dhcp", 90);
-            self.told.fact(cx, client, "dhcp_vendor_class", name(60).unwrap_or(&[]), "dhcp", 90);
-        } else if is("ack") && !assigned_ip.is_unspecified() {
-            let mut value = Vec::new();
-            assigned_ip.write(&mut value);
-            // A lease renewed is a lease told again: it is about time, not about a trait.
-            cx.push(
-                NO_TX,
-                &crate::record::Fact {
-                    ip: Some(assigned_ip),
-                    mac: chaddr_mac,
-                    key: "lease",
-                    value: &value,
-                    source: "dhcp",
-                    confidence: 95,
-                    hearsay: vigie_event::Flag(false),
-                },
-            );
-        }
-        if reply && (is("offer") || is("ack")) {
-            // Behind a relay the frame is the relay's.
-            let mac = Some(sender).filter(|_| relay.is_unspecified());
-            self.told.fact(cx, About::new(addr(54), mac), "service", b"dhcp-server", "dhcp", 90);
-        }
-        Some(())
+    let text = |b: &[u8]| crate::proto::dns::message::put_colons(b);
+    let client_mac = text(chaddr);
+    let client_id = o.get(61).and_then(|v| v.get(1..)).map(text);
+    let addr = |code| o.get(code).and_then(|v| <[u8; 4]>::try_from(v).ok()).map(Ip::v4);
+    let seconds = |code| o.get(code).and_then(|v| <[u8; 4]>::try_from(v).ok()).map(u32::from_be_bytes);
+    let name = |code| o.get(code).map(trimmed).filter(|v| !v.is_empty());
+    let (routers, dns_servers) = (addresses(o.get(3)), addresses(o.get(6)));
+    let params: Vec<&str> = o.get(55).unwrap_or(&[]).iter().filter_map(|p| param_name(*p)).collect();
+    let fingerprint = o.get(55).map(listed);
+    let fqdn = o.get(81).and_then(client_fqdn);
+    let dhcp_type = o.get(53).and_then(|v| v.first()).map(|t| type_name(*t));
+    let routes = routes(o.get(121).or(o.get(249)));
+    let routes: Vec<&[u8]> = routes.iter().map(Vec::as_slice).collect();
+    let reply = op == 2;
+    let sender = match dir {
+        Direction::ToServer => cx.client_mac,
+        Direction::ToClient => cx.server_mac,
+    };
+    let record = DhcpMessage {
+        kind: if reply { "reply" } else { "request" },
+        id,
+        client_mac: &client_mac,
+        assigned_ip,
+        client_ip,
+        relay_ip: reply.then_some(relay),
+        next_server_ip: reply.then_some(next_server),
+        dhcp_type,
+        client_id: client_id.as_deref(),
+        hostname: o.get(12).filter(|v| !v.is_empty()),
+        params: &params,
+        requested_ip: addr(50),
+        lease_time: seconds(51),
+        renewal_time: seconds(58),
+        rebinding_time: seconds(59),
+        subnet_mask: addr(1),
+        routers: &routers,
+        dns_servers: &dns_servers,
+        vendor_class_identifier: o.get(60),
+        server_id: addr(54),
+        domain: name(15),
+        fqdn: fqdn.as_deref(),
+        fingerprint: fingerprint.as_deref(),
+        options: &o.order(),
+        frame_mac: Some(sender).filter(|m| !reply && *m != Mac::ZERO && Some(*m) != chaddr_mac),
+        message: name(56),
+        wpad: name(252),
+        routes: &routes,
+        boot_server: name(66),
+        boot_file: name(67),
+        relay_info: o.get(82).map(Hex),
+    };
+    cx.push_from(dir, NO_TX, &record);
+    if !cookie {
+        cx.anomaly("dhcp", "malformed_options", tx);
+    } else if o.cut {
+        cx.anomaly("dhcp", "truncated_options", tx);
     }
+    let is = |t: &str| dhcp_type == Some(t);
+    if !reply {
+        let client = About::new(Some(client_ip), chaddr_mac);
+        told.fact(cx, client, "hostname", name(12).unwrap_or(&[]), "dhcp", 80);
+        told.fact(cx, client, "fqdn", fqdn.as_deref().unwrap_or(&[]), "dhcp", 80);
+        told.fact(cx, client, "dhcp_fingerprint", fingerprint.as_deref().unwrap_or(&[]), "dhcp", 90);
+        told.fact(cx, client, "dhcp_vendor_class", name(60).unwrap_or(&[]), "dhcp", 90);
+    } else if is("ack") && !assigned_ip.is_unspecified() {
+        let mut value = Vec::new();
+        assigned_ip.write(&mut value);
+        // A lease renewed is a lease told again: it is about time, not about a trait.
+        cx.push(
+            NO_TX,
+            &crate::record::Fact {
+                ip: Some(assigned_ip),
+                mac: chaddr_mac,
+                key: "lease",
+                value: &value,
+                source: "dhcp",
+                confidence: 95,
+                hearsay: vigie_event::Flag(false),
+            },
+        );
+    }
+    if reply && (is("offer") || is("ack")) {
+        // Behind a relay the frame is the relay's.
+        let mac = Some(sender).filter(|_| relay.is_unspecified());
+        told.fact(cx, About::new(addr(54), mac), "service", b"dhcp-server", "dhcp", 90);
+    }
+    Some(())
 }
 
 fn has_cookie(bytes: &[u8]) -> bool {

@@ -7,8 +7,8 @@
 mod tests;
 
 use crate::proto::dns::message::put_colons;
-use crate::told::{About, Told};
-use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use crate::told::{About, Messages, Told};
+use crate::{Cursor, Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::{Direction, Ip, Mac};
 use vigie_event::{Flag, NO_TX, Out, Record};
 
@@ -62,10 +62,7 @@ pub struct Dhcpv6Message<'a> {
 
 /// A DHCPv6 flow.
 #[derive(Debug, Default)]
-pub struct Dhcpv6 {
-    transactions: u32,
-    told: Told,
-}
+pub struct Dhcpv6(Messages);
 
 /// Options read of one message.
 const OPTIONS_MAX: usize = 128;
@@ -97,16 +94,15 @@ impl Protocol for Dhcpv6 {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
-        let tx = self.transactions;
-        match self.message(cx, dir, bytes) {
-            Some(()) => self.transactions += 1,
-            None => cx.anomaly("dhcpv6", "malformed_data", tx),
-        }
-        Step { used: bytes.len(), next: Next::Go }
+        self.0.next(cx, "dhcpv6", bytes, |told, cx, _| message(told, cx, dir, bytes))
     }
 
     fn transactions(&self) -> u32 {
-        self.transactions
+        self.0.count()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 }
 
@@ -232,81 +228,79 @@ fn duid_mac(duid: &[u8]) -> Option<Mac> {
     Some(Mac(c.take(6)?.try_into().ok()?))
 }
 
-impl Dhcpv6 {
-    fn message<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Option<()> {
-        let (mut bytes, mut relays, mut peer) = (bytes, 0, None);
-        // Relay-forward and relay-reply: hops, link, peer, options, one of them (9) the message.
-        while let [12 | 13, ..] = bytes {
-            if relays >= RELAYS_MAX {
-                return None;
-            }
-            relays += 1;
-            let mut c = Cursor::new(bytes);
-            c.skip(18)?;
-            let address = Ip::v6(c.take(16)?.try_into().ok()?);
-            peer = Some(address);
-            bytes = loop {
-                let (code, data) = (c.u16()?, c.block16()?);
-                if code == 9 {
-                    break data;
-                }
-            };
+fn message<O: Out>(told: &mut Told, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Option<()> {
+    let (mut bytes, mut relays, mut peer) = (bytes, 0, None);
+    // Relay-forward and relay-reply: hops, link, peer, options, one of them (9) the message.
+    while let [12 | 13, ..] = bytes {
+        if relays >= RELAYS_MAX {
+            return None;
         }
+        relays += 1;
         let mut c = Cursor::new(bytes);
-        let (kind, id) = (c.u8()?, c.u24()?);
-        let mut f = Found::default();
-        f.read(c.rest());
-        let client_mac = f.client.and_then(duid_mac);
-        let (client_duid, server_duid) = (f.client.map(put_colons), f.server.map(put_colons));
-        let prefixes: Vec<&[u8]> = f.prefixes.iter().map(Vec::as_slice).collect();
-        let domains: Vec<&[u8]> = f.domains.iter().map(Vec::as_slice).collect();
-        let (options, fingerprint) = (listed(&f.codes), f.wanted.as_deref().map(listed));
-        let kind = kind_name(kind);
-        cx.push_from(
-            dir,
-            NO_TX,
-            &Dhcpv6Message {
-                kind,
-                id,
-                relays,
-                peer,
-                client_duid: client_duid.as_deref(),
-                client_mac,
-                server_duid: server_duid.as_deref(),
-                addresses: &f.addresses,
-                prefixes: &prefixes,
-                lease_time: f.lease,
-                fqdn: f.fqdn.as_deref(),
-                vendor_class: f.vendor,
-                enterprise: f.enterprise,
-                dns_servers: &f.dns,
-                domains: &domains,
-                status: f.status,
-                fingerprint: fingerprint.as_deref(),
-                options: &options,
-                truncated: Flag(f.cut),
-            },
-        );
-        if matches!(kind, "advertise" | "reply") {
-            if kind == "reply" {
-                for a in &f.addresses {
-                    let mut value = Vec::new();
-                    a.write(&mut value);
-                    self.told.fact(cx, About::new(Some(*a), client_mac), "lease", &value, "dhcpv6", 90);
-                }
+        c.skip(18)?;
+        let address = Ip::v6(c.take(16)?.try_into().ok()?);
+        peer = Some(address);
+        bytes = loop {
+            let (code, data) = (c.u16()?, c.block16()?);
+            if code == 9 {
+                break data;
             }
-            if relays == 0 {
-                self.told.fact(cx, About::new(Some(cx.sender(dir)), None), "service", b"dhcpv6-server", "dhcpv6", 90);
-            }
-        } else {
-            // The address that a client sends from is its own, unless a relay stands between.
-            let ip = if relays == 0 { Some(cx.sender(dir)) } else { peer };
-            let client = About::new(ip, client_mac);
-            self.told.fact(cx, client, "fqdn", f.fqdn.as_deref().unwrap_or(&[]), "dhcpv6", 80);
-            self.told.fact(cx, client, "dhcp_vendor_class", f.vendor.unwrap_or(&[]), "dhcpv6", 90);
-        }
-        Some(())
+        };
     }
+    let mut c = Cursor::new(bytes);
+    let (kind, id) = (c.u8()?, c.u24()?);
+    let mut f = Found::default();
+    f.read(c.rest());
+    let client_mac = f.client.and_then(duid_mac);
+    let (client_duid, server_duid) = (f.client.map(put_colons), f.server.map(put_colons));
+    let prefixes: Vec<&[u8]> = f.prefixes.iter().map(Vec::as_slice).collect();
+    let domains: Vec<&[u8]> = f.domains.iter().map(Vec::as_slice).collect();
+    let (options, fingerprint) = (listed(&f.codes), f.wanted.as_deref().map(listed));
+    let kind = kind_name(kind);
+    cx.push_from(
+        dir,
+        NO_TX,
+        &Dhcpv6Message {
+            kind,
+            id,
+            relays,
+            peer,
+            client_duid: client_duid.as_deref(),
+            client_mac,
+            server_duid: server_duid.as_deref(),
+            addresses: &f.addresses,
+            prefixes: &prefixes,
+            lease_time: f.lease,
+            fqdn: f.fqdn.as_deref(),
+            vendor_class: f.vendor,
+            enterprise: f.enterprise,
+            dns_servers: &f.dns,
+            domains: &domains,
+            status: f.status,
+            fingerprint: fingerprint.as_deref(),
+            options: &options,
+            truncated: Flag(f.cut),
+        },
+    );
+    if matches!(kind, "advertise" | "reply") {
+        if kind == "reply" {
+            for a in &f.addresses {
+                let mut value = Vec::new();
+                a.write(&mut value);
+                told.fact(cx, About::new(Some(*a), client_mac), "lease", &value, "dhcpv6", 90);
+            }
+        }
+        if relays == 0 {
+            told.fact(cx, About::new(Some(cx.sender(dir)), None), "service", b"dhcpv6-server", "dhcpv6", 90);
+        }
+    } else {
+        // The address that a client sends from is its own, unless a relay stands between.
+        let ip = if relays == 0 { Some(cx.sender(dir)) } else { peer };
+        let client = About::new(ip, client_mac);
+        told.fact(cx, client, "fqdn", f.fqdn.as_deref().unwrap_or(&[]), "dhcpv6", 80);
+        told.fact(cx, client, "dhcp_vendor_class", f.vendor.unwrap_or(&[]), "dhcpv6", 90);
+    }
+    Some(())
 }
 
 /// Numbers with commas.

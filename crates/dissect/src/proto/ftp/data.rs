@@ -1,6 +1,7 @@
 //! FTP data connections (RFC 959): told only because a control connection announced them.
 
 use crate::file::{Carrier, File, FileState};
+use crate::held::{Held, holds};
 use crate::{Cx, Expect, Info, Match, Next, Probe, Protocol, Step, Transport};
 use vigie_base::Direction;
 use vigie_event::{Out, Record};
@@ -79,7 +80,13 @@ impl Protocol for FtpData {
     fn transactions(&self) -> u32 {
         u32::from(self.file.is_some())
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
 }
+
+holds! { FtpData: { announced, file } }
 
 fn is_file(command: &[u8]) -> bool {
     matches!(command, b"RETR" | b"STOR" | b"APPE" | b"STOU")

@@ -8,6 +8,7 @@ pub mod data;
 mod tests;
 
 use crate::cursor::line;
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Expect, Info, Match, Next, Probe, Proto, Protocol, Step, Transport};
 use std::collections::VecDeque;
@@ -149,6 +150,15 @@ impl Protocol for Ftp {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Ftp: { pending, user }
+    Command: { name, argument, replies, codes }
 }
 
 impl Ftp {
@@ -171,6 +181,7 @@ impl Ftp {
         }
         let mut c = Command { name: name.to_ascii_uppercase(), command_truncated: cut, ..Command::default() };
         match &c.name[..] {
+            b"PASS" if self.is_guest() && names_a_guest(argument) => c.argument = argument.to_vec(),
             b"PASS" | b"ACCT" | b"ADAT" => c.secret = Some(argument.len()),
             _ => c.argument = argument.to_vec(),
         }
@@ -257,9 +268,13 @@ impl Ftp {
         }
     }
 
+    /// Whether the account asked for is one of those that need no password.
+    fn is_guest(&self) -> bool {
+        [&b"anonymous"[..], b"ftp", b"guest"].iter().any(|name| self.user.eq_ignore_ascii_case(name))
+    }
+
     fn login<O: Out>(&mut self, cx: &mut Cx<'_, O>, outcome: &str, no_password: bool) {
-        let user = self.user.to_ascii_lowercase();
-        let anonymous = no_password || matches!(&user[..], b"anonymous" | b"ftp" | b"guest" | b"");
+        let anonymous = no_password || self.user.is_empty() || self.is_guest();
         let user = Some(&self.user[..]).filter(|u| !u.is_empty());
         cx.login(&Login { protocol: "ftp", user, method: "password", outcome, cleartext: true, anonymous, tries: 1 });
     }
@@ -296,6 +311,19 @@ impl Ftp {
             },
         );
     }
+}
+
+/// Whether what a guest gave as a password is what guests are asked for (RFC 1635 section 3): `guest` or the like, or a mail address,
+/// whose host browsers leave out. Anything else may be a password given by mistake.
+fn names_a_guest(password: &[u8]) -> bool {
+    if [&b"anonymous"[..], b"guest", b"ftp"].iter().any(|word| password.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    let Some(at) = password.iter().position(|b| *b == b'@') else { return false };
+    let (name, host) = (&password[..at], &password[at + 1..]);
+    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+');
+    let host_named = host.is_empty() || host.split(|b| *b == b'.').filter(|label| !label.is_empty()).count() >= 2;
+    !name.is_empty() && host_named && name.iter().chain(host).all(word)
 }
 
 impl Command {

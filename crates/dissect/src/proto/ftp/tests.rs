@@ -15,6 +15,7 @@ fn announced_ports_read() {
 }
 
 use crate::testing::{ToClient, ToServer, get, same_wherever_cut, stream};
+use vigie_base::Direction;
 
 const SESSION: &[(vigie_base::Direction, &[u8])] = &[
     (ToClient, b"220-Welcome\r\n220 (vsFTPd 3.0.3)\r\n"),
@@ -67,4 +68,27 @@ fn a_greeting_is_judged_by_all_that_it_says() {
     assert_eq!(told("220 mail.example.org ready\r\n", 2121), (Match::No, Match::Yes));
     assert_eq!(told("220 ready\r\n", 21), (Match::Yes, Match::Maybe));
     assert_eq!(told("220 ready\r\n", 25), (Match::Maybe, Match::Yes));
+}
+
+#[test]
+fn what_guests_give_is_no_secret() {
+    let command_data = |user: &str, password: &str| {
+        let pieces = [format!("USER {user}\r\n"), format!("PASS {password}\r\n")];
+        let session: Vec<(Direction, &[u8])> = vec![
+            (ToClient, b"220 FTP\r\n"),
+            (ToServer, pieces[0].as_bytes()),
+            (ToClient, b"331 go on\r\n"),
+            (ToServer, pieces[1].as_bytes()),
+            (ToClient, b"230 in\r\n"),
+        ];
+        let lines = stream(21, &session);
+        get(lines.iter().find(|l| get(l, "ftp.command") == "\"PASS\"").unwrap(), "ftp.command_data")
+    };
+    for password in ["anonymous", "guest", "IEUser@", "-wget@", "ada@example.org"] {
+        assert_eq!(command_data("Anonymous", password), format!("\"{password}\""));
+        assert_eq!(command_data("ada", password), format!("\"<redacted:{}>\"", password.len()));
+    }
+    for password in ["Canari-7f3a", "P@ssw0rd", "@", "a b@example.org"] {
+        assert_eq!(command_data("anonymous", password), format!("\"<redacted:{}>\"", password.len()));
+    }
 }

@@ -217,3 +217,8 @@ impl Body {
         }
     }
 }
+
+crate::held::holds! {
+    Body: { layers, multipart, file, kept }
+    Parts: { parser, file, form, field }
+}

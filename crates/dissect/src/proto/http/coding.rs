@@ -14,8 +14,10 @@ pub(super) const LAYERS_MAX: usize = 3;
 const POOL_MAX: u64 = 64 << 20;
 /// What an inflating decoder is counted as: its 32 KiB window and its tables.
 const INFLATE_BYTES: u64 = 48 << 10;
-/// What a brotli decoder is counted as: its window grows with its output, which is capped.
+/// What a brotli decoder is counted as beside its window, which takes memory as it is written to.
 const BROTLI_BYTES: u64 = 1 << 20;
+/// Bytes of its window that are counted at once.
+const BROTLI_STEP: u64 = 256 << 10;
 /// Input kept while a decoder has given nothing yet, to give it back if it proves not to be encoded.
 const HELD_MAX: usize = 1024;
 /// Output of one step.
@@ -52,6 +54,24 @@ impl Coding {
 struct Lease {
     pool: Arc<AtomicU64>,
     bytes: u64,
+}
+
+impl Lease {
+    /// Room for `bytes`, if the pool has it.
+    fn take(pool: &Arc<AtomicU64>, bytes: u64) -> Option<Lease> {
+        let mut lease = Lease { pool: pool.clone(), bytes: 0 };
+        lease.grow(bytes).then_some(lease)
+    }
+
+    /// Room for `bytes` more; false where the pool has none.
+    fn grow(&mut self, bytes: u64) -> bool {
+        let room = self.pool.load(Ordering::Relaxed) + bytes <= POOL_MAX;
+        if room {
+            self.pool.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes += bytes;
+        }
+        room
+    }
 }
 
 impl Drop for Lease {
@@ -91,31 +111,43 @@ pub(super) struct Decoder {
     state: State,
     held: Vec<u8>,
     given: u64,
+    /// What a brotli decoder's window may grow to.
+    window: u64,
     /// Whether its input proved broken.
     failed: bool,
-    _lease: Lease,
+    lease: Lease,
+}
+
+/// The window that the first byte of a brotli stream asks for (RFC 7932 section 9.1), in bytes.
+fn brotli_window(first: u8) -> u64 {
+    let bits = match (first & 1, first >> 1 & 7, first >> 4 & 7) {
+        (0, ..) => 16,
+        (_, 0, 0) => 17,
+        (_, 0, n) => 8 + n,
+        (_, n, _) => 17 + n,
+    };
+    1 << bits
 }
 
 impl Decoder {
     /// A decoder, if the pool has room.
     pub(super) fn new(coding: Coding, pool: &Arc<AtomicU64>) -> Option<Self> {
         let bytes = if coding == Coding::Brotli { BROTLI_BYTES } else { INFLATE_BYTES };
-        if pool.load(Ordering::Relaxed) + bytes > POOL_MAX {
-            return None;
-        }
-        pool.fetch_add(bytes, Ordering::Relaxed);
-        let lease = Lease { pool: pool.clone(), bytes };
+        let lease = Lease::take(pool, bytes)?;
         let state = match coding {
             Coding::Brotli => {
                 State::Brotli(Box::new(Brotli::new_strict(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default())))
             }
             _ => State::Sniff,
         };
-        Some(Decoder { coding, state, held: Vec::new(), given: 0, failed: false, _lease: lease })
+        Some(Decoder { coding, state, held: Vec::new(), given: 0, window: 0, failed: false, lease })
     }
 
     /// Gives what `input` decodes to, piece by piece; `false` from `give` stops it.
     fn data(&mut self, input: &[u8], give: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if let ([first, ..], true) = (input, self.window == 0) {
+            self.window = brotli_window(*first);
+        }
         if matches!(self.state, State::Sniff) && !self.held.is_empty() {
             let mut joined = std::mem::take(&mut self.held);
             joined.extend_from_slice(input);
@@ -174,6 +206,9 @@ impl Decoder {
                 }
             };
             self.given += wrote as u64;
+            if matches!(self.state, State::Brotli(_)) && !self.has_room() {
+                return false;
+            }
             if wrote > 0 && !give(&buffer[..wrote]) {
                 return false;
             }
@@ -217,6 +252,13 @@ impl Decoder {
         }
     }
 
+    /// Whether the pool has room for what a brotli decoder has written of its window.
+    fn has_room(&mut self) -> bool {
+        let written = self.given.min(self.window).next_multiple_of(BROTLI_STEP);
+        let more = (BROTLI_BYTES + written).saturating_sub(self.lease.bytes);
+        more == 0 || self.lease.grow(more)
+    }
+
     fn is_gzip(&self) -> bool {
         self.coding != Coding::Brotli
     }
@@ -233,4 +275,11 @@ pub(super) fn decode(layers: &mut [Decoder], input: &[u8], give: &mut dyn FnMut(
 /// Whether a layer failed: then whether one of them is of the gzip family.
 pub(super) fn failed(layers: &[Decoder]) -> Option<bool> {
     layers.iter().any(|d| d.failed).then(|| layers.iter().any(Decoder::is_gzip))
+}
+
+impl crate::held::Held for Decoder {
+    /// With what its decoder is counted as.
+    fn held(&self) -> usize {
+        self.held.held() + self.lease.bytes as usize
+    }
 }

@@ -252,3 +252,5 @@ fn parse_range(raw: &[u8]) -> Option<Range> {
     let (start, end) = part.split_once('-')?;
     Some((Some(start.trim().parse().ok()?), Some(end.trim().parse().ok()?), size))
 }
+
+crate::held::holds! { Exchange: { text, auth, form } }

@@ -337,3 +337,8 @@ fn trim(url: &[u8]) -> &[u8] {
     let path = super::url::path(url);
     path.strip_suffix(b"/").unwrap_or(path)
 }
+
+crate::held::holds! {
+    Attempt: { user }
+    Form: { user }
+}

@@ -21,6 +21,7 @@ pub(crate) mod url;
 
 pub use record::{ContentRange, ContentRangeRow, HttpExchange, HttpExchangeRow};
 
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use body::{Body, Keep, Parts};
@@ -275,6 +276,15 @@ impl Protocol for Http {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Http: { sides, pending }
+    Side: { body }
 }
 
 /// A request is told by its method and target, or by a protocol of `HTTP/1.` at the end of its line.

@@ -223,3 +223,9 @@ pub(super) fn parameter(value: &[u8], name: &[u8]) -> Option<Vec<u8>> {
         rest = &rest[memchr::memchr(b';', rest)? + 1..];
     }
 }
+
+impl crate::held::Held for Multipart {
+    fn held(&self) -> usize {
+        self.delimiter.needle().len() + self.held.held() + self.name.held() + self.filename.held()
+    }
+}

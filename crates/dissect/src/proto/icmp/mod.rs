@@ -12,6 +12,7 @@ mod tests;
 
 pub use record::{IcmpMessage, IcmpMessageRow, IcmpRouter, IcmpRouterRow, IcmpSide, IcmpSideRow};
 
+use crate::held::{Held, holds};
 use crate::told::Told;
 use crate::{Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::hash::Stable;
@@ -164,6 +165,15 @@ impl Protocol for Icmp {
             self.push(cx, "end");
         }
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Icmp: { sides, pending, told }
+    Side: { distinct, counts }
 }
 
 impl Icmp {

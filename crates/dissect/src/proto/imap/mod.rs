@@ -12,6 +12,7 @@ pub use record::{ImapCommand, Request, Response};
 
 use super::mime::{LINE_MAX, piece};
 use super::sasl::{Exchange, USER_MAX, redact, without};
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use std::collections::VecDeque;
@@ -167,6 +168,15 @@ impl Protocol for Imap {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Imap: { pending, open, auth }
+    Command: { tag, name, argument, login }
 }
 
 const KNOWN: [&[u8]; 36] = [

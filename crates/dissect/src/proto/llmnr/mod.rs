@@ -10,17 +10,14 @@ mod tests;
 pub use record::{LlmnrMessage, LlmnrMessageRow};
 
 use crate::proto::dns::message::{self, Data};
-use crate::told::{About, Told};
-use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use crate::told::{About, Messages};
+use crate::{Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::Direction;
 use vigie_event::{NO_TX, Out};
 
 /// An LLMNR flow.
 #[derive(Debug, Default)]
-pub struct Llmnr {
-    transactions: u32,
-    told: Told,
-}
+pub struct Llmnr(Messages);
 
 impl Protocol for Llmnr {
     const INFO: Info = Info {
@@ -36,34 +33,31 @@ impl Protocol for Llmnr {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
-        let mut arena = std::mem::take(&mut cx.shared.scratch);
-        match message::parse(bytes, &mut arena) {
-            None => cx.anomaly("llmnr", "malformed_data", self.transactions),
-            Some(m) => {
-                let tx = self.transactions;
-                self.transactions += 1;
-                record::push(&m, &arena, tx, |r| cx.push_from(dir, NO_TX, r));
+        self.0.next(cx, "llmnr", bytes, |told, cx, tx| {
+            cx.with_scratch(|cx, arena| {
+                let m = message::parse(bytes, arena)?;
+                record::push(&m, arena, tx, |r| cx.push_from(dir, NO_TX, r));
                 if m.odd.malformed {
                     cx.anomaly("llmnr", "malformed_data", tx);
                 }
-                if m.is_response() {
-                    for r in &m.answers {
-                        // Only of itself: a name for another's address, or a poisoner's for its own, is for detectors to judge.
-                        if let Data::Address(a, _) = r.data
-                            && a == cx.sender(dir)
-                        {
-                            self.told.fact(cx, About::new(Some(a), None), "hostname", r.name.of(&arena), "llmnr", 60);
-                        }
+                for r in m.answers.iter().filter(|_| m.is_response()) {
+                    // Only of itself: a name for another's address, or a poisoner's for its own, is for detectors to judge.
+                    if let Data::Address(a, _) = r.data
+                        && a == cx.sender(dir)
+                    {
+                        told.fact(cx, About::new(Some(a), None), "hostname", r.name.of(arena), "llmnr", 60);
                     }
                 }
-            }
-        }
-        arena.clear();
-        cx.shared.scratch = arena;
-        Step { used: bytes.len(), next: Next::Go }
+                Some(())
+            })
+        })
     }
 
     fn transactions(&self) -> u32 {
-        self.transactions
+        self.0.count()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 }

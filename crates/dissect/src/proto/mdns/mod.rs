@@ -10,17 +10,14 @@ mod tests;
 pub use record::{MdnsMessage, MdnsMessageRow, MdnsQuery, MdnsQueryRow, MdnsResource, MdnsResourceRow};
 
 use crate::proto::dns::message::{self, Data, Message};
-use crate::told::{About, Told};
-use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use crate::told::{About, Messages, Told};
+use crate::{Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::{Direction, Mac};
 use vigie_event::{NO_TX, Out};
 
 /// An mDNS flow.
 #[derive(Debug, Default)]
-pub struct Mdns {
-    transactions: u32,
-    told: Told,
-}
+pub struct Mdns(Messages);
 
 impl Protocol for Mdns {
     const INFO: Info = Info {
@@ -36,26 +33,25 @@ impl Protocol for Mdns {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
-        let mut arena = std::mem::take(&mut cx.shared.scratch);
-        match message::parse(bytes, &mut arena) {
-            None => cx.anomaly("mdns", "malformed_data", self.transactions),
-            Some(m) => {
-                let tx = self.transactions;
-                self.transactions += 1;
-                record::push(&m, &arena, |r| cx.push_from(dir, NO_TX, r));
+        self.0.next(cx, "mdns", bytes, |told, cx, tx| {
+            cx.with_scratch(|cx, arena| {
+                let m = message::parse(bytes, arena)?;
+                record::push(&m, arena, |r| cx.push_from(dir, NO_TX, r));
                 crate::proto::dns::anomalies(&m, |event| cx.anomaly("mdns", event, tx));
                 if m.is_response() {
-                    self.facts(cx, dir, &m, &arena);
+                    facts(told, cx, dir, &m, arena);
                 }
-            }
-        }
-        arena.clear();
-        cx.shared.scratch = arena;
-        Step { used: bytes.len(), next: Next::Go }
+                Some(())
+            })
+        })
     }
 
     fn transactions(&self) -> u32 {
-        self.transactions
+        self.0.count()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 }
 
@@ -71,34 +67,32 @@ const TXT_FACTS: [(&[u8], &str); 8] = [
     (b"osxvers", "os"),
 ];
 
-impl Mdns {
-    fn facts<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, m: &Message<'_>, arena: &[u8]) {
-        let ip = cx.sender(dir);
-        let mac = match dir {
-            Direction::ToServer => cx.client_mac,
-            Direction::ToClient => cx.server_mac,
-        };
-        let sender = About::new(Some(ip), Some(mac).filter(|m| *m != Mac::ZERO));
-        for r in m.answers.iter().chain(&m.additionals) {
-            let name = r.name.of(arena);
-            match r.data {
-                Data::Address(a, _) if a == ip => self.told.fact(cx, sender, "hostname", name, "mdns", 90),
-                // Its other addresses, or those of a sleeping machine that it answers for.
-                Data::Address(a, _) => self.told.fact(cx, About::new(Some(a), None), "hostname", name, "mdns", 70),
-                Data::Name(target) if r.rtype.number == 12 && name.starts_with(b"_") && !name.starts_with(b"_services.") => {
-                    self.told.fact(cx, sender, "service", target.of(arena), "mdns", 80);
-                }
-                Data::Strings(data) => {
-                    for s in message::strings(data) {
-                        let Some(eq) = s.iter().position(|b| *b == b'=') else { continue };
-                        let (key, value) = (&s[..eq], &s[eq + 1..]);
-                        if let Some((_, fact)) = TXT_FACTS.iter().find(|(k, _)| key.eq_ignore_ascii_case(k)) {
-                            self.told.fact(cx, sender, fact, value, "mdns", 80);
-                        }
+fn facts<O: Out>(told: &mut Told, cx: &mut Cx<'_, O>, dir: Direction, m: &Message<'_>, arena: &[u8]) {
+    let ip = cx.sender(dir);
+    let mac = match dir {
+        Direction::ToServer => cx.client_mac,
+        Direction::ToClient => cx.server_mac,
+    };
+    let sender = About::new(Some(ip), Some(mac).filter(|m| *m != Mac::ZERO));
+    for r in m.answers.iter().chain(&m.additionals) {
+        let name = r.name.of(arena);
+        match r.data {
+            Data::Address(a, _) if a == ip => told.fact(cx, sender, "hostname", name, "mdns", 90),
+            // Its other addresses, or those of a sleeping machine that it answers for.
+            Data::Address(a, _) => told.fact(cx, About::new(Some(a), None), "hostname", name, "mdns", 70),
+            Data::Name(target) if r.rtype.number == 12 && name.starts_with(b"_") && !name.starts_with(b"_services.") => {
+                told.fact(cx, sender, "service", target.of(arena), "mdns", 80);
+            }
+            Data::Strings(data) => {
+                for s in message::strings(data) {
+                    let Some(eq) = s.iter().position(|b| *b == b'=') else { continue };
+                    let (key, value) = (&s[..eq], &s[eq + 1..]);
+                    if let Some((_, fact)) = TXT_FACTS.iter().find(|(k, _)| key.eq_ignore_ascii_case(k)) {
+                        told.fact(cx, sender, fact, value, "mdns", 80);
                     }
                 }
-                _ => {}
             }
+            _ => {}
         }
     }
 }

@@ -667,3 +667,10 @@ pub(crate) fn piece(bytes: &[u8]) -> Option<(&[u8], &[u8], usize)> {
         None => None,
     }
 }
+
+crate::held::holds! {
+    Mail: { fields, attachments, urls, field, part, open, file, enclosing, done, decoded, text }
+    Fields: { from, to, cc, subject, date, message_id, reply_to, x_mailer, user_agent, x_originating_ip }
+    Part: { file_name, type_name, boundary }
+    FileState: {}
+}

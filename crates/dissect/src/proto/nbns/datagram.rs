@@ -1,6 +1,7 @@
 //! NetBIOS datagram service (RFC 1002 section 4.4): who sends, and what computer browsers announce of themselves (MS-BRWS). Facts only.
 
 use super::{ENCODED_LEN, Name, tell};
+use crate::held::{Held, holds};
 use crate::told::{About, Told};
 use crate::{Cursor, Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::{Direction, Ip};
@@ -39,7 +40,13 @@ impl Protocol for Nbdgm {
         }
         Step::go(bytes.len())
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
 }
+
+holds! { Nbdgm: { told } }
 
 impl Nbdgm {
     fn facts<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Option<()> {

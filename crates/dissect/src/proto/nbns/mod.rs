@@ -11,8 +11,8 @@ mod tests;
 pub use record::{NbnsMessage, NbnsMessageRow, NbnsName, NbnsNameRow};
 
 use crate::proto::dns::message::{Oddities, name};
-use crate::told::{About, Told};
-use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
+use crate::told::{About, Messages, Told};
+use crate::{Cursor, Cx, Info, Match, Probe, Protocol, Step, Transport};
 use vigie_base::{Direction, Ip, Mac};
 use vigie_event::{Flag, NO_TX, Out};
 
@@ -79,10 +79,7 @@ fn role(suffix: u8, group: bool) -> &'static str {
 
 /// A NetBIOS name service flow.
 #[derive(Debug, Default)]
-pub struct Nbns {
-    transactions: u32,
-    told: Told,
-}
+pub struct Nbns(Messages);
 
 impl Protocol for Nbns {
     const INFO: Info = Info {
@@ -105,23 +102,20 @@ impl Protocol for Nbns {
     }
 
     fn parse<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, bytes: &[u8]) -> Step {
-        let mut arena = std::mem::take(&mut cx.shared.scratch);
-        match Message::parse(bytes, &mut arena) {
-            Some(m) => {
-                let tx = self.transactions;
-                self.transactions += 1;
-                m.push(tx, |r| cx.push_from(dir, NO_TX, r));
-                self.facts(cx, dir, &m);
-            }
-            None => cx.anomaly("nbns", "malformed_data", self.transactions),
-        }
-        arena.clear();
-        cx.shared.scratch = arena;
-        Step { used: bytes.len(), next: Next::Go }
+        self.0.next(cx, "nbns", bytes, |told, cx, tx| {
+            let m = cx.with_scratch(|_, arena| Message::parse(bytes, arena))?;
+            m.push(tx, |r| cx.push_from(dir, NO_TX, r));
+            facts(told, cx, dir, &m);
+            Some(())
+        })
     }
 
     fn transactions(&self) -> u32 {
-        self.transactions
+        self.0.count()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 }
 
@@ -250,25 +244,23 @@ impl Message {
     }
 }
 
-impl Nbns {
-    fn facts<O: Out>(&mut self, cx: &mut Cx<'_, O>, dir: Direction, m: &Message) {
-        let ip = cx.sender(dir);
-        if m.qtype == 0x21 && m.is_response() {
-            let about = About::new(Some(ip), m.mac);
-            for (n, flags) in &m.names {
-                tell(&mut self.told, cx, about, n, flags & 0x8000 != 0, 85);
-            }
-            return;
+fn facts<O: Out>(told: &mut Told, cx: &mut Cx<'_, O>, dir: Direction, m: &Message) {
+    let ip = cx.sender(dir);
+    if m.qtype == 0x21 && m.is_response() {
+        let about = About::new(Some(ip), m.mac);
+        for (n, flags) in &m.names {
+            tell(told, cx, about, n, flags & 0x8000 != 0, 85);
         }
-        let own = m.addresses.first().is_some_and(|a| *a == ip);
-        match (m.is_response(), m.operation()) {
-            (false, "registration" | "refresh" | "multihomed-registration") if own => {
-                tell(&mut self.told, cx, About::new(Some(ip), None), &m.name, m.group, 80);
-            }
-            // A poisoner answers so too: less believed.
-            (true, "query") if own => tell(&mut self.told, cx, About::new(Some(ip), None), &m.name, m.group, 60),
-            _ => {}
+        return;
+    }
+    let own = m.addresses.first().is_some_and(|a| *a == ip);
+    match (m.is_response(), m.operation()) {
+        (false, "registration" | "refresh" | "multihomed-registration") if own => {
+            tell(told, cx, About::new(Some(ip), None), &m.name, m.group, 80);
         }
+        // A poisoner answers so too: less believed.
+        (true, "query") if own => tell(told, cx, About::new(Some(ip), None), &m.name, m.group, 60),
+        _ => {}
     }
 }
 

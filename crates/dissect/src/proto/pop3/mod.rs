@@ -12,6 +12,7 @@ pub use record::{Pop3Command, Request, Response};
 
 use super::mime::{LINE_MAX, piece, slices};
 use super::sasl::{Exchange, redact, without};
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use std::collections::VecDeque;
@@ -143,6 +144,15 @@ impl Protocol for Pop3 {
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Pop3: { pending, user, auth }
+    Command: { name, arguments, secret, status, data }
 }
 
 const KNOWN: [&[u8]; 20] = [

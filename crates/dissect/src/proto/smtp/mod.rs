@@ -1,7 +1,8 @@
 //! SMTP and LMTP (RFC 5321, 2033): STARTTLS (RFC 3207), AUTH (RFC 4954), pipelining (RFC 2920), CHUNKING (RFC 3030).
 //!
 //! One event for each mail transaction, as in Suricata: begun by the client's first command after the last one ended, ended by the
-//! mail's end, RSET, QUIT or STARTTLS; told when the server has answered, with that answer. Assumed: lines end in LF; replies come
+//! mail's end, RSET, QUIT or STARTTLS; told when the server has answered, with that answer; its files when the client, who sent
+//! them, goes on. Assumed: lines end in LF; replies come
 //! in the order of their commands; after DATA what the client sends is mail unless the server refuses. SASL lines are read for the
 //! user's name and never kept. The text of mails goes to [`super::mime`].
 
@@ -14,6 +15,7 @@ pub use record::{Email, SmtpMail};
 use super::mime::{LINE_MAX, Mail, piece, slices};
 use super::sasl::Exchange;
 use crate::cursor::line;
+use crate::held::{Held, holds};
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use std::collections::VecDeque;
 use vigie_base::Direction;
@@ -38,6 +40,8 @@ pub struct Smtp {
     helo: Option<Vec<u8>>,
     tx: Option<Box<Transaction>>,
     waiting: VecDeque<Box<Transaction>>,
+    /// A mail that was told; its files are told when the client goes on.
+    answered: Option<Box<Transaction>>,
     transactions: u32,
     pending: VecDeque<Pending>,
     mode: Mode,
@@ -181,17 +185,26 @@ impl Protocol for Smtp {
         if let Some(auth) = self.auth.take() {
             cx.login(&auth.login("smtp", "unknown"));
         }
+        self.tell_files(cx);
         while let Some(t) = self.waiting.pop_front() {
-            self.tell(cx, *t);
+            self.told(cx, t, true);
         }
-        if let Some(t) = self.tx.take() {
-            self.tell(cx, *t);
-        }
+        self.tell_current(cx);
     }
 
     fn transactions(&self) -> u32 {
         self.transactions
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Smtp: { helo, tx, waiting, answered, pending, auth, user }
+    Pending: {}
+    Transaction: { from, to, mail, reply }
 }
 
 fn probe_greeting(p: &Probe<'_>) -> Match {
@@ -259,6 +272,7 @@ impl Smtp {
     }
 
     fn command<O: Out>(&mut self, cx: &mut Cx<'_, O>, text: &[u8]) -> Next {
+        self.tell_files(cx);
         if !self.greeted {
             self.once(cx, TOLD_WELCOME, "NO_SERVER_WELCOME_MESSAGE");
         }
@@ -409,7 +423,7 @@ impl Smtp {
         if self.waiting.len() >= WAITING_MAX {
             self.once(cx, TOLD_PENDING, "TOO_MANY_PENDING_COMMANDS");
             if let Some(oldest) = self.waiting.pop_front() {
-                self.tell(cx, *oldest);
+                self.told(cx, oldest, true);
             }
         }
         self.waiting.push_back(t);
@@ -490,7 +504,8 @@ impl Smtp {
     fn answered<O: Out>(&mut self, cx: &mut Cx<'_, O>, code: u16, words: &[u8]) {
         if let Some(mut t) = self.waiting.pop_front() {
             t.reply = Some((code, words[..words.len().min(REPLY_MAX)].to_vec()));
-            self.tell(cx, *t);
+            let gone_on = self.tx.is_some() || !self.waiting.is_empty();
+            self.told(cx, t, gone_on);
         }
     }
 
@@ -507,11 +522,27 @@ impl Smtp {
 
     fn tell_current<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
         if let Some(t) = self.tx.take() {
-            self.tell(cx, *t);
+            self.told(cx, t, true);
         }
     }
 
-    fn tell<O: Out>(&mut self, cx: &mut Cx<'_, O>, mut t: Transaction) {
+    /// Tells a transaction that is over; its files as well where the client has already gone on.
+    fn told<O: Out>(&mut self, cx: &mut Cx<'_, O>, mut t: Box<Transaction>, gone_on: bool) {
+        self.tell_files(cx);
+        self.tell(cx, &mut t);
+        self.answered = Some(t);
+        if gone_on {
+            self.tell_files(cx);
+        }
+    }
+
+    fn tell_files<O: Out>(&mut self, cx: &mut Cx<'_, O>) {
+        let Some(mut t) = self.answered.take() else { return };
+        let Some(mail) = &mut t.mail else { return };
+        mail.tell_files(cx, t.complete, self.helo.as_deref(), t.from.as_deref(), &slices(&t.to));
+    }
+
+    fn tell<O: Out>(&mut self, cx: &mut Cx<'_, O>, t: &mut Transaction) {
         if let (Some(mail), false) = (&mut t.mail, t.complete) {
             mail.end(false, &cx.shared.settings.secret_parameters);
         }
@@ -556,7 +587,6 @@ impl Smtp {
                 // Who logs in hands over its own mail; a relay's says nothing of the relay.
                 cx.fact(Direction::ToServer, "client_software", software, "smtp", 50);
             }
-            mail.tell_files(cx, t.complete, self.helo.as_deref(), t.from.as_deref(), &to);
         }
     }
 }

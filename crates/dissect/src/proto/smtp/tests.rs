@@ -145,6 +145,37 @@ fn refused_data_is_not_mail() {
     assert_eq!(get(of(&lines, "anomaly")[0], "anomaly.event"), "\"DATA_COMMAND_REJECTED\"");
 }
 
+/// The kinds of events up to and after the server's answer to a mail with a file, and after what the client sent next.
+#[test]
+fn files_are_told_when_the_client_goes_on() {
+    let mail = b"MAIL FROM:<a@b>\r\nDATA\r\n";
+    let text = b"Content-Disposition: attachment; filename=a.txt\r\n\r\nabc\r\n.\r\n";
+    let begin = || {
+        let mut b = Bench::new(Transport::Tcp, 25);
+        b.data(ToClient, b"220 x ESMTP\r\n");
+        b.data(ToServer, b"EHLO y\r\n");
+        b.data(ToServer, mail);
+        b.data(ToClient, b"250 x\r\n250 ok\r\n354 go\r\n");
+        b.data(ToServer, text);
+        b
+    };
+    let told = |b: &Bench, kind: &str| of(&b.lines.0, kind).len();
+    let mut b = begin();
+    b.data(ToClient, b"250 queued\r\n");
+    assert_eq!((told(&b, "smtp"), told(&b, "fileinfo")), (1, 0));
+    b.data(ToServer, b"QUIT\r\n");
+    assert_eq!((told(&b, "smtp"), told(&b, "fileinfo")), (1, 1));
+    // Who has gone on already is not waited for.
+    let mut b = begin();
+    b.data(ToServer, b"QUIT\r\n");
+    b.data(ToClient, b"250 queued\r\n");
+    assert_eq!((told(&b, "smtp"), told(&b, "fileinfo")), (1, 1));
+    // Nor is who says no more.
+    let mut b = begin();
+    b.data(ToClient, b"250 queued\r\n");
+    assert_eq!(of(&b.finish(), "fileinfo").len(), 1);
+}
+
 #[test]
 fn a_gap_in_a_mail_cuts_its_file() {
     let mut b = Bench::new(Transport::Tcp, 25);

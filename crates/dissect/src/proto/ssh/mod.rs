@@ -11,6 +11,7 @@ mod tests;
 
 pub use record::{Hassh, Peer, SshEvent};
 
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use md5::{Digest, Md5};
@@ -182,6 +183,16 @@ impl Protocol for Ssh {
     fn transactions(&self) -> u32 {
         1
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Ssh: { sides, shape }
+    Side: { version, software, dropping, offer }
+    Offer: { hassh, hash, lists }
 }
 
 impl Side {

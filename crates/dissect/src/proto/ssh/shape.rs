@@ -292,6 +292,8 @@ impl Shape {
     }
 }
 
+crate::held::holds! { Shape: { turns } }
+
 #[cfg(test)]
 mod tests {
     use super::*;

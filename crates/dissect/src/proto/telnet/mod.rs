@@ -13,6 +13,7 @@ mod tests;
 
 pub use record::TelnetSession;
 
+use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use options::{Item, Reader, variable};
@@ -189,6 +190,15 @@ impl Protocol for Telnet {
     fn transactions(&self) -> u32 {
         u32::from(self.begun)
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Telnet: { readers, line, banner, typed, name, attempt, after, terminal, environment_user, last }
+    Attempt: { user }
 }
 
 impl Telnet {

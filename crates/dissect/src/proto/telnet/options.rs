@@ -114,3 +114,5 @@ pub(super) fn variable(list: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     }
     None
 }
+
+crate::held::holds! { Reader: { sub } }

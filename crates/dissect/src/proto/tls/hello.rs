@@ -316,6 +316,12 @@ pub(crate) fn version_name(version: u16) -> String {
     }
 }
 
+crate::held::holds! {
+    Client: { session_id, sni, alpns, ja3, ja4 }
+    Server: { session_id, alpns, ja3s }
+    Ja3: { string, hash }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ mod x509;
 
 pub use record::{ClientCertificate, ClientCertificateRow, Fingerprint, FingerprintRow, TlsEvent, TlsEventRow, TlsShape, TlsShapeRow};
 
+use crate::held::{Held, holds};
 use crate::{Cursor, Cx, Info, Match, Next, Probe, Proto, Protocol, Step, Transport};
 use vigie_base::Direction;
 use vigie_event::{Flag, Out};
@@ -204,6 +205,15 @@ impl Protocol for Tls {
     fn transactions(&self) -> u32 {
         u32::from(self.client.is_some() || self.server.is_some())
     }
+
+    fn held(&self) -> usize {
+        Held::held(self)
+    }
+}
+
+holds! {
+    Tls: { sides, client, second_ja4, server, certificate, client_certificate }
+    Side: { message, sizes }
 }
 
 /// What a flow that was picked up in the middle looks like: whole records, one behind the other.

@@ -305,6 +305,8 @@ fn alternative_names(contents: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(names)
 }
 
+crate::held::holds! { Certificate: { subject, issuer, serial, fingerprint, alternatives, common_name } }
+
 #[cfg(test)]
 mod tests {
     use super::*;

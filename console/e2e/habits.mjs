@@ -1,0 +1,207 @@
+// What a person relies on without thinking of it. The parts that need a server that misbehaves run against the mock only.
+import { logIn, settled, watch } from './browser.mjs'
+
+const ROWS = 100_000
+/** Rows in the document at most, however long the list: what makes it smooth. Frame times are printed, not judged: they are the machine's. */
+const DRAWN_MAX = 120
+
+export async function habits({ browser, base, account, mock, check }) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'fr-FR', timezoneId: 'Europe/Paris', ignoreHTTPSErrors: true })
+  const page = await context.newPage()
+  page.setDefaultTimeout(40_000)
+  const faults = watch(page, base)
+  const part = async (name, run) => {
+    try {
+      await run()
+      console.log(`habit ${name}`)
+    } catch (error) {
+      check(`habit ${name}`, false, error.message)
+    }
+  }
+  const expect = (ok, what) => {
+    if (!ok) throw new Error(what)
+  }
+  const go = async (path) => {
+    await page.goto(base + path)
+    await settled(page)
+  }
+
+  await part('the log-in page keeps the address that was asked for', async () => {
+    await page.goto(`${base}/cases?state=closed`)
+    await page.locator('input[name=name]').fill(account.user)
+    await page.locator('input[name=password]').fill('wrong-password')
+    await page.locator('.login-form .button-main').click()
+    await page.locator('.field-error').waitFor()
+    await page.locator('input[name=password]').fill(account.password)
+    await page.locator('.login-form .button-main').click()
+    await page.locator('.shell').waitFor()
+    expect(page.url().endsWith('/cases?state=closed'), page.url())
+  })
+  await part('keys: pages, rows, panel, help', async () => {
+    await go('/')
+    await page.keyboard.press('g')
+    await page.keyboard.press('c')
+    await page.waitForURL(/\/cases/)
+    await page.locator('.row').first().waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.locator('.panel').waitFor()
+    const first = await page.locator('.panel h2').innerText()
+    await page.keyboard.press('j')
+    await page.waitForFunction((title) => document.querySelector('.panel h2')?.textContent !== title, first)
+    await page.keyboard.press('Escape')
+    await page.locator('.panel').waitFor({ state: 'detached' })
+    await page.keyboard.press('?')
+    await page.locator('dialog[open] kbd').first().waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('/')
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('name') === 'search'), 'the search box has no focus')
+  })
+  await part('Back keeps the filter', async () => {
+    await go('/cases')
+    await page.locator('.segments button').last().click()
+    await page.waitForURL(/state=all/)
+    await page.locator('.nav-link[href^="/sensors"]').click()
+    await page.waitForURL(/sensors/)
+    await page.goBack()
+    await page.waitForURL(/state=all/)
+    expect((await page.locator('.segments button').last().getAttribute('aria-pressed')) === 'true', 'the filter is gone')
+  })
+  await part('the menu of a value filters, excludes and counts', async () => {
+    await go('/explore?last=7d')
+    await page.locator('.row .value.mono').first().click()
+    await page.locator('.menu .menu-item').nth(4).click()
+    await page.locator('.menu .spark').waitFor()
+    await page.locator('.menu .menu-item').first().click()
+    await page.waitForURL(/q=src_ip/)
+    await page.locator('.row').first().waitFor()
+    await page.locator('.row .value.mono').first().click()
+    await page.locator('.menu .menu-item').nth(1).click()
+    await page.waitForURL(/q=-src_ip/)
+  })
+  await part('fields complete as one types', async () => {
+    await go('/explore')
+    await page.locator('.query-input').click()
+    await page.keyboard.type('dest_po')
+    await page.locator('.offer').first().waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    expect((await page.locator('.query-input').inputValue()) === 'dest_port:', await page.locator('.query-input').inputValue())
+  })
+  await part('a brush over the chart chooses the range', async () => {
+    await go('/explore?last=7d')
+    const box = await page.locator('.chart-plot').boundingBox()
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 40)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width * 0.7, box.y + 40)
+    await page.mouse.up()
+    await page.waitForURL(/from=.*to=/)
+  })
+  await part(`${ROWS.toLocaleString('en')} rows: few are drawn, the last is reached`, async () => {
+    const answer = JSON.stringify({
+      items: Array.from({ length: ROWS }, (_, i) => ({ timestamp: new Date(1.7e12 + i * 1000).toISOString(), event_type: 'flow', _kind: 'flow', flow_id: String(i), src_ip: `10.0.${(i >> 8) & 255}.${i & 255}`, src_port: i % 65536, dest_ip: '10.0.0.1', dest_port: 443, proto: 'TCP', app_proto: 'tls', flow: { bytes_toserver: i, bytes_toclient: i, state: 'closed' } })),
+      next: null,
+      total: ROWS,
+    })
+    await page.route(/\/api\/v1\/events\?/, (route) => route.fulfill({ contentType: 'application/json', body: answer }))
+    await go('/explore?last=24h')
+    await page.unroute(/\/api\/v1\/events\?/)
+    const { frames, drawn, end } = await page.evaluate(async () => {
+      const table = document.querySelector('.table')
+      const frames = []
+      let before = performance.now()
+      for (let i = 1; i <= 120; i++) {
+        table.scrollTop = (table.scrollHeight * i) / 120
+        await new Promise((done) => requestAnimationFrame(done))
+        const now = performance.now()
+        frames.push(now - before)
+        before = now
+      }
+      await new Promise((done) => setTimeout(done, 300))
+      return { frames: frames.sort((a, b) => a - b), drawn: document.querySelectorAll('.row').length, end: document.querySelector('.table-body').lastElementChild?.getAttribute('aria-rowindex') }
+    })
+    console.log(`  frame p50 ${frames[60].toFixed(1)} ms, p95 ${frames[114].toFixed(1)} ms, ${drawn} rows drawn`)
+    expect(drawn < DRAWN_MAX, `${drawn} rows in the document`)
+    expect(Number(end) === ROWS + 1, `the last row is ${end}`)
+  })
+
+  if (mock) {
+    await part('a session that ends while a comment is written keeps the text', async () => {
+      await go('/cases/c0002')
+      await page.locator('#comment').fill('Texte précieux')
+      await context.request.get(`${base}/api/v1/mock/expire`)
+      await page.locator('.comment .button-main').click()
+      await page.locator('.login-again').waitFor()
+      await page.locator('.login-again input[name=password]').fill(account.password)
+      await page.locator('.login-again .button-main').click()
+      await page.locator('.login-again').waitFor({ state: 'detached' })
+      expect((await page.locator('#comment').inputValue()) === 'Texte précieux', 'the text is gone')
+      await page.locator('.comment .button-main').click()
+      await page.locator('.trail-text', { hasText: 'Texte précieux' }).waitFor()
+    })
+    await part('two people edit one case: the second is told', async () => {
+      await go('/cases/c0003')
+      const session = await (await context.request.get(`${base}/api/v1/session`)).json()
+      const one = await (await context.request.get(`${base}/api/v1/cases/c0003`)).json()
+      await context.request.patch(`${base}/api/v1/cases/c0003`, { data: { version: one.version, state: 'in_progress', owner: 'karim' }, headers: { 'X-CSRF-Token': session.csrf } })
+      await page.locator('.case-actions .button').first().click()
+      await page.locator('.conflict').waitFor()
+      expect((await page.locator('.conflict').innerText()).includes('karim'), 'not told who')
+    })
+    await part('what is new waits until one asks for it', async () => {
+      await go('/cases')
+      const before = await page.locator('.row').count()
+      await context.request.get(`${base}/api/v1/mock/arrive`)
+      await page.locator('.fresh').waitFor()
+      expect((await page.locator('.row').count()) === before, 'rows moved')
+      await page.locator('.fresh').click()
+      await page.locator('.fresh').waitFor({ state: 'detached' })
+    })
+    await part('names from traffic are text', async () => {
+      for (const path of ['/', '/cases', '/cases/c0006', '/assets', '/assets/a00006', '/explore?last=30d&q=dns', '/map', '/sensors']) await go(path)
+      await go('/cases/c0006')
+      expect((await page.locator('h1').innerText()).includes('<script>alert(1)</script>'), 'the name is not shown as it is')
+    })
+    await part('a viewer is told what is refused', async () => {
+      const other = await browser.newContext({ locale: 'fr-FR' })
+      const its = await other.newPage()
+      await logIn(its, base, { user: 'lecteur', password: 'vigie' })
+      await its.goto(`${base}/settings?section=people`)
+      await its.locator('.empty[role=alert]').waitFor()
+      await its.goto(`${base}/cases/c0001`)
+      await its.locator('.report').waitFor()
+      expect((await its.locator('#comment, .case-actions button').count()) === 0, 'offers what it may not do')
+      await other.close()
+    })
+    await part('a first password is changed before anything else', async () => {
+      const other = await browser.newContext({ locale: 'en-GB' })
+      const its = await other.newPage()
+      await its.goto(base)
+      await its.locator('input[name=name]').fill('neuf')
+      await its.locator('input[name=password]').fill('vigie')
+      await its.locator('.login-form .button-main').click()
+      await its.locator('input[name=old]').fill('vigie')
+      await its.locator('input[name=new]').fill('a longer password')
+      await its.locator('input[name=repeat]').fill('a longer password')
+      await its.locator('.login-form .button-main').click()
+      await its.locator('.shell').waitFor()
+      await other.close()
+    })
+    await part('a capture is brought in, with its progress and its result', async () => {
+      await go('/settings')
+      await page.locator('input[type=file]').setInputFiles({ name: 'essai.pcap', mimeType: 'application/octet-stream', buffer: Buffer.alloc(200_000) })
+      await page.locator('.imports li', { hasText: '12' }).waitFor({ timeout: 15_000 })
+    })
+    await part('a server that does not answer is said so, and asked again', async () => {
+      await page.route(/\/api\/v1\/map/, (route) => route.abort())
+      await page.goto(`${base}/map`)
+      await page.locator('.empty[role=alert]').waitFor({ timeout: 20_000 })
+      await page.unroute(/\/api\/v1\/map/)
+      await page.locator('.empty .button').click()
+      await page.locator('.matrix').waitFor()
+    })
+  }
+  const own = faults.filter((fault) => !fault.includes('net::ERR_FAILED'))
+  check('habits: faults', own.length === 0, own.join('\n'))
+  await context.close()
+}

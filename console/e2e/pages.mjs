@@ -1,0 +1,76 @@
+// Every page, in both languages and themes, at several widths: looked at, not blank, no wider than the window, nothing serious for axe.
+import { logIn, settled, watch } from './browser.mjs'
+
+const WIDTHS = process.env.QUICK ? [1280, 390] : [1280, 1920, 390]
+
+export async function pages({ browser, base, account, axe, shots, check }) {
+  for (const lang of ['fr', 'en']) {
+    for (const theme of ['light', 'dark']) {
+      if (process.env.QUICK && (lang === 'fr') !== (theme === 'light')) continue
+      for (const width of WIDTHS) {
+        const context = await browser.newContext({
+          viewport: { width, height: width < 600 ? 844 : 900 },
+          locale: lang === 'fr' ? 'fr-FR' : 'en-GB',
+          timezoneId: 'Europe/Paris',
+          colorScheme: theme,
+          hasTouch: width < 600,
+          ignoreHTTPSErrors: true,
+          // axe is put into the page by the test; the page's own policy is checked by `habits`.
+          bypassCSP: true,
+        })
+        const page = await context.newPage()
+        const faults = watch(page, base)
+        await page.goto(base)
+        await page.locator('.login-form').waitFor()
+        const name = (what) => `${what}-${lang}-${theme}-${width}`
+        await page.screenshot({ path: `${shots}/${name('login')}.png` })
+        await look(page, name('login'))
+        await logIn(page, base, account)
+        await context.request.patch(`${base}/api/v1/session`, { data: { lang, theme }, headers: { 'X-CSRF-Token': (await (await context.request.get(`${base}/api/v1/session`)).json()).csrf } })
+        for (const [what, path] of await places(context, base)) {
+          await page.goto(base + path)
+          await settled(page)
+          await page.screenshot({ path: `${shots}/${name(what)}.png` })
+          await look(page, name(what))
+        }
+        check(`faults ${lang} ${theme} ${width}`, faults.length === 0, faults.join('\n'))
+        await context.close()
+      }
+    }
+  }
+
+  async function look(page, name) {
+    const state = await page.evaluate(() => ({ text: document.body.innerText.trim().length, wide: document.documentElement.scrollWidth - innerWidth, lang: document.documentElement.lang }))
+    check(name, state.text > 60, 'the page is blank')
+    check(name, state.wide <= 0, `wider than the window by ${state.wide} px`)
+    check(name, name.includes(`-${state.lang}-`), `the page's language is ${state.lang}`)
+    await page.evaluate(axe)
+    const found = await page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] })
+      return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ×${nodes.length}: ${nodes.slice(0, 2).map((node) => `${node.html.slice(0, 140)} (${node.any[0]?.message ?? ''})`).join(' | ')}`)
+    })
+    check(`axe ${name}`, found.length === 0, found.join('\n  '))
+  }
+}
+
+/** Pages to look at, with a case and an asset that this server has. */
+async function places(context, base) {
+  const first = async (path) => (await (await context.request.get(`${base}/api/v1${path}`)).json()).items?.[0]
+  const [one, asset] = [await first('/cases?limit=1&sort=-score'), await first('/assets?limit=1&sort=-open_cases')]
+  return [
+    ['situation', '/?last=7d'],
+    ['cases', '/cases'],
+    ...(one ? [['cases-open', `/cases?open=${one.id}`], ['case', `/cases/${one.id}`], ['case-exclude', `/cases/${one.id}?do=exclude`]] : []),
+    ['assets', '/assets'],
+    ...(asset ? [['asset', `/assets/${asset.id}?last=7d`]] : []),
+    ['explore', '/explore?last=7d'],
+    ['explore-empty', '/explore?q=src_ip:192.0.2.1'],
+    ['explore-wrong', '/explore?q=nonsense_field:1'],
+    ['map', '/map?last=7d'],
+    ['map-ribbons', '/map?last=7d&view=flow'],
+    ['sensors', '/sensors'],
+    ...['datasets', 'exclusions', 'networks', 'retention', 'people', 'tokens', 'audit'].map((section) => [`settings-${section}`, `/settings?section=${section}&last=30d`]),
+    ['absent', '/no/such/page'],
+    ['case-absent', '/cases/no-such-case'],
+  ]
+}

@@ -1,0 +1,219 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useMemo, useRef } from 'react'
+import { useTranslation } from 'react-i18next'
+import { request, url } from '../../api/client'
+import { useList } from '../../api/queries'
+import type { AssetFacet, AssetList, AssetRow, DeclaredResult } from '../../api/schema'
+import { PageHead } from '../../app/page'
+import { useScope } from '../../app/scope'
+import { useSession } from '../../app/session'
+import { kept, useUrl } from '../../lib/url'
+import { say, When } from '../../ui/bits'
+import { useFormat, usePhone } from '../../ui/hooks'
+import { classIcon, Icon } from '../../ui/icons'
+import { Empty, Failed, Skeleton } from '../../ui/states'
+import { DataTable, type Column } from '../../ui/table'
+import { Value } from '../../ui/value'
+import { Views } from '../../ui/views'
+import { AssetPanel } from './panel'
+
+const FACETS: AssetFacet[] = ['class', 'role', 'os', 'vendor']
+
+export function AssetsPage() {
+  const { t } = useTranslation()
+  const { search, set } = useUrl()
+  const { dataset } = useScope()
+  const { number } = useFormat()
+  const navigate = useNavigate()
+  const sort = search.sort ?? '-last_seen'
+  const filter = { dataset, q: search.q, class: search.class, vendor: search.vendor, os: search.os, role: search.role, new: search.new, sort }
+  const list = useList<AssetRow, AssetList>('/assets', filter)
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
+  const first = list.data?.pages[0]
+  const total = first?.total ?? rows.length
+  const opened = rows.find((row) => row.id === search.open)
+  const filtered = FACETS.some((facet) => search[facet]) || !!search.q || !!search.new
+
+  const columns: Column<AssetRow>[] = [
+    {
+      key: 'name',
+      label: t('asset.name'),
+      width: 'minmax(180px, 2fr)',
+      sort: 'name',
+      cell: (row) => (
+        <span className="asset-name">
+          <Icon name={classIcon(row.class)} label={t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' })} />
+          {row.declared?.name ? <span className="strong">{row.declared.name}</span> : row.name ? <Value kind="name" value={row.name} assetId={row.id} /> : <span className="quiet">{t('asset.nameless')}</span>}
+          {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
+        </span>
+      ),
+    },
+    { key: 'ip', label: t('asset.address'), width: '116px', sort: 'ip', cell: (row) => (row.ips[0] ? <><Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />{row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}</> : '–') },
+    { key: 'class', label: t('asset.class'), width: '108px', drop: 4, cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }) },
+    { key: 'vendor', label: t('asset.vendor'), drop: 2, width: 'minmax(84px, 1fr)', cell: (row) => row.vendor ?? <span className="quiet">–</span> },
+    { key: 'os', label: t('asset.os'), drop: 3, width: 'minmax(84px, 1fr)', cell: (row) => row.os ?? <span className="quiet">–</span> },
+    { key: 'services', label: t('asset.services'), width: '58px', figure: true, drop: 6, sort: 'services', cell: (row) => number(row.services) },
+    { key: 'peers', label: t('asset.peers'), width: '60px', figure: true, drop: 5, sort: 'peers', cell: (row) => number(row.peers) },
+    { key: 'cases', label: t('asset.cases'), width: '36px', figure: true, sort: 'open_cases', cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>) },
+    { key: 'first', label: t('asset.first'), width: '92px', drop: 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
+    { key: 'last', label: t('asset.last'), width: '92px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
+  ]
+  return (
+    <div className="page page-list">
+      <PageHead
+        title={t('nav.assets')}
+        sentence={first && t(search.new ? 'assets.sentence_new' : filtered ? 'assets.sentence_filtered' : 'assets.sentence', { count: total, formatted: number(total) })}
+        ignoresRange={t('assets.ignores_range')}
+        actions={
+          <>
+            <DeclaredUpload />
+            <Views page="assets" />
+          </>
+        }
+      />
+      <div className="toolbar" role="group" aria-label={t('filter.label')}>
+        <input
+          type="search"
+          className="filter-text"
+          aria-label={t('assets.text')}
+          placeholder={t('assets.text')}
+          defaultValue={search.q ?? ''}
+          key={search.q ?? ''}
+          onKeyDown={(event) => event.key === 'Enter' && set({ q: event.currentTarget.value.trim() })}
+          onBlur={(event) => event.currentTarget.value.trim() !== (search.q ?? '') && set({ q: event.currentTarget.value.trim() })}
+        />
+        <label className="check">
+          <input type="checkbox" checked={search.new === 'true'} onChange={(event) => set(event.target.checked ? { new: 'true', sort: '-first_seen' } : { new: null, sort: null })} />
+          {t('assets.only_new')}
+        </label>
+        {filtered && (
+          <button className="button-quiet" onClick={() => set({ q: null, new: null, class: null, vendor: null, os: null, role: null })}>
+            {t('filter.clear')}
+          </button>
+        )}
+      </div>
+      <div className="split">
+        {first && <AssetFacets facets={first.facets} />}
+        <div className="split-main">
+          {list.isPending ? (
+            <Skeleton rows={16} />
+          ) : list.error && rows.length === 0 ? (
+            <Failed error={list.error} retry={() => void list.refetch()} />
+          ) : rows.length === 0 ? (
+            <Empty icon="assets" title={t(filtered ? 'assets.none_filtered' : 'assets.none')}>
+              {!filtered && <p>{t('assets.none_text')}</p>}
+            </Empty>
+          ) : (
+            <DataTable
+              label={t('nav.assets')}
+              columns={columns}
+              rows={rows}
+              total={total}
+              rowKey={(row) => row.id}
+              openKey={search.open}
+              onOpen={(row) => set({ open: row.id }, { replace: !!search.open })}
+              sort={sort}
+              onSort={(next) => set({ sort: next === '-last_seen' ? null : next })}
+              onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
+              keys={[{ keys: 'o', label: 'keys.sheet', run: (row) => void navigate({ to: '/assets/$id', params: { id: row.id }, search: kept(search) as never }) }]}
+              compact={(row) => (
+                <>
+                  <span className="compact-first">
+                    <Icon name={classIcon(row.class)} />
+                    <span className="strong">{row.declared?.name ?? row.name ?? row.ips[0]}</span> {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
+                  </span>
+                  <span className="compact-second">
+                    <span className="mono">{row.ips[0]}</span> · {[row.vendor, row.os].filter(Boolean).join(', ')} · <When at={row.last_seen} />
+                  </span>
+                </>
+              )}
+            />
+          )}
+        </div>
+        {search.open && <AssetPanel id={search.open} row={opened} onClose={() => set({ open: null })} />}
+      </div>
+    </div>
+  )
+}
+
+function AssetFacets({ facets }: { facets: AssetList['facets'] }) {
+  const { t } = useTranslation()
+  const { search, set } = useUrl()
+  const { number } = useFormat()
+  const phone = usePhone()
+  const list = FACETS.map((facet) => (
+    <section className="facet" key={facet}>
+      <h3>{t(`asset.${facet}`)}</h3>
+      <ul>
+        {facets[facet].map((one) => {
+          const on = search[facet] === one.value
+          const word = facet === 'class' || facet === 'role' ? t(`${facet}.${one.value}`, { defaultValue: one.value }) : one.value || t('class.unknown')
+          return (
+            <li key={one.value}>
+              <button className="facet-value" aria-pressed={on} onClick={() => set({ [facet]: on ? null : one.value, open: null })} title={word}>
+                {facet === 'class' && <Icon name={classIcon(one.value)} />}
+                {word}
+              </button>
+              <span className="figure">{number(one.count)}</span>
+            </li>
+          )
+        })}
+      </ul>
+    </section>
+  ))
+  return phone ? (
+    <details className="facets-phone">
+      <summary>{t('filter.label')}</summary>
+      {list}
+    </details>
+  ) : (
+    <aside className="facets" aria-label={t('filter.label')} tabIndex={0}>
+      {list}
+    </aside>
+  )
+}
+
+/** What the organisation says of its machines, as a CSV: taken, and told what of it was seen. */
+function DeclaredUpload() {
+  const { t } = useTranslation()
+  const { canWrite } = useSession()
+  const client = useQueryClient()
+  const input = useRef<HTMLInputElement>(null)
+  const send = useMutation({
+    mutationFn: (file: File) => request<DeclaredResult>('/assets/declared', { method: 'POST', raw: { body: file, type: 'text/csv' } }),
+    onSuccess: (result) => {
+      say(t('assets.declared_done', { read: result.read, matched: result.matched, unknown: result.unknown.length }))
+      for (const { line, text } of result.errors.slice(0, 3)) say(t('assets.declared_line', { line, text }), true)
+      void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith('/assets') })
+    },
+    onError: (error) => say(error.message || t('state.failed'), true),
+  })
+  return (
+    <>
+      <a className="button" href={url('/assets/declared')} download>
+        <Icon name="download" />
+        {t('assets.declared_get')}
+      </a>
+      {canWrite && (
+        <>
+          <button className="button" disabled={send.isPending} onClick={() => input.current?.click()}>
+            <Icon name="upload" />
+            {t('assets.declared_send')}
+          </button>
+          <input
+            ref={input}
+            type="file"
+            accept=".csv,text/csv"
+            hidden
+            onChange={(event) => {
+              const file = event.target.files?.[0]
+              if (file) send.mutate(file)
+              event.target.value = ''
+            }}
+          />
+        </>
+      )}
+    </>
+  )
+}

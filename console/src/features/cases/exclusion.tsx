@@ -1,0 +1,152 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMemo, useState, type FormEvent } from 'react'
+import { useTranslation } from 'react-i18next'
+import { request } from '../../api/client'
+import { useChangeCase, useRefreshCases } from '../../api/queries'
+import type { CaseRow, Exclusion, ExclusionPreview, Scope } from '../../api/schema'
+import { useScope } from '../../app/scope'
+import { LENGTH, shortIso } from '../../lib/range'
+import { say, Severity } from '../../ui/bits'
+import { Failed } from '../../ui/states'
+
+const PERIODS = ['7d', '30d'] as const
+const EXPIRIES = [30, 90, 365] as const
+const DAY = 86_400_000
+
+/** "Normal here": what is excluded, why, until when; and at once what it would have hidden. */
+export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void }) {
+  const { t } = useTranslation()
+  const { now } = useScope()
+  const client = useQueryClient()
+  const refresh = useRefreshCases()
+  const change = useChangeCase()
+  const [first, second] = of.entities
+  const [useFirst, setFirst] = useState(true)
+  const [useSecond, setSecond] = useState(!!second?.ip)
+  const [detector, setDetector] = useState(of.detectors[0] ?? '')
+  const [period, setPeriod] = useState<(typeof PERIODS)[number]>('7d')
+  const [close, setClose] = useState(of.state !== 'closed')
+
+  const scope = useMemo<Scope>(
+    () => ({
+      ...(useFirst && first ? (first.asset_id ? { asset_id: first.asset_id } : first.ip ? { ip: first.ip } : {}) : {}),
+      ...(useSecond && second?.ip ? { peer: second.ip } : {}),
+      ...(detector ? { detector } : {}),
+    }),
+    [useFirst, useSecond, detector, first, second],
+  )
+  const preview = useMutation({
+    mutationFn: () => request<ExclusionPreview>('/exclusions/preview', { method: 'POST', json: { scope, since: shortIso(now - LENGTH[period]) } }),
+  })
+  const save = useMutation({
+    mutationFn: (body: { scope: Scope; reason: string; expires: string | null }) => request<Exclusion>('/exclusions', { method: 'POST', json: body }),
+    onSuccess: () => {
+      say(t('exclusion.saved'))
+      void client.invalidateQueries({ queryKey: ['/exclusions'] })
+      if (close) change.mutate({ id: of.id, version: of.version, change: { state: 'closed', verdict: 'benign' } })
+      else refresh()
+      onDone()
+    },
+  })
+  const empty = Object.keys(scope).length === 0
+
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const data = new FormData(event.currentTarget)
+    const days = Number(data.get('days'))
+    save.mutate({ scope, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
+  }
+  return (
+    <form className="exclusion" onSubmit={submit}>
+      <h3>{t('exclusion.title')}</h3>
+      <p className="quiet">{t('exclusion.text')}</p>
+      <fieldset>
+        <legend>{t('exclusion.scope')}</legend>
+        {first && (
+          <label className="check">
+            <input type="checkbox" checked={useFirst} onChange={(event) => setFirst(event.target.checked)} />
+            {t('exclusion.machine', { name: first.name ?? first.ip ?? first.mac })}
+          </label>
+        )}
+        {second?.ip && (
+          <label className="check">
+            <input type="checkbox" checked={useSecond} onChange={(event) => setSecond(event.target.checked)} />
+            {t('exclusion.towards', { name: second.name ?? second.ip })}
+          </label>
+        )}
+        <label>
+          {t('exclusion.detector')}
+          <select value={detector} onChange={(event) => setDetector(event.target.value)}>
+            <option value="">{t('exclusion.any_detector')}</option>
+            {of.detectors.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      </fieldset>
+      <div className="buttons">
+        <select aria-label={t('exclusion.since')} value={period} onChange={(event) => setPeriod(event.target.value as typeof period)}>
+          {PERIODS.map((one) => (
+            <option key={one} value={one}>
+              {t(`range.${one}`)}
+            </option>
+          ))}
+        </select>
+        <button type="button" className="button" disabled={empty || preview.isPending} onClick={() => preview.mutate()}>
+          {t('exclusion.preview')}
+        </button>
+      </div>
+      {preview.error && <Failed error={preview.error} />}
+      {preview.data && (
+        <div className="preview" role="status">
+          <p>
+            {t('exclusion.would_cases', { count: preview.data.cases.length })} {t('exclusion.would_alerts', { count: preview.data.alerts })}
+          </p>
+          <ul>
+            {preview.data.cases.slice(0, 5).map((one) => (
+              <li key={one.id}>
+                <Severity level={one.severity} word={false} /> {one.title}
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+      <label>
+        {t('exclusion.reason')}
+        <input name="reason" required minLength={4} maxLength={500} placeholder={t('exclusion.reason_placeholder')} />
+      </label>
+      <label>
+        {t('exclusion.expires')}
+        <select name="days" defaultValue="90">
+          {EXPIRIES.map((days) => (
+            <option key={days} value={days}>
+              {t('exclusion.days', { count: days })}
+            </option>
+          ))}
+          <option value="0">{t('exclusion.never')}</option>
+        </select>
+      </label>
+      {of.state !== 'closed' && (
+        <label className="check">
+          <input type="checkbox" checked={close} onChange={(event) => setClose(event.target.checked)} />
+          {t('exclusion.close')}
+        </label>
+      )}
+      {save.error && (
+        <p className="field-error" role="alert">
+          {save.error.message || t('state.failed')}
+        </p>
+      )}
+      <div className="buttons">
+        <button className="button button-main" disabled={empty || save.isPending}>
+          {t('exclusion.save')}
+        </button>
+        <button type="button" className="button-quiet" onClick={onDone}>
+          {t('exclusion.cancel')}
+        </button>
+      </div>
+    </form>
+  )
+}

@@ -1,0 +1,70 @@
+import { Link } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import { useRead } from '../../api/queries'
+import type { CaseDetail, CaseRow } from '../../api/schema'
+import { kept, useUrl } from '../../lib/url'
+import { EntityValue, Reasons, Severity, State, When } from '../../ui/bits'
+import { Icon } from '../../ui/icons'
+import { SidePanel } from '../../ui/panel'
+import { Failed, Skeleton } from '../../ui/states'
+import { CaseActions } from './actions'
+
+/** A case beside the list: enough to decide whether to read the whole. */
+export function CasePanel({ id, row, onClose }: { id: string; row: CaseRow | undefined; onClose: () => void }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const detail = useRead<CaseDetail>(`/cases/${encodeURIComponent(id)}`, {}, { keep: false })
+  const known = detail.data ?? row
+  return (
+    <SidePanel title={known?.title ?? t('case.one')} onClose={onClose}>
+      {!known ? (
+        detail.error ? (
+          <Failed error={detail.error} retry={() => void detail.refetch()} />
+        ) : (
+          <Skeleton />
+        )
+      ) : (
+        <>
+          <p className="facts-line">
+            <Severity level={known.severity} />
+            <State of={known.state} />
+            {known.verdict && <span>{t(`verdict.${known.verdict}`)}</span>}
+            <span>
+              <When at={known.last_seen} />
+            </span>
+          </p>
+          <Link to="/cases/$id" params={{ id }} search={kept(search) as never} className="button button-main">
+            <Icon name="cases" />
+            {t('case.read')}
+          </Link>
+          <CaseActions of={known} />
+          <section>
+            <h3>{t('case.story')}</h3>
+            {detail.data ? <p>{detail.data.story}</p> : <p>{known.summary}</p>}
+          </section>
+          <section>
+            <h3>{t('case.who')}</h3>
+            <ul className="roles">
+              {known.entities.map((entity, i) => (
+                <li key={i}>
+                  <span className="quiet">{t(`entity_role.${entity.role}`, { defaultValue: entity.role })}</span>
+                  <EntityValue of={entity} both />
+                </li>
+              ))}
+            </ul>
+          </section>
+          <section>
+            <h3>{t('case.reasons')}</h3>
+            <Reasons reasons={known.reasons} score={known.score} />
+          </section>
+          {detail.data && (
+            <section>
+              <h3>{t('case.innocent')}</h3>
+              <p>{detail.data.innocent}</p>
+            </section>
+          )}
+        </>
+      )}
+    </SidePanel>
+  )
+}

@@ -1,0 +1,307 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { request, url } from '../../api/client'
+import { useChangeCase, useRead, useRefreshCases } from '../../api/queries'
+import type { CaseDetail, TrailEntry } from '../../api/schema'
+import { PageHead } from '../../app/page'
+import { useShortcuts } from '../../app/keyboard'
+import { useSession } from '../../app/session'
+import { around, writeChoice } from '../../lib/range'
+import { kept, useUrl, type Search } from '../../lib/url'
+import { EntityValue, Reasons, say, Score, Severity, State, When } from '../../ui/bits'
+import { useDraft, useFormat } from '../../ui/hooks'
+import { Icon } from '../../ui/icons'
+import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Value } from '../../ui/value'
+import { CaseActions } from './actions'
+import { ExclusionForm } from './exclusion'
+import { Picture } from './picture'
+
+/** A case as a report, read from top to bottom. */
+export function CasePage() {
+  const { t } = useTranslation()
+  const { id } = useParams({ strict: false }) as { id: string }
+  const { search, set } = useUrl()
+  const { canWrite, lang } = useSession()
+  const navigate = useNavigate()
+  const detail = useRead<CaseDetail>(`/cases/${encodeURIComponent(id)}`, {}, { keep: false })
+  const change = useChangeCase()
+  const comment = useRef<HTMLTextAreaElement>(null)
+  const excluding = search.do === 'exclude'
+  const found = detail.data
+
+  useShortcuts([
+    { keys: 'c', label: 'keys.comment', run: () => comment.current?.focus() },
+    { keys: 'x', label: 'keys.exclude', run: () => set({ do: 'exclude' }) },
+    { keys: 'e', label: 'keys.acknowledge', run: () => found?.state === 'new' && canWrite && change.mutate({ id, version: found.version, change: { state: 'acknowledged' } }) },
+    { keys: 'Escape', label: 'keys.back', run: () => (excluding ? set({ do: null }) : void navigate({ to: '/cases', search: kept(search) as never })) },
+  ])
+  const wantsComment = search.do === 'comment' && !!found
+  useEffect(() => {
+    if (wantsComment) comment.current?.focus()
+  }, [wantsComment])
+
+  if (detail.error) return <div className="page"><Failed error={detail.error} retry={() => void detail.refetch()} /></div>
+  if (!found) return <div className="page"><Skeleton tall /></div>
+
+  const explore = (q: string, ts?: string): { to: '/explore'; search: never } => ({
+    to: '/explore',
+    search: { ...withoutRange(search), ...(ts ? cleaned(writeChoice(around(Date.parse(ts)))) : span(found)), q } as never,
+  })
+  return (
+    <div className="page page-report">
+      <Link to="/cases" search={kept(search) as never} className="back">
+        <Icon name="left" />
+        {t('nav.cases')}
+      </Link>
+      <PageHead
+        title={found.title}
+        sentence={
+          <span className="facts-line">
+            <Severity level={found.severity} />
+            <Score of={found} />
+            <State of={found.state} />
+            {found.verdict && <span>{t(`verdict.${found.verdict}`)}</span>}
+            <span>
+              {t('case.seen')} <When at={found.first_seen} form="moment" /> – <When at={found.last_seen} form="moment" />
+            </span>
+            <span>{t('case.alert_count', { count: found.alert_count })}</span>
+          </span>
+        }
+        actions={
+          <>
+            <a className="button" href={url(`/cases/${encodeURIComponent(id)}/export`, { format: 'html', lang })} download>
+              <Icon name="download" />
+              {t('case.export')}
+            </a>
+            <a className="button" href={url(`/cases/${encodeURIComponent(id)}/flows`, { format: 'csv' })} download>
+              <Icon name="download" />
+              {t('case.export_flows')}
+            </a>
+          </>
+        }
+      />
+      <div className="report-grid">
+        <div className="report">
+          <section>
+            <h2>{t('case.story')}</h2>
+            <p className="story">{found.story}</p>
+          </section>
+
+          {found.timeline.length > 0 && (
+            <section>
+              <h2>{t('case.picture')}</h2>
+              <Picture steps={found.timeline} entities={found.entities} onStep={(step) => void navigate(explore(`flow_id:${step.flow_id}`, step.ts))} />
+            </section>
+          )}
+
+          <section>
+            <h2>{t('case.reasons')}</h2>
+            <Reasons reasons={found.reasons} score={found.score} />
+          </section>
+
+          <section className="innocent">
+            <h2>{t('case.innocent')}</h2>
+            <p>{found.innocent}</p>
+          </section>
+
+          <div className="two">
+            <section>
+              <h2>{t('case.checks')}</h2>
+              <ol>
+                {found.checks.map((text) => (
+                  <li key={text}>{text}</li>
+                ))}
+              </ol>
+            </section>
+            <section>
+              <h2>{t('case.do')}</h2>
+              <ol>
+                {found.actions.map((text) => (
+                  <li key={text}>{text}</li>
+                ))}
+              </ol>
+            </section>
+          </div>
+
+          <section>
+            <h2>{t('case.evidence')}</h2>
+            {found.alerts.map((alert) => (
+              <details key={alert.id} className="alert">
+                <summary>
+                  <span className="strong">{alert.summary}</span>
+                  <span className="quiet">
+                    ×{alert.count} · <When at={alert.last_seen} />
+                  </span>
+                </summary>
+                <p className="quiet">
+                  <Value kind="rule" value={alert.detector} field="" /> · {t('case.evidence_flows', { count: alert.evidence.length })}
+                </p>
+                <ul className="evidence">
+                  {alert.evidence.slice(0, 12).map((flow) => (
+                    <li key={flow}>
+                      <Value kind="flow" field="flow_id" value={flow} />
+                    </li>
+                  ))}
+                </ul>
+                {alert.evidence.length > 0 && (
+                  <Link {...explore(alert.evidence.slice(0, 50).map((flow) => `flow_id:${flow}`).join(' or '))} className="button">
+                    <Icon name="explore" />
+                    {t('case.open_evidence')}
+                  </Link>
+                )}
+              </details>
+            ))}
+          </section>
+
+          <section>
+            <h2>{t('case.discussion')}</h2>
+            <Trail entries={found.trail} />
+            {canWrite && <CommentBox id={id} input={comment} />}
+          </section>
+        </div>
+
+        <aside className="report-side" aria-label={t('case.decide')}>
+          <section>
+            <h2>{t('case.decide')}</h2>
+            <CaseActions of={found} />
+            {canWrite && !excluding && (
+              <button className="button" onClick={() => set({ do: 'exclude' })} title="x">
+                <Icon name="exclude" />
+                {t('case.exclude')}
+              </button>
+            )}
+            {excluding && <ExclusionForm of={found} onDone={() => set({ do: null })} />}
+          </section>
+          <section>
+            <h2>{t('case.who')}</h2>
+            <ul className="roles">
+              {found.entities.map((entity, i) => (
+                <li key={i}>
+                  <span className="quiet">{t(`entity_role.${entity.role}`, { defaultValue: entity.role })}</span>
+                  <EntityValue of={entity} both />
+                </li>
+              ))}
+            </ul>
+          </section>
+          {found.techniques.length > 0 && (
+            <section>
+              <h2>{t('case.techniques')}</h2>
+              <p className="tags">
+                {found.techniques.map((one) => (
+                  <span key={one} className="tag mono">
+                    {one}
+                  </span>
+                ))}
+              </p>
+            </section>
+          )}
+        </aside>
+      </div>
+    </div>
+  )
+}
+
+/** The range of a case, a little wider, so that its first and last flow are inside. */
+function span(of: CaseDetail): Search {
+  return cleaned(writeChoice({ kind: 'absolute', from: Date.parse(of.first_seen) - 60_000, to: Date.parse(of.last_seen) + 60_000 }))
+}
+function withoutRange(search: Search): Search {
+  return search.dataset ? { dataset: search.dataset } : {}
+}
+function cleaned(change: Record<string, string | null>): Search {
+  return Object.fromEntries(Object.entries(change).filter((pair): pair is [string, string] => pair[1] !== null))
+}
+
+function Trail({ entries }: { entries: TrailEntry[] }) {
+  const { t } = useTranslation()
+  if (entries.length === 0) return <Empty icon="comment" title={t('case.no_trail')} />
+  const word = (action: string, value: string | null) => {
+    if (value === null) return t('cases.nobody')
+    if (action === 'state') return t(`case_state.${value}`, { defaultValue: value })
+    if (action === 'verdict') return t(`verdict.${value}`, { defaultValue: value })
+    return value
+  }
+  return (
+    <ol className="trail">
+      {entries.map((entry, i) => (
+        <li key={i} className={entry.action === 'comment' ? 'trail-comment' : undefined}>
+          <p className="trail-head">
+            <strong>{entry.who}</strong>{' '}
+            {entry.action === 'state' || entry.action === 'verdict' || entry.action === 'owner'
+              ? t(`trail.${entry.action}`, { to: word(entry.action, entry.to) })
+              : t(`trail.${entry.action}`, { defaultValue: entry.action })}
+            <span className="quiet">
+              {' '}
+              · <When at={entry.ts} />
+            </span>
+          </p>
+          {entry.text && <p className="trail-text">{entry.text}</p>}
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+function CommentBox({ id, input }: { id: string; input: React.RefObject<HTMLTextAreaElement | null> }) {
+  const { t } = useTranslation()
+  const { number } = useFormat()
+  const client = useQueryClient()
+  const refresh = useRefreshCases()
+  const [text, setText] = useDraft(`comment.${id}`)
+  const [failed, setFailed] = useState<string | null>(null)
+  const send = useMutation({
+    mutationFn: () => request<TrailEntry>(`/cases/${encodeURIComponent(id)}/comments`, { method: 'POST', json: { text } }),
+    onSuccess: () => {
+      setText('')
+      setFailed(null)
+      say(t('case.commented'))
+      refresh()
+      void client.invalidateQueries({ queryKey: [`/cases/${encodeURIComponent(id)}`] })
+    },
+    // The text stays: nothing that was written is lost.
+    onError: (error) => setFailed(error.message || t('case.comment_kept')),
+  })
+  return (
+    <form
+      className="comment"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (text.trim()) send.mutate()
+      }}
+    >
+      <label className="unseen" htmlFor="comment">
+        {t('case.comment')}
+      </label>
+      <textarea
+        id="comment"
+        ref={input}
+        rows={3}
+        value={text}
+        maxLength={COMMENT_MAX}
+        placeholder={t('case.comment_placeholder')}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && text.trim()) send.mutate()
+          if (event.key === 'Escape') event.currentTarget.blur()
+        }}
+      />
+      <div className="buttons">
+        <button className="button button-main" disabled={!text.trim() || send.isPending}>
+          <Icon name="comment" />
+          {t('case.send')}
+        </button>
+        <span className="quiet">{text ? t('case.comment_left', { left: number(COMMENT_MAX - text.length) }) : t('case.comment_hint')}</span>
+      </div>
+      {failed && (
+        <p className="field-error" role="alert">
+          {failed}
+        </p>
+      )}
+    </form>
+  )
+}
+
+const COMMENT_MAX = 10_000

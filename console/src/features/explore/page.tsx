@@ -1,0 +1,213 @@
+import { useMemo } from 'react'
+import { useTranslation } from 'react-i18next'
+import { ApiError, url } from '../../api/client'
+import { useFields, useList, useRead } from '../../api/queries'
+import type { Eve, Histogram } from '../../api/schema'
+import { Fresh, PageHead } from '../../app/page'
+import { useScope } from '../../app/scope'
+import { at, kindOf, telling } from '../../lib/eve'
+import { terms, withoutTerm } from '../../lib/query'
+import { useUrl } from '../../lib/url'
+import { When } from '../../ui/bits'
+import { TimeChart } from '../../ui/chart'
+import { useFormat, usePhone } from '../../ui/hooks'
+import { Icon } from '../../ui/icons'
+import { Empty, Failed, Skeleton } from '../../ui/states'
+import { DataTable, type Column } from '../../ui/table'
+import { Value } from '../../ui/value'
+import { Views } from '../../ui/views'
+import { ColumnChoice } from './columns'
+import { Facets } from './facets'
+import { EventPanel } from './panel'
+import { QueryBar } from './query-bar'
+
+export const DEFAULT_COLUMNS = ['src_ip', 'dest_ip', 'dest_port', 'app_proto']
+/** Columns of the histogram: one is some ten pixels wide on a laptop. */
+const BUCKETS = 120
+
+export const eventKey = (event: Eve) => `${event.timestamp} ${event.flow_id ?? ''} ${event._kind ?? event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
+
+export function ExplorePage() {
+  const { t } = useTranslation()
+  const { search, set } = useUrl()
+  const { params, setChoice } = useScope()
+  const { compact, number, bytes } = useFormat()
+  const phone = usePhone()
+  const fields = useFields()
+  const q = search.q ?? ''
+  const kind = search.kind
+  const order = search.sort === 'timestamp' ? 'asc' : 'desc'
+  const shownColumns = search.cols ? search.cols.split(',') : DEFAULT_COLUMNS
+
+  const filter = { ...params, q, kind }
+  const histogram = useRead<Histogram>('/events/histogram', { ...filter, buckets: BUCKETS })
+  const list = useList<Eve>('/events', { ...filter, order })
+  const rows = useMemo(() => distinct(list.data?.pages.flatMap((page) => page.items) ?? []), [list.data])
+  const opened = rows.find(({ key }) => key === search.open)?.event
+  const wrong = list.error instanceof ApiError && list.error.body.code === 'query' ? list.error : null
+
+  const columns = useMemo<Column<Row>[]>(
+    () => [
+      { key: 'timestamp', label: t('explore.time'), width: '146px', sort: 'timestamp', cell: ({ event }) => <When at={event.timestamp} form="clock" /> },
+      {
+        key: 'kind',
+        label: t('explore.kind'),
+        width: '76px',
+        cell: ({ event }) => <Value kind="text" field="event_type" value={event._kind ?? event.event_type} />,
+      },
+      ...shownColumns.map<Column<Row>>((name) => {
+        const kind = kindOf(name)
+        return {
+          key: name,
+          label: t(`field.${name.replaceAll('.', '_')}`, { defaultValue: name }),
+          width: kind === 'ip' ? '128px' : kind === 'port' ? '60px' : name.includes('.') ? 'minmax(120px, 1fr)' : '78px',
+          figure: kind === 'port',
+          cell: ({ event }) =>
+            at(event, name)
+              .slice(0, 3)
+              .map((value, i) => <Value key={i} kind={kind} field={name} value={value} />),
+        }
+      }),
+      {
+        key: 'telling',
+        label: t('explore.says'),
+        width: 'minmax(180px, 3fr)',
+        cell: ({ event }) => (
+          <span className="telling">
+            {telling(event).map(({ path, value }, i) => (
+              <Value key={i} kind={kindOf(path)} field={path} value={value} label={said(path, value, bytes)} />
+            ))}
+          </span>
+        ),
+      },
+    ],
+    [t, shownColumns.join()],
+  )
+
+  const total = histogram.data?.total
+  return (
+    <div className="page page-list">
+      <PageHead
+        title={t('nav.explore')}
+        sentence={total !== undefined && !wrong ? t('explore.sentence', { count: total, formatted: number(total) }) : undefined}
+        actions={
+          <>
+            <ColumnChoice fields={fields.data ?? []} shown={shownColumns} onChange={(next) => set({ cols: next.join() === DEFAULT_COLUMNS.join() ? null : next.join(',') })} />
+            <a className="button" href={url('/events/export', { ...filter, format: 'csv' })} download>
+              <Icon name="download" />
+              {t('explore.csv')}
+            </a>
+            <a className="button" href={url('/events/export', { ...filter, format: 'eve' })} download>
+              <Icon name="download" />
+              {t('explore.eve')}
+            </a>
+            <Views page="explore" />
+          </>
+        }
+      />
+      <QueryBar value={q} fields={fields.data ?? []} wrong={wrong} onChange={(next) => set({ q: next, open: null })} />
+      {terms(q).length > 0 && (
+        <ul className="chips" aria-label={t('explore.terms')}>
+          {terms(q).map((one, i) => (
+            <li key={i} className={one.startsWith('-') ? 'chip chip-not' : 'chip'}>
+              <span className="mono">{one}</span>
+              <button aria-label={t('explore.remove_term', { term: one })} onClick={() => set({ q: withoutTerm(q, one), open: null })}>
+                <Icon name="close" />
+              </button>
+            </li>
+          ))}
+          <li>
+            <button className="button-quiet" onClick={() => set({ q: null, kind: null, open: null })}>
+              {t('filter.clear')}
+            </button>
+          </li>
+        </ul>
+      )}
+      {histogram.data && histogram.data.total > 0 && !wrong && (
+        <TimeChart
+          label={t('explore.histogram')}
+          buckets={histogram.data.buckets}
+          stepSeconds={histogram.data.step_seconds}
+          series={histogram.data.series.map((one) => ({ key: one.kind, label: one.kind, values: one.counts }))}
+          format={compact}
+          height={phone ? 96 : 120}
+          onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
+        />
+      )}
+      {histogram.isPending && <div className="chart-wait" />}
+      <Fresh what="events" />
+      <div className="split">
+        {!wrong && <Facets filter={filter} />}
+        <div className="split-main">
+          {list.isPending ? (
+            <Skeleton rows={16} />
+          ) : wrong ? (
+            <Empty icon="filter" title={t('explore.wrong')}>
+              <p>{wrong.message}</p>
+            </Empty>
+          ) : list.error && rows.length === 0 ? (
+            <Failed error={list.error} retry={() => void list.refetch()} />
+          ) : rows.length === 0 ? (
+            <Empty icon="explore" title={t('explore.none')}>
+              <p>{q ? t('explore.none_query') : t('explore.none_range')}</p>
+              <button className="button" onClick={() => setChoice({ kind: 'all' })}>
+                {t('explore.widen')}
+              </button>
+            </Empty>
+          ) : (
+            <DataTable
+              label={t('explore.events')}
+              columns={columns}
+              rows={rows}
+              total={total ?? null}
+              rowKey={({ key }) => key}
+              openKey={search.open}
+              onOpen={({ key }) => set({ open: key }, { replace: !!search.open })}
+              sort={order === 'asc' ? 'timestamp' : '-timestamp'}
+              onSort={() => set({ sort: order === 'asc' ? null : 'timestamp' })}
+              onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
+              compact={({ event }) => (
+                <>
+                  <span className="compact-first">
+                    <span className="tag">{event._kind ?? event.event_type}</span>
+                    <span className="mono">
+                      {event.src_ip} → {event.dest_ip}
+                      {event.dest_port ? `:${event.dest_port}` : ''}
+                    </span>
+                  </span>
+                  <span className="compact-second">
+                    <When at={event.timestamp} form="clock" /> · {telling(event).map(({ path, value }) => said(path, value, bytes)).join(' ')}
+                  </span>
+                </>
+              )}
+            />
+          )}
+        </div>
+        {search.open && <EventPanel event={opened} onClose={() => set({ open: null })} />}
+      </div>
+    </div>
+  )
+}
+
+export interface Row {
+  key: string
+  event: Eve
+}
+
+/** Rows with keys that are theirs alone, the same for the same list. */
+function distinct(events: Eve[]): Row[] {
+  const seen = new Map<string, number>()
+  return events.map((event) => {
+    const key = eventKey(event)
+    const times = seen.get(key) ?? 0
+    seen.set(key, times + 1)
+    return { key: times ? `${key} ${times}` : key, event }
+  })
+}
+
+/** A value as a row says it: amounts with their unit and direction, long text cut. */
+function said(path: string, value: string, bytes: (amount: number) => string): string {
+  if (path.endsWith('bytes_toserver')) return `↑ ${bytes(Number(value))}`
+  if (path.endsWith('bytes_toclient')) return `↓ ${bytes(Number(value))}`
+  return value.length > 90 ? `${value.slice(0, 89)}…` : value
+}

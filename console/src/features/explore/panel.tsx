@@ -1,0 +1,94 @@
+import { useTranslation } from 'react-i18next'
+import { useRead } from '../../api/queries'
+import type { Eve, List } from '../../api/schema'
+import { useScope } from '../../app/scope'
+import { kindOf, leaves, telling } from '../../lib/eve'
+import { term } from '../../lib/query'
+import { around } from '../../lib/range'
+import { useUrl } from '../../lib/url'
+import { say, When } from '../../ui/bits'
+import { Icon } from '../../ui/icons'
+import { SidePanel } from '../../ui/panel'
+import { Failed, Skeleton } from '../../ui/states'
+import { Value } from '../../ui/value'
+
+/** One event with all its fields, and the others of its flow. */
+export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose: () => void }) {
+  const { t } = useTranslation()
+  const { set } = useUrl()
+  const { setChoice, dataset } = useScope()
+  const flow = event?.flow_id === undefined ? null : String(event.flow_id)
+  const others = useRead<List<Eve> | Eve[]>(flow ? `/events/flow/${flow}` : null, { dataset: event?.dataset ?? dataset }, { keep: false })
+  const list = Array.isArray(others.data) ? others.data : (others.data?.items ?? [])
+  if (!event)
+    return (
+      <SidePanel title={t('explore.event')} onClose={onClose}>
+        <p className="quiet">{t('explore.event_absent')}</p>
+      </SidePanel>
+    )
+  const kind = event._kind ?? event.event_type
+  return (
+    <SidePanel title={t('explore.event_title', { kind })} onClose={onClose}>
+      <p className="facts-line">
+        <When at={event.timestamp} form="moment" />
+      </p>
+      <div className="buttons">
+        <button className="button" onClick={() => setChoice(around(Date.parse(event.timestamp)))}>
+          <Icon name="clock" />
+          {t('explore.around')}
+        </button>
+        {flow && (
+          <button className="button" onClick={() => set({ q: term('flow_id', flow), open: null })}>
+            <Icon name="filter" />
+            {t('explore.this_flow')}
+          </button>
+        )}
+        <button
+          className="button"
+          onClick={() =>
+            void navigator.clipboard.writeText(JSON.stringify(event)).then(
+              () => say(t('value.copied', { value: 'JSON' })),
+              () => say(t('value.not_copied'), true),
+            )
+          }
+        >
+          <Icon name="copy" />
+          {t('explore.json')}
+        </button>
+      </div>
+      <section>
+        <h3>{t('explore.fields')}</h3>
+        <dl className="leaves">
+          {leaves(event)
+            .filter(({ path }) => path !== '_kind')
+            .map(({ path, value }, i) => (
+              <div key={i}>
+                <dt className="mono">{path}</dt>
+                <dd>{path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}</dd>
+              </div>
+            ))}
+        </dl>
+      </section>
+      {flow && (
+        <section>
+          <h3>{t('explore.same_flow')}</h3>
+          {others.error && <Failed error={others.error} retry={() => void others.refetch()} />}
+          {others.isPending && <Skeleton rows={3} />}
+          <ol className="flow-events">
+            {list.map((one, i) => (
+              <li key={i}>
+                <When at={one.timestamp} form="clock" /> <span className="tag">{one._kind ?? one.event_type}</span>{' '}
+                <span className="quiet">
+                  {telling(one)
+                    .map(({ value }) => value)
+                    .join(' ')
+                    .slice(0, 160)}
+                </span>
+              </li>
+            ))}
+          </ol>
+        </section>
+      )}
+    </SidePanel>
+  )
+}

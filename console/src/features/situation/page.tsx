@@ -1,0 +1,296 @@
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useRead } from '../../api/queries'
+import type { CaseRow, Severity as Level, Situation } from '../../api/schema'
+import { Fresh, PageHead } from '../../app/page'
+import { useScope } from '../../app/scope'
+import { term } from '../../lib/query'
+import { kept, useUrl } from '../../lib/url'
+import { Entities, Score, Severity, State, When } from '../../ui/bits'
+import { TimeChart } from '../../ui/chart'
+import { useFormat, usePhone } from '../../ui/hooks'
+import { classIcon, Icon } from '../../ui/icons'
+import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Value } from '../../ui/value'
+
+const LEVELS: Level[] = ['critical', 'high', 'medium', 'low']
+/** Protocols listed beside the chart. */
+const PROTOCOLS_SHOWN = 8
+
+export function SituationPage() {
+  const { t } = useTranslation()
+  const { params } = useScope()
+  const { data, error, refetch } = useRead<Situation>('/situation', params)
+  if (error && !data)
+    return (
+      <div className="page">
+        <PageHead title={t('nav.situation')} />
+        <Failed error={error} retry={() => void refetch()} />
+      </div>
+    )
+  return (
+    <div className="page">
+      <PageHead title={t('nav.situation')} sentence={data?.sentence} />
+      <Fresh what="cases" />
+      {!data ? (
+        <Skeleton tall rows={10} />
+      ) : (
+        <div className="situation">
+          <OpenCases of={data.cases} />
+          <Changes of={data.changes} />
+          <Traffic of={data.traffic} />
+          <Blind of={data.blind} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function OpenCases({ of }: { of: Situation['cases'] }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const navigate = useNavigate()
+  const keep = kept(search)
+  return (
+    <section className="card situation-cases">
+      <header className="card-head">
+        <h2>{t('situation.cases')}</h2>
+        <ul className="levels">
+          {LEVELS.filter((level) => of.by_severity[level] > 0).map((level) => (
+            <li key={level}>
+              <Link to="/cases" search={{ ...keep, severity: level } as never}>
+                <Severity level={level} /> <span className="figure">{of.by_severity[level]}</span>
+              </Link>
+            </li>
+          ))}
+        </ul>
+        <Link to="/cases" search={keep as never} className="card-more">
+          {t('situation.all_cases', { count: of.open })}
+        </Link>
+      </header>
+      {of.top.length === 0 ? (
+        <Empty title={t('cases.none_open')}>
+          <p>{t('cases.none_open_text')}</p>
+        </Empty>
+      ) : (
+        <ul className="case-list">
+          {of.top.map((one: CaseRow) => (
+            <li key={one.id} className="case-item" onClick={() => void navigate({ to: '/cases/$id', params: { id: one.id }, search: keep as never })}>
+              <div className="case-item-side">
+                <Severity level={one.severity} />
+                <Score of={one} />
+              </div>
+              <div className="case-item-main">
+                <Link to="/cases/$id" params={{ id: one.id }} search={keep as never} className="case-item-title">
+                  {one.title}
+                </Link>
+                <p className="case-item-summary">{one.summary}</p>
+                <p className="facts-line quiet">
+                  <Entities of={one.entities} />
+                  <State of={one.state} />
+                  {one.owner && <span>{one.owner}</span>}
+                  <When at={one.last_seen} />
+                </p>
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}
+
+const CHANGES = ['devices', 'services', 'peers', 'protocols'] as const
+
+function Changes({ of }: { of: Situation['changes'] }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const [kind, choose] = useState<(typeof CHANGES)[number]>('devices')
+  const keep = kept(search)
+  const nothing = CHANGES.every((one) => of.totals[one] === 0)
+  return (
+    <section className="card situation-changes">
+      <header className="card-head">
+        <h2>{t('situation.changes')}</h2>
+      </header>
+      {of.learning_until && (
+        <p className="learning">
+          <Icon name="clock" />
+          <span>
+            {t('situation.learning')} <When at={of.learning_until} form="moment" />.
+          </span>
+        </p>
+      )}
+      {nothing ? (
+        <p className="empty-small">{t('situation.no_changes')}</p>
+      ) : (
+        <>
+          <div className="segments" role="group" aria-label={t('situation.changes')}>
+            {CHANGES.map((one) => (
+              <button key={one} aria-pressed={kind === one} onClick={() => choose(one)}>
+                {t(`situation.${one}`)} <span className="quiet">{of.totals[one]}</span>
+              </button>
+            ))}
+          </div>
+          <ul className="change-list">
+            {kind === 'devices' &&
+              of.devices.map((one) => (
+                <li key={one.asset_id}>
+                  <Icon name={classIcon(one.class)} label={t(`class.${one.class ?? 'unknown'}`, { defaultValue: one.class ?? '' })} />
+                  <span className="change-main">
+                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
+                      {one.name ?? one.ip}
+                    </Link>{' '}
+                    {one.ip && <Value kind="ip" field="ip" value={one.ip} assetId={one.asset_id} />}
+                  </span>
+                  <When at={one.first_seen} />
+                </li>
+              ))}
+            {kind === 'services' &&
+              of.services.map((one, i) => (
+                <li key={i}>
+                  <Icon name="server" />
+                  <span className="change-main">
+                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
+                      {one.name ?? one.ip}
+                    </Link>{' '}
+                    <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} /> {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
+                  </span>
+                  <When at={one.first_seen} />
+                </li>
+              ))}
+            {kind === 'peers' &&
+              of.peers.map((one, i) => (
+                <li key={i}>
+                  <Icon name="map" />
+                  <span className="change-main">
+                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
+                      {one.name ?? one.ip}
+                    </Link>
+                    <span className="arrow"> → </span>
+                    <Value kind="ip" field="ip" value={one.peer} />
+                  </span>
+                  <When at={one.first_seen} />
+                </li>
+              ))}
+            {kind === 'protocols' &&
+              of.protocols.map((one, i) => (
+                <li key={i}>
+                  <Icon name="explore" />
+                  <span className="change-main">
+                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
+                      {one.name ?? one.ip}
+                    </Link>{' '}
+                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
+                  </span>
+                  <When at={one.first_seen} />
+                </li>
+              ))}
+          </ul>
+          {kind === 'devices' && of.totals.devices > of.devices.length && (
+            <Link to="/assets" search={{ ...keep, new: 'true', sort: '-first_seen' } as never} className="card-more">
+              {t('situation.all_devices', { count: of.totals.devices })}
+            </Link>
+          )}
+        </>
+      )}
+    </section>
+  )
+}
+
+function Traffic({ of }: { of: Situation['traffic'] }) {
+  const { t } = useTranslation()
+  const { setChoice } = useScope()
+  const { search } = useUrl()
+  const { bytes, compact } = useFormat()
+  const phone = usePhone()
+  const [measure, setMeasure] = useState<'bytes' | 'flows'>('bytes')
+  const top = Math.max(1, ...of.protocols.map((one) => one[measure]))
+  const write = measure === 'bytes' ? bytes : compact
+  const protocols = [...of.protocols].sort((a, b) => b[measure] - a[measure]).slice(0, PROTOCOLS_SHOWN)
+  return (
+    <section className="card situation-traffic">
+      <header className="card-head">
+        <h2>{t('situation.traffic')}</h2>
+        <div className="segments" role="group" aria-label={t('situation.measure')}>
+          {(['bytes', 'flows'] as const).map((one) => (
+            <button key={one} aria-pressed={measure === one} onClick={() => setMeasure(one)}>
+              {t(`measure.${one}`)}
+            </button>
+          ))}
+        </div>
+      </header>
+      {of.protocols.length === 0 ? (
+        <Empty icon="situation" title={t('situation.no_traffic')}>
+          <p>{t('situation.no_traffic_text')}</p>
+          <button className="button" onClick={() => setChoice({ kind: 'all' })}>
+            {t('explore.widen')}
+          </button>
+        </Empty>
+      ) : (
+        <div className="traffic">
+          <TimeChart
+            label={t('situation.traffic')}
+            buckets={of.buckets}
+            stepSeconds={of.step_seconds}
+            series={of.series.map((one) => ({ key: one.key, label: t(`direction.${one.key}`, { defaultValue: one.key }), values: one[measure] }))}
+            format={write}
+            height={phone ? 130 : 200}
+            onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
+          />
+          <table className="plain bars">
+            <caption className="unseen">{t('situation.protocols')}</caption>
+            <tbody>
+              {protocols.map((one) => (
+                <tr key={one.app_proto}>
+                  <th scope="row">
+                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
+                  </th>
+                  <td className="bars-cell">
+                    <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+                      <rect className="fill-0" width={Math.max(0.6, (100 * one[measure]) / top)} height="8" />
+                    </svg>
+                  </td>
+                  <td className="figure">
+                    <Link to="/explore" search={{ ...kept(search), q: term('app_proto', one.app_proto) } as never}>
+                      {write(one[measure])}
+                    </Link>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  )
+}
+
+function Blind({ of }: { of: Situation['blind'] }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const { percent } = useFormat()
+  return (
+    <section className="card situation-blind">
+      <header className="card-head">
+        <h2>{t('situation.blind')}</h2>
+        <Link to="/sensors" search={kept(search) as never} className="card-more">
+          {t('nav.sensors')}
+        </Link>
+      </header>
+      {of.length === 0 ? (
+        <p className="empty-small">{t('situation.not_blind')}</p>
+      ) : (
+        <ul className="blind">
+          {of.map((one) => (
+            <li key={one.key}>
+              <span className="figure">{one.share === null ? '' : percent(one.share, one.share < 0.01 ? 1 : 0)}</span>
+              <span>{one.text}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import en from './en.json'
+import fr from './fr.json'
+
+const flat = (texts: object, path = ''): Map<string, string> =>
+  new Map(Object.entries(texts).flatMap(([key, value]: [string, unknown]) => (typeof value === 'string' ? [[path + key, value] as [string, string]] : [...flat(value as object, `${path}${key}.`)])))
+
+const files = (folder: string): string[] =>
+  readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name)
+    return statSync(path).isDirectory() ? files(path) : /(?<!spec)\.tsx?$/.test(name) ? [path] : []
+  })
+const sources = files(join(import.meta.dirname, '..'))
+const code = sources.map((path) => readFileSync(path, 'utf8')).join('\n')
+const bare = (key: string) => key.replace(/_(zero|one|other)$/, '')
+
+describe('catalogues', () => {
+  const [french, english] = [flat(fr), flat(en)]
+
+  it('have the same keys', () => {
+    expect([...french.keys()].sort()).toEqual([...english.keys()].sort())
+  })
+
+  it('fill in the same places', () => {
+    const places = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1]).sort()
+    for (const [key, text] of french) expect(places(text), key).toEqual(places(english.get(key) ?? ''))
+  })
+
+  it('have no empty text', () => {
+    for (const [key, text] of [...french, ...english]) expect(text.trim(), key).not.toBe('')
+  })
+
+  // A key is used as it stands, or by a template whose fixed beginning and end it has: `severity.${level}`.
+  const literals = new Set([...code.matchAll(/['"`]([a-z_]+(?:\.\w+)+)['"`]/g)].map((match) => match[1]!))
+  const templates = [...code.matchAll(/`((?:[a-z_]+\.)[\w.]*)\$\{[^`]*?\}(\w*)`/g)].map((match) => ({ start: match[1]!, end: match[2]! }))
+  const dynamic = [...code.matchAll(/`(\$\{facet\})\.\$\{/g)].length ? ['class.', 'role.'] : []
+
+  it('have no key that nothing uses', () => {
+    const unused = [...french.keys()].filter(
+      (key) => !literals.has(key) && !literals.has(bare(key)) && !templates.some(({ start, end }) => bare(key).startsWith(start) && bare(key).endsWith(end)) && !dynamic.some((start) => key.startsWith(start)),
+    )
+    expect(unused).toEqual([])
+  })
+
+  it('have every key that is asked for', () => {
+    const asked = [...code.matchAll(/\bt\(\s*'([\w.]+)'/g)].map((match) => match[1]!)
+    const known = new Set([...french.keys(), ...[...french.keys()].map(bare)])
+    expect(asked.filter((key) => !known.has(key))).toEqual([])
+    expect(asked.length).toBeGreaterThan(200)
+  })
+
+  it('are where all words are: no text between tags in the code', () => {
+    const spoken = sources.filter((path) => path.endsWith('.tsx')).flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/>([^<>{}=;()]*[a-zà-ü]{3}[^<>{}=;()]*)<\//gi)].map((match) => match[1]!.trim()))
+    expect(spoken.filter((text) => !['Vigie', 'SHA-256', 'MAC'].includes(text))).toEqual([])
+  })
+})

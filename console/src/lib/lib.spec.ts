@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest'
+import { niceTop } from '../ui/chart'
+import { holes } from '../features/sensors/coverage'
+import { at, kindOf, leaves } from './eve'
+import { ago, bytes, duration, number } from './format'
+import { quote, term, terms, withoutTerm, withTerm, wordAt } from './query'
+import { defaultChoice, readChoice, resolve, writeChoice } from './range'
+import { parseSearch, stringifySearch } from './url'
+
+const NOW = Date.parse('2026-11-25T12:00:00Z')
+
+describe('query', () => {
+  it('quotes what is not bare', () => {
+    expect(quote('10.0.0.0/8')).toBe('10.0.0.0/8')
+    expect(quote('*.example.org')).toBe('*.example.org')
+    expect(quote('00:1b:44:00:00:01')).toBe('00:1b:44:00:00:01')
+    expect(quote('<script>')).toBe('"<script>"')
+    expect(quote('a "b" \\c')).toBe('"a \\"b\\" \\\\c"')
+    expect(quote('or')).toBe('"or"')
+    expect(quote('')).toBe('""')
+  })
+  it('parts terms outside quotes and parentheses', () => {
+    expect(terms('a:1  -b:"x y" (c:1 or c:2) "free text"')).toEqual(['a:1', '-b:"x y"', '(c:1 or c:2)', '"free text"'])
+    expect(terms('unclosed "quote')).toEqual(['unclosed', '"quote'])
+    expect(terms('')).toEqual([])
+  })
+  it('adds a term once, and takes its contrary away', () => {
+    expect(withTerm('a:1', 'a', '1')).toBe('a:1')
+    expect(withTerm('a:1 b:2', 'a', '1', true)).toBe('b:2 -a:1')
+    expect(withoutTerm('a:1 b:2', 'a:1')).toBe('b:2')
+    expect(term('', 'free text')).toBe('"free text"')
+  })
+  it('finds the word under the caret', () => {
+    expect(wordAt('src_ip:10 des', 13)).toEqual({ start: 10, end: 13, field: null, text: 'des' })
+    expect(wordAt('-src_ip:10', 10)).toEqual({ start: 8, end: 10, field: 'src_ip', text: '10' })
+  })
+})
+
+describe('range', () => {
+  const datasets = [{ kind: 'replay', first: '2020-01-01T00:00:30Z', last: '2020-01-02T00:00:00.000001Z' }]
+  it('is read as it was written', () => {
+    for (const choice of [{ kind: 'all' }, { kind: 'last', preset: '7d' }, { kind: 'absolute', from: NOW - 1000, to: NOW }] as const) {
+      const written = Object.fromEntries(Object.entries(writeChoice(choice)).filter((pair): pair is [string, string] => pair[1] !== null))
+      expect(readChoice(written)).toEqual(choice)
+    }
+    expect(readChoice({ from: '2026-01-02T00:00:00Z', to: '2026-01-01T00:00:00Z' })).toBeNull()
+    expect(readChoice({ last: 'nonsense' })).toBeNull()
+  })
+  it('opens on the last day, or on all where nothing is that recent', () => {
+    expect(defaultChoice([{ kind: 'live', last: null }], NOW)).toEqual({ kind: 'last', preset: '24h' })
+    expect(defaultChoice(datasets, NOW)).toEqual({ kind: 'all' })
+  })
+  it('of all data spans them in whole minutes', () => {
+    expect(resolve({ kind: 'all' }, datasets, NOW)).toEqual({ from: Date.parse('2020-01-01T00:00:00Z'), to: Date.parse('2020-01-02T00:01:00Z') })
+  })
+})
+
+describe('format', () => {
+  it('writes amounts as the language does', () => {
+    expect(bytes(999, 'fr')).toBe('999\u00a0o')
+    expect(bytes(1_310_000_000, 'fr')).toBe('1,3\u00a0Go')
+    expect(bytes(999_999, 'en')).toBe('1\u00a0MB')
+    expect(number(1234567, 'fr').replaceAll(/\s/g, ' ')).toBe('1 234 567')
+    expect(duration(90_061_000, 'fr')).toBe('1\u00a0j 1\u00a0h')
+  })
+  it('says times relative within a day only', () => {
+    expect(ago(NOW - 120_000, 'fr', NOW).replaceAll(/\s/g, ' ')).toBe('il y a 2 min')
+    expect(ago(NOW - 3 * 86_400_000, 'en', NOW)).toContain('22 Nov')
+    expect(ago(NOW + 5000, 'en', NOW)).toContain('25 Nov')
+  })
+})
+
+describe('url', () => {
+  it('is read as it was written', () => {
+    const search = { q: 'src_ip:10.0.0.0/8 -a:"é&=#+"', last: '7d' }
+    expect(parseSearch(stringifySearch(search))).toEqual(search)
+    expect(stringifySearch({ a: '', b: null })).toBe('')
+  })
+})
+
+describe('eve', () => {
+  const event = { timestamp: '2026-11-25T12:00:00.000000Z', event_type: 'dns', dns: { queries: [{ rrname: 'a' }, { rrname: 'b' }], answers: [] } }
+  it('finds what stands at a path, in lists too', () => {
+    expect(at(event, 'dns.queries.rrname')).toEqual(['a', 'b'])
+    expect(at(event, 'dns.nothing.here')).toEqual([])
+    expect(leaves(event).map(({ path }) => path)).toEqual(['timestamp', 'event_type', 'dns.queries.rrname', 'dns.queries.rrname'])
+  })
+  it('knows what a field holds', () => {
+    expect([kindOf('src_ip'), kindOf('dest_port'), kindOf('tls.ja4'), kindOf('dns.queries.rrname'), kindOf('dhcp.client_mac'), kindOf('http.url')]).toEqual(['ip', 'port', 'hash', 'name', 'mac', 'text'])
+  })
+})
+
+describe('chart', () => {
+  it('ends its axis at a round figure', () => {
+    expect([1, 3, 7, 11, 99, 100, 101].map(niceTop)).toEqual([1, 4, 8, 20, 100, 100, 200])
+  })
+})
+
+describe('coverage', () => {
+  it('joins neighbouring holes, and none outside of the recording', () => {
+    const buckets = [0, 1, 2, 3, 4].map((i) => new Date(NOW + i * 60_000).toISOString())
+    const sensor = { first: buckets[1]!, last: buckets[4]!, coverage: { step_seconds: 60, buckets, complete: [null, null, null, 0.5, 1] } }
+    expect(holes(sensor as never)).toEqual([
+      { from: NOW + 60_000, to: NOW + 180_000, seen: null },
+      { from: NOW + 180_000, to: NOW + 240_000, seen: 0.5 },
+    ])
+  })
+})

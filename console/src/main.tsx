@@ -1,0 +1,31 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { ApiError } from './api/client'
+import { router } from './app/pages'
+import { SessionGate } from './app/session'
+import { firstLanguage, startLanguage } from './i18n'
+import './styles/index.css'
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What was refused or wrongly asked stays so; only a lost connection is worth asking again unasked.
+      retry: (count, error) => count < 2 && error instanceof ApiError && (error.status === 0 || error.status === 503),
+      refetchOnWindowFocus: false,
+      staleTime: 30_000,
+    },
+  },
+})
+
+await startLanguage(firstLanguage())
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <SessionGate>
+        <RouterProvider router={router} />
+      </SessionGate>
+    </QueryClientProvider>
+  </StrictMode>,
+)

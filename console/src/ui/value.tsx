@@ -1,0 +1,182 @@
+import { Menu, MenuItem, MenuProvider, MenuSeparator, useMenuStore } from '@ariakit/react'
+import { useNavigate } from '@tanstack/react-router'
+import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+import { ApiError, request } from '../api/client'
+import { useRead } from '../api/queries'
+import type { Histogram, SearchResult } from '../api/schema'
+import { useScope } from '../app/scope'
+import { LENGTH, shortIso } from '../lib/range'
+import { term, withTerm } from '../lib/query'
+import { kept, useUrl, type Search } from '../lib/url'
+import { say } from './bits'
+import { useFormat } from './hooks'
+import { Icon } from './icons'
+
+export type ValueKind = 'ip' | 'mac' | 'name' | 'hash' | 'user' | 'port' | 'proto' | 'rule' | 'flow' | 'text'
+
+interface Meaning {
+  kind: ValueKind
+  value: string
+  /** The field of the query language that it was read from; empty: free text. */
+  field?: string
+  /** The asset that it belongs to, where that is known. */
+  assetId?: string | null
+}
+
+const MONO: ReadonlySet<ValueKind> = new Set(['ip', 'mac', 'hash', 'flow', 'port'])
+const OWNED: ReadonlySet<ValueKind> = new Set(['ip', 'mac', 'name'])
+
+const Context = createContext<(meaning: Meaning, anchor: HTMLElement) => void>(() => {})
+
+/**
+ * A value that means something: an address, a name, a hash, a port, a flow. A click opens the same menu everywhere.
+ * What traffic said is text, never markup.
+ */
+export function Value({ label, ...meaning }: Meaning & { label?: ReactNode }) {
+  const open = useContext(Context)
+  return (
+    <button
+      type="button"
+      className={MONO.has(meaning.kind) && label === undefined ? 'value mono' : 'value'}
+      aria-haspopup="menu"
+      title={label === undefined ? undefined : meaning.value}
+      onClick={(event) => {
+        event.stopPropagation()
+        open(meaning, event.currentTarget)
+      }}
+    >
+      {label ?? meaning.value}
+    </button>
+  )
+}
+
+/** Holds the one menu that all values of the console share. */
+export function ValueMenus({ children }: { children: ReactNode }) {
+  const [meaning, setMeaning] = useState<Meaning | null>(null)
+  const store = useMenuStore({ placement: 'bottom-start' })
+  const open = useCallback(
+    (next: Meaning, anchor: HTMLElement) => {
+      setMeaning(next)
+      store.setAnchorElement(anchor)
+      store.setDisclosureElement(anchor)
+      store.setAutoFocusOnShow(true)
+      store.show()
+    },
+    [store],
+  )
+  return (
+    <Context value={open}>
+      {children}
+      <MenuProvider store={store}>{meaning && <ValueMenu meaning={meaning} />}</MenuProvider>
+    </Context>
+  )
+}
+
+function ValueMenu({ meaning }: { meaning: Meaning }) {
+  const { t } = useTranslation()
+  const { now } = useScope()
+  const navigate = useNavigate()
+  const { search, set } = useUrl()
+  const { value, kind, field = '', assetId } = meaning
+  const [counting, count] = useState<string | null>(null)
+  const identity = `${field} ${value}`
+
+  const month = useMemo(() => ({ from: shortIso(now - LENGTH['30d']), to: shortIso(now) }), [now])
+  // An address is looked for on either side when one asks for everything about it.
+  const everything = kind === 'ip' ? term('ip', value) : field ? term(field, value) : term('', value)
+
+  const filter = (exclude: boolean) => {
+    if (location.pathname === '/explore') set({ q: withTerm(search.q ?? '', field, value, exclude), open: null })
+    else void navigate({ to: '/explore', search: { ...kept(search), q: term(field, value, exclude) } as never })
+  }
+  const openOwner = async () => {
+    try {
+      const target: SearchResult = assetId ? { kind: 'asset', target: { id: assetId } } : await request<SearchResult>('/search', { params: { q: value, dataset: search.dataset } })
+      goTo(navigate, search, target)
+    } catch (error) {
+      say(error instanceof ApiError && error.message ? error.message : t('state.failed'), true)
+    }
+  }
+  const copy = () =>
+    void navigator.clipboard.writeText(value).then(
+      () => say(t('value.copied', { value })),
+      () => say(t('value.not_copied'), true),
+    )
+
+  return (
+    <Menu className="menu" gutter={4} portal unmountOnHide aria-label={value}>
+      <div className="menu-head">
+        <span className="menu-kind">{field || t(`value_kind.${kind}`)}</span>
+        <span className={MONO.has(kind) ? 'mono' : undefined}>{value}</span>
+      </div>
+      <MenuItem className="menu-item" onClick={() => filter(false)}>
+        <Icon name="filter" />
+        {t('value.filter')}
+      </MenuItem>
+      <MenuItem className="menu-item" onClick={() => filter(true)}>
+        <Icon name="exclude" />
+        {t('value.exclude')}
+      </MenuItem>
+      {(OWNED.has(kind) || assetId) && (
+        <MenuItem className="menu-item" onClick={() => void openOwner()}>
+          <Icon name="assets" />
+          {t('value.open_asset')}
+        </MenuItem>
+      )}
+      <MenuItem className="menu-item" onClick={copy}>
+        <Icon name="copy" />
+        {t('value.copy')}
+      </MenuItem>
+      <MenuItem className="menu-item" hideOnClick={false} onClick={() => count(identity)}>
+        <Icon name="count" />
+        {t('value.count')}
+        {counting === identity && <MonthCount q={field ? term(field, value) : term('', value)} range={month} />}
+      </MenuItem>
+      <MenuSeparator className="menu-line" />
+      <MenuItem
+        className="menu-item"
+        onClick={() => void navigate({ to: '/explore', search: { ...(search.dataset ? { dataset: search.dataset } : {}), last: '30d', q: everything } as never })}
+      >
+        <Icon name="explore" />
+        {t('value.everything')}
+      </MenuItem>
+    </Menu>
+  )
+}
+
+function MonthCount({ q, range }: { q: string; range: { from: string; to: string } }) {
+  const { t } = useTranslation()
+  const { number } = useFormat()
+  const { dataset } = useScope()
+  const { data, error } = useRead<Histogram>('/events/histogram', { q, ...range, buckets: 30, dataset }, { keep: false })
+  if (error) return <span className="menu-figure">{t('state.failed')}</span>
+  if (!data) return <span className="menu-figure">…</span>
+  const days = data.buckets.map((_, i) => data.series.reduce((sum, one) => sum + (one.counts[i] ?? 0), 0))
+  const top = Math.max(1, ...days)
+  return (
+    <span className="menu-figure">
+      <svg className="spark" viewBox={`0 0 ${days.length * 2} 12`} width={days.length * 2} height="12" aria-hidden="true">
+        {days.map((n, i) => (
+          <rect key={i} x={i * 2} y={12 - (12 * n) / top} width="1.5" height={(12 * n) / top} />
+        ))}
+      </svg>
+      {number(data.total)}
+    </span>
+  )
+}
+
+/** Goes where a search result belongs. */
+export function goTo(navigate: ReturnType<typeof useNavigate>, search: Search, result: SearchResult): void {
+  const keep = kept(search)
+  switch (result.kind) {
+    case 'asset':
+      return void navigate({ to: '/assets/$id', params: { id: result.target.id }, search: keep as never })
+    case 'case':
+      return void navigate({ to: '/cases/$id', params: { id: result.target.id }, search: keep as never })
+    case 'flow':
+      return void navigate({ to: '/explore', search: { ...keep, q: `flow_id:${result.target.flow_id}`, last: 'all' } as never })
+    case 'events':
+      return void navigate({ to: '/explore', search: { ...keep, q: result.target.q } as never })
+  }
+}

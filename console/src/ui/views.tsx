@@ -1,0 +1,96 @@
+import { Popover, PopoverDisclosure, PopoverProvider, usePopoverStore } from '@ariakit/react'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import { request } from '../api/client'
+import { useRead } from '../api/queries'
+import type { View } from '../api/schema'
+import { useSession } from '../app/session'
+import { parseSearch, stringifySearch, useUrl } from '../lib/url'
+import { say } from './bits'
+import { Icon } from './icons'
+
+/** Filters under a name: saved for oneself or for all, and the link of what one sees. */
+export function Views({ page }: { page: string }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const { session } = useSession()
+  const navigate = useNavigate()
+  const client = useQueryClient()
+  const store = usePopoverStore({ placement: 'bottom-end' })
+  const views = useRead<View[]>('/views')
+  const again = () => void client.invalidateQueries({ queryKey: ['/views'] })
+  const failed = (error: Error) => say(error.message || t('state.failed'), true)
+  const save = useMutation({
+    mutationFn: (body: { name: string; page: string; query: string; shared: boolean }) => request<View>('/views', { method: 'POST', json: body }),
+    onSuccess: again,
+    onError: failed,
+  })
+  const remove = useMutation({ mutationFn: (id: string) => request(`/views/${encodeURIComponent(id)}`, { method: 'DELETE' }), onSuccess: again, onError: failed })
+  const mine = views.data?.filter((view) => view.page === page) ?? []
+  return (
+    <>
+      <button
+        className="button"
+        onClick={() =>
+          void navigator.clipboard.writeText(location.href).then(
+            () => say(t('views.link_copied')),
+            () => say(t('value.not_copied'), true),
+          )
+        }
+      >
+        <Icon name="link" />
+        {t('views.copy_link')}
+      </button>
+      <PopoverProvider store={store}>
+        <PopoverDisclosure className="button">
+          <Icon name="star" />
+          {t('views.title')}
+          <Icon name="down" />
+        </PopoverDisclosure>
+        <Popover className="popover" gutter={6} portal unmountOnHide aria-label={t('views.title')}>
+          {mine.length === 0 && <p className="popover-text quiet">{t('views.none')}</p>}
+          {mine.map((view) => (
+            <div key={view.id} className="view">
+              <button
+                className="menu-item"
+                onClick={() => {
+                  void navigate({ to: '.', search: parseSearch(view.query) as never })
+                  store.hide()
+                }}
+              >
+                {view.name}
+                {view.shared && <span className="menu-figure">{t('views.shared')}</span>}
+              </button>
+              {view.owner === session.user.name && (
+                <button className="button-icon" onClick={() => remove.mutate(view.id)} aria-label={t('views.remove', { name: view.name })}>
+                  <Icon name="close" />
+                </button>
+              )}
+            </div>
+          ))}
+          <form
+            className="range-form"
+            onSubmit={(event) => {
+              event.preventDefault()
+              const form = event.currentTarget
+              const data = new FormData(form)
+              save.mutate({ name: String(data.get('name')).trim(), page, query: stringifySearch({ ...search, open: null }).slice(1), shared: data.has('shared') })
+              form.reset()
+            }}
+          >
+            <label>
+              {t('views.name')}
+              <input name="name" required maxLength={80} />
+            </label>
+            <label className="check">
+              <input type="checkbox" name="shared" />
+              {t('views.share')}
+            </label>
+            <button className="button button-main">{t('views.save')}</button>
+          </form>
+        </Popover>
+      </PopoverProvider>
+    </>
+  )
+}

@@ -1,0 +1,179 @@
+//! Datasets: a replay's or a site's own assets, baseline and cases, and the files that were read into them.
+
+use crate::db::{Catalog, Error, dataset_id, int, ns, refused, shown, time};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use vigie_base::Time;
+
+/// Datasets at most.
+const DATASETS_MAX: u64 = 1000;
+/// Bytes of a dataset's name at most.
+const NAME_MAX: usize = 64;
+
+/// Where a dataset comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Captures that were read.
+    Replay,
+    /// The site's own traffic.
+    Live,
+}
+
+impl Kind {
+    /// Lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Replay => "replay",
+            Kind::Live => "live",
+        }
+    }
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its name as the user gave it.
+    pub name: String,
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Frames read.
+    pub frames: u64,
+    /// Time of its first frame, unshifted.
+    pub first: Time,
+    /// Time of its last frame, unshifted.
+    pub last: Time,
+    /// Where its bytes are kept in the data directory, if they are.
+    pub kept_as: Option<String>,
+}
+
+/// A dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from.
+    pub kind: Kind,
+    /// Nanoseconds added to the times of its envelopes.
+    pub shift: i64,
+    /// When it was made (wall time).
+    pub created: Time,
+    /// The files read into it, in the order of reading.
+    pub sources: Vec<Source>,
+}
+
+impl Catalog {
+    /// All datasets, the live ones first, then by name.
+    pub fn datasets(&self) -> Result<Vec<Dataset>, Error> {
+        list(&self.read(), None)
+    }
+
+    /// One by name.
+    pub fn dataset(&self, name: &str) -> Result<Option<Dataset>, Error> {
+        Ok(list(&self.read(), Some(name))?.pop())
+    }
+
+    /// Makes one. Errors: a name that is taken or no name (letters, digits, `-`, `_`, `.`; at most 64), too many.
+    pub fn create_dataset(&self, name: &str, kind: Kind, shift: i64, now: Time) -> Result<Dataset, Error> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(fits) || name.starts_with('.') {
+            return refused(format!("\"{}\" is no name of a dataset: take letters, digits, - and _, at most {NAME_MAX}", shown(name)));
+        }
+        self.write(|db| {
+            let (count, taken): (u64, bool) =
+                db.query_row("SELECT count(*), ifnull(max(name = ?1), 0) FROM dataset", [name], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            if taken {
+                return refused(format!("there is a dataset \"{name}\" already: take another name, or remove it first"));
+            }
+            if count >= DATASETS_MAX {
+                return refused(format!("there are {DATASETS_MAX} datasets, as many as are kept: remove one first"));
+            }
+            db.execute(
+                "INSERT INTO dataset(name, kind, shift, created) VALUES (?1, ?2, ?3, ?4)",
+                params![name, kind.name(), shift, ns(now)],
+            )?;
+            Ok(())
+        })?;
+        Ok(Dataset { name: name.to_owned(), kind, shift, created: now, sources: Vec::new() })
+    }
+
+    /// Removes one with all that is its: sources, cases, assets, what was declared, what was new.
+    pub fn remove_dataset(&self, name: &str) -> Result<(), Error> {
+        self.write(|db| {
+            let ds = dataset_id(db, name)?;
+            db.execute("DELETE FROM dataset WHERE id = ?1", [ds])?;
+            Ok(())
+        })
+    }
+
+    /// The file of these bytes, and the dataset that it was read into.
+    pub fn source_of(&self, sha256: &str) -> Result<Option<(String, Source)>, Error> {
+        source_of(&self.read(), sha256)
+    }
+
+    /// Notes a file that was read. The same bytes twice are refused with the earlier dataset's name.
+    pub fn add_source(&self, dataset: &str, source: &Source, now: Time) -> Result<(), Error> {
+        self.write(|db| {
+            let ds = dataset_id(db, dataset)?;
+            if let Some((earlier, s)) = source_of(db, &source.sha256)? {
+                return refused(format!(
+                    "{}: read already, as {} into dataset \"{earlier}\": remove that dataset first to read it again",
+                    shown(&source.name),
+                    shown(&s.name)
+                ));
+            }
+            db.execute(
+                "INSERT INTO source(sha256, ds, name, bytes, frames, first, last, kept_as, added) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    source.sha256,
+                    ds,
+                    source.name,
+                    int(source.bytes),
+                    int(source.frames),
+                    ns(source.first),
+                    ns(source.last),
+                    source.kept_as,
+                    ns(now)
+                ],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+const SOURCE: &str = "s.name, s.sha256, s.bytes, s.frames, s.first, s.last, s.kept_as";
+
+fn source(r: &Row<'_>) -> rusqlite::Result<Source> {
+    Ok(Source {
+        name: r.get(0)?,
+        sha256: r.get(1)?,
+        bytes: r.get::<_, i64>(2)?.unsigned_abs(),
+        frames: r.get::<_, i64>(3)?.unsigned_abs(),
+        first: time(r.get(4)?),
+        last: time(r.get(5)?),
+        kept_as: r.get(6)?,
+    })
+}
+
+fn source_of(db: &Connection, sha256: &str) -> Result<Option<(String, Source)>, Error> {
+    let sql = format!("SELECT {SOURCE}, d.name FROM source s JOIN dataset d ON d.id = s.ds WHERE s.sha256 = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([sha256], |r| Ok((r.get(7)?, source(r)?))).optional()?)
+}
+
+fn list(db: &Connection, name: Option<&str>) -> Result<Vec<Dataset>, Error> {
+    let mut statement = db
+        .prepare_cached("SELECT id, name, kind, shift, created FROM dataset WHERE ?1 IS NULL OR name = ?1 ORDER BY kind <> 'live', name")?;
+    let mut sources = db.prepare_cached(&format!("SELECT {SOURCE} FROM source s WHERE s.ds = ?1 ORDER BY s.added, s.first, s.sha256"))?;
+    let mut rows = statement.query([name])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(Dataset {
+            name: r.get(1)?,
+            kind: if r.get::<_, String>(2)? == "live" { Kind::Live } else { Kind::Replay },
+            shift: r.get(3)?,
+            created: time(r.get(4)?),
+            sources: sources.query_map([r.get::<_, i64>(0)?], source)?.collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(out)
+}

@@ -1,0 +1,125 @@
+//! Datasets: the site's own traffic, and what was replayed.
+
+use crate::api::time_text;
+use crate::app::{App, Change};
+use crate::error::{Answer, Refusal};
+use crate::person::{Administrator, Viewer};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use vigie_catalog::AssetFilter;
+
+/// A dataset: with its own events, assets and cases.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct Dataset {
+    name: String,
+    /// `replay` or `live`.
+    kind: &'static str,
+    /// Seconds that its times were moved by.
+    shift_seconds: f64,
+    created: String,
+    /// Earliest and latest event.
+    first: Option<String>,
+    last: Option<String>,
+    events: u64,
+    flows: u64,
+    cases_open: u64,
+    assets: u64,
+    /// Bytes of its events on disk.
+    bytes: u64,
+    sources: Vec<Source>,
+}
+
+/// A capture that was read into a dataset.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct Source {
+    name: String,
+    sha256: String,
+    bytes: u64,
+    frames: u64,
+    /// As written in the capture: not moved.
+    first: String,
+    last: String,
+}
+
+/// All of them, by name.
+pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
+    let known = app
+        .catalog(|c, _| {
+            let mut all = Vec::new();
+            for d in c.datasets()? {
+                let assets = c.assets(&AssetFilter { dataset: Some(d.name.clone()), limit: 1, ..AssetFilter::default() })?.total;
+                let open = c.case_counts(Some(&d.name))?.open.iter().sum();
+                all.push((d, assets, open));
+            }
+            Ok(all)
+        })
+        .await?;
+    let usage = app.home.store.usage();
+    let spans = app.home.store.datasets();
+    Ok(known
+        .into_iter()
+        .map(|(d, assets, cases_open)| {
+            let span = spans.get(&d.name);
+            let of = |kind: Option<&str>| {
+                let own = usage.kinds.iter().filter(|((name, k), _)| *name == d.name && kind.is_none_or(|kind| k == kind));
+                own.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
+            };
+            let (events, bytes) = of(None);
+            Dataset {
+                kind: d.kind.name(),
+                shift_seconds: d.shift as f64 / 1e9,
+                created: time_text(d.created),
+                first: span.map(|s| time_text(s.0)),
+                last: span.map(|s| time_text(s.1)),
+                events,
+                flows: of(Some("flow")).0,
+                cases_open,
+                assets,
+                bytes,
+                sources: d
+                    .sources
+                    .into_iter()
+                    .map(|s| Source {
+                        name: s.name,
+                        sha256: s.sha256,
+                        bytes: s.bytes,
+                        frames: s.frames,
+                        first: time_text(s.first),
+                        last: time_text(s.last),
+                    })
+                    .collect(),
+                name: d.name,
+            }
+        })
+        .collect())
+}
+
+/// All datasets
+#[utoipa::path(get, path = "/datasets", tag = "state", responses((status = 200, body = [Dataset])))]
+pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Dataset>>> {
+    Ok(Json(all(&app).await?))
+}
+
+/// Remove a dataset with its events, assets and cases
+#[utoipa::path(delete, path = "/datasets/{name}", tag = "state", params(("name" = String, Path)),
+    responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
+pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Administrator, Path(name): Path<String>) -> Answer<StatusCode> {
+    if app.imports.is_busy(&name) {
+        return Err(Refusal::conflict("an import into this dataset is under way; wait for its end or cancel it", None));
+    }
+    let asked = name.clone();
+    app.catalog(move |c, now| {
+        c.remove_dataset(&asked)?;
+        c.audit(&who.name, "dataset.remove", &asked, &serde_json::Value::Null, now)
+    })
+    .await?;
+    let store = app.home.store.clone();
+    tokio::task::spawn_blocking(move || store.remove_dataset(&name)).await.map_err(Refusal::internal)?.map_err(Refusal::from)?;
+    app.changes.tell(Change::Cases);
+    app.changes.tell(Change::Events);
+    Ok(StatusCode::NO_CONTENT)
+}

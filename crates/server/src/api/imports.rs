@@ -1,0 +1,198 @@
+//! Captures into datasets.
+
+use crate::api::time_text;
+use crate::app::App;
+use crate::error::{Answer, Refusal};
+use crate::import::{self, Job};
+use crate::person::{Analyst, Viewer, Way};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use tokio_stream::StreamExt;
+use utoipa::{IntoParams, ToSchema};
+
+/// Longest name of a dataset, in bytes.
+const NAME_MAX: usize = 64;
+
+/// An import.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Import {
+    id: u64,
+    name: String,
+    dataset: String,
+    /// `queued`, `running`, `done`, `failed` or `cancelled`.
+    state: &'static str,
+    done_bytes: u64,
+    total_bytes: u64,
+    /// What went wrong or is odd, a line each.
+    message: String,
+    result: Option<Outcome>,
+    started: String,
+    ended: Option<String>,
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+struct Outcome {
+    events: u64,
+    flows: u64,
+    frames: u64,
+    new_cases: u64,
+    new_assets: u64,
+}
+
+fn told(i: &import::Import) -> Import {
+    Import {
+        id: i.id,
+        name: i.job.name.clone(),
+        dataset: i.job.dataset.clone(),
+        state: i.stage.name(),
+        done_bytes: i.done,
+        total_bytes: i.total,
+        message: i.message.clone(),
+        result: i.outcome.map(|o| Outcome {
+            events: o.events,
+            flows: o.flows,
+            frames: o.frames,
+            new_cases: o.new_cases,
+            new_assets: o.new_assets,
+        }),
+        started: time_text(i.started),
+        ended: i.ended.map(time_text),
+    }
+}
+
+/// Imports since the server began, the latest first
+#[utoipa::path(get, path = "/imports", tag = "state", responses((status = 200, body = [Import])))]
+pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<Import>> {
+    Json(app.imports.list().iter().map(told).collect())
+}
+
+/// One import
+#[utoipa::path(get, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
+    app.imports.get(id).map(|i| Json(told(&i))).ok_or_else(|| Refusal::not_found("import"))
+}
+
+/// Stop an import; nothing of it is kept
+#[utoipa::path(delete, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn cancel(State(app): State<Arc<App>>, _may: Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
+    if app.imports.cancel(id) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("import")) }
+}
+
+/// Where a capture goes.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct Into {
+    /// `replay` by default.
+    dataset: Option<String>,
+    /// What the capture is called.
+    name: Option<String>,
+    /// Moves its times so that its last frame is now.
+    shift_to_now: Option<bool>,
+}
+
+fn dataset(asked: Option<String>) -> Answer<String> {
+    let name = asked.unwrap_or_else(|| "replay".to_owned());
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > NAME_MAX || name.starts_with('.') || !name.chars().all(fits) {
+        return Err(Refusal::parameter(
+            "dataset",
+            "a dataset's name has 1 to 64 letters, digits, `-`, `_` or `.`, and does not begin with `.`",
+        ));
+    }
+    Ok(name)
+}
+
+/// Import a capture: the body is the file
+#[utoipa::path(post, path = "/imports", tag = "state", params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 202, body = Import), (status = 400, body = crate::error::ErrorBody)))]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Query(into): Query<Into>,
+    body: Body,
+) -> Answer<(StatusCode, Json<Import>)> {
+    let dataset = dataset(into.dataset)?;
+    let folder = app.home.dir.join("incoming");
+    let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
+    let written = receive(&folder, &file, body, app.home.room()).await;
+    if let Err(refusal) = written {
+        let _ = tokio::fs::remove_file(&file).await;
+        return Err(refusal);
+    }
+    let name = into.name.filter(|n| !n.is_empty()).unwrap_or_else(|| "capture".to_owned());
+    let job = Job { paths: vec![file], name, dataset, shift_to_now: into.shift_to_now.unwrap_or(false), who: who.name, own: true };
+    accepted(&app, job)
+}
+
+/// Writes a body into a file of its own, as long as there is room for it.
+async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, room: u64) -> Answer<()> {
+    let full = |e: std::io::Error| {
+        Refusal::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "storage",
+            format!("the capture cannot be kept ({e}); free space in the data directory"),
+        )
+    };
+    tokio::fs::create_dir_all(folder).await.map_err(full)?;
+    let mut out = tokio::fs::File::create(file).await.map_err(full)?;
+    let (mut chunks, mut bytes) = (body.into_data_stream(), 0u64);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Refusal::parameter("body", "the upload was cut; send it again"))?;
+        bytes += chunk.len() as u64;
+        if bytes > room {
+            return Err(Refusal::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage",
+                "the capture is larger than what the quota leaves; raise the quota or delete a dataset",
+            ));
+        }
+        out.write_all(&chunk).await.map_err(full)?;
+    }
+    if bytes == 0 {
+        return Err(Refusal::parameter("body", "the upload is empty; send a pcap or pcapng file"));
+    }
+    out.flush().await.map_err(full)
+}
+
+/// Files of this machine, for commands of the same user.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub(crate) struct Paths {
+    /// Absolute.
+    paths: Vec<String>,
+    dataset: Option<String>,
+    #[serde(default)]
+    shift_to_now: bool,
+}
+
+/// Import files of the server's machine
+///
+/// Only over the socket in the data directory.
+#[utoipa::path(post, path = "/imports/paths", tag = "state", request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
+pub(crate) async fn create_from_paths(
+    State(app): State<Arc<App>>,
+    Analyst(who): Analyst,
+    Json(asked): Json<Paths>,
+) -> Answer<(StatusCode, Json<Import>)> {
+    if who.way != Way::Local {
+        return Err(Refusal::forbidden("only a command on the server's machine may name files there; send the capture itself to /imports"));
+    }
+    let paths: Vec<PathBuf> = asked.paths.iter().map(PathBuf::from).collect();
+    if paths.is_empty() || paths.iter().any(|p| !p.is_absolute()) {
+        return Err(Refusal::parameter("paths", "one or more absolute paths are expected"));
+    }
+    let name = asked.paths.first().and_then(|p| p.rsplit('/').next()).unwrap_or_default().to_owned();
+    let job = Job { paths, name, dataset: dataset(asked.dataset)?, shift_to_now: asked.shift_to_now, who: who.name, own: false };
+    accepted(&app, job)
+}
+
+fn accepted(app: &Arc<App>, job: Job) -> Answer<(StatusCode, Json<Import>)> {
+    let id = import::begin(app, job);
+    let import = app.imports.get(id).ok_or_else(|| Refusal::internal("the import is not there"))?;
+    Ok((StatusCode::ACCEPTED, Json(told(&import))))
+}

@@ -1,0 +1,149 @@
+//! Who talks to whom at all: groups, and what goes between them.
+
+use crate::api::rows::{Scope, quoted, rows};
+use crate::app::App;
+use crate::error::Answer;
+use crate::person::Viewer;
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use vigie_base::Ip;
+
+/// Pairs of addresses that are looked at: those that move most.
+const PAIRS_MAX: usize = 20_000;
+/// Groups that are told apart; the rest are one.
+const GROUPS_MAX: usize = 40;
+/// Protocols told of a cell.
+const PROTOCOLS_TOLD: usize = 4;
+
+/// Groups and what goes between them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TrafficMap {
+    groups: Vec<Group>,
+    cells: Vec<Cell>,
+    /// Whether pairs of addresses were left out because there are too many.
+    partial: bool,
+}
+
+/// Addresses seen as one.
+#[derive(Serialize, ToSchema)]
+struct Group {
+    /// A network, `internet`, or `others`.
+    id: String,
+    label: String,
+    /// Whether it is part of HOME_NET.
+    inside: bool,
+    /// Machines seen in it, by address.
+    assets: u64,
+}
+
+/// What goes from one group to another.
+#[derive(Serialize, ToSchema)]
+struct Cell {
+    from: String,
+    to: String,
+    flows: u64,
+    bytes: u64,
+    /// The protocols that move most, the first first.
+    top_protocols: Vec<String>,
+    /// The query whose events it counts; none where the query language cannot say it.
+    q: Option<String>,
+}
+
+/// What of the traffic.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct Only {
+    /// Only this protocol.
+    app_proto: Option<String>,
+}
+
+#[derive(Default)]
+struct Sum {
+    flows: u64,
+    bytes: u64,
+    protocols: BTreeMap<String, u64>,
+}
+
+/// The network of an address: /24, or /64.
+fn network(ip: Ip) -> String {
+    match ip.to_v4() {
+        Some([a, b, c, _]) => format!("{a}.{b}.{c}.0/24"),
+        None => {
+            let mut bytes = ip.0;
+            bytes[8..].fill(0);
+            format!("{}/64", Ip(bytes))
+        }
+    }
+}
+
+/// The flows between two groups as a query, where both are networks.
+fn query(from: &str, to: &str) -> Option<String> {
+    (from.contains('/') && to.contains('/')).then(|| format!("event_type:flow src_ip:{from} dest_ip:{to}"))
+}
+
+/// Who talks to whom at all, by network
+#[utoipa::path(get, path = "/map", tag = "events", params(Scope, Only), responses((status = 200, body = TrafficMap)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    _may: Viewer,
+    Query(scope): Query<Scope>,
+    Query(only): Query<Only>,
+) -> Answer<Json<TrafficMap>> {
+    let within = scope.read(&app)?;
+    let of = only.app_proto.as_deref().map_or(String::new(), |p| format!(" AND app_proto = {}", quoted(p)));
+    let sql = format!(
+        "SELECT src_ip, dest_ip, app_proto, count(*) AS flows, sum(bytes_toserver + bytes_toclient) AS bytes FROM flow \
+         WHERE {}{of} GROUP BY src_ip, dest_ip, app_proto ORDER BY bytes DESC, src_ip, dest_ip, app_proto LIMIT {PAIRS_MAX}",
+        within.sql()
+    );
+    let found = rows(&app, &sql).await?;
+    let home = app.home.config.home_net.clone();
+    let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
+    let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
+    for r in &found {
+        let ends = [r.text("src_ip"), r.text("dest_ip")].map(|t| t.parse::<Ip>().ok());
+        let [Some(src), Some(dst)] = ends else { continue };
+        let (flows, bytes) = (r.number("flows"), r.number("bytes"));
+        let [from, to] = [src, dst].map(|ip| {
+            let inside = home.contains(ip);
+            let id = if inside || ip.is_multicast_or_broadcast() { network(ip) } else { "internet".to_owned() };
+            let entry = members.entry(id.clone()).or_insert_with(|| (inside, BTreeSet::new(), 0));
+            entry.1.insert(ip);
+            entry.2 += bytes;
+            id
+        });
+        let sum = pairs.entry((from, to)).or_default();
+        (sum.flows, sum.bytes) = (sum.flows + flows, sum.bytes + bytes);
+        *sum.protocols.entry(r.text("app_proto").to_owned()).or_default() += bytes;
+    }
+    // The rest is folded into one group, so that a person can read it.
+    let mut order: Vec<_> = members.iter().map(|(id, m)| (std::cmp::Reverse(m.2), id.clone())).collect();
+    order.sort();
+    let kept: BTreeSet<String> = order.into_iter().take(GROUPS_MAX).map(|(_, id)| id).collect();
+    let name = |id: &str| if kept.contains(id) { id.to_owned() } else { "others".to_owned() };
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    for (id, (inside, ips, _)) in members {
+        let id = name(&id);
+        let group = groups.entry(id.clone()).or_insert_with(|| Group { label: id.clone(), id, inside, assets: 0 });
+        group.assets += ips.len() as u64;
+    }
+    let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
+    for ((from, to), sum) in pairs {
+        let cell = cells.entry((name(&from), name(&to))).or_default();
+        (cell.flows, cell.bytes) = (cell.flows + sum.flows, cell.bytes + sum.bytes);
+        for (p, bytes) in sum.protocols {
+            *cell.protocols.entry(p).or_default() += bytes;
+        }
+    }
+    let cells = cells.into_iter().map(|((from, to), sum)| {
+        let mut protocols: Vec<_> = sum.protocols.into_iter().filter(|(p, _)| !p.is_empty()).collect();
+        protocols.sort_by_key(|(p, bytes)| (std::cmp::Reverse(*bytes), p.clone()));
+        let top_protocols = protocols.into_iter().take(PROTOCOLS_TOLD).map(|(p, _)| p).collect();
+        Cell { q: query(&from, &to), from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }
+    });
+    let cells = cells.collect();
+    Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial: found.len() >= PAIRS_MAX }))
+}

@@ -1,0 +1,291 @@
+//! Is anything wrong now?
+
+use crate::api::assets::id_text;
+use crate::api::rows::{Scope, Within, quoted, rows};
+use crate::api::{cases, time_text};
+use crate::app::{App, language};
+use crate::error::Answer;
+use crate::person::Viewer;
+use crate::words;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use vigie_catalog::{CaseFilter, News, NewsFilter, NewsKind, State as Stage};
+use vigie_detect::Lang;
+
+/// Bars of the picture of traffic.
+const BARS: u64 = 96;
+/// Protocols told.
+const PROTOCOLS_MAX: usize = 12;
+/// News of each kind told.
+const NEWS_TOLD: u32 = 20;
+/// Cases told.
+const CASES_TOLD: u32 = 5;
+
+/// Is anything wrong now?
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Situation {
+    /// What this page says now.
+    sentence: String,
+    cases: OpenCases,
+    changes: Changes,
+    traffic: Traffic,
+    /// What Vigie does not see into.
+    blind: Vec<Blind>,
+}
+
+/// Cases that need someone.
+#[derive(Serialize, ToSchema)]
+struct OpenCases {
+    open: u64,
+    by_severity: BySeverity,
+    /// The gravest.
+    top: Vec<cases::CaseRow>,
+}
+
+/// What is new on networks that are known.
+#[derive(Serialize, ToSchema)]
+struct Changes {
+    /// The latest of each.
+    devices: Vec<NewDevice>,
+    services: Vec<NewService>,
+    peers: Vec<NewPeer>,
+    protocols: Vec<NewProtocol>,
+    totals: Totals,
+}
+
+/// A device.
+#[derive(Serialize, ToSchema)]
+struct NewDevice {
+    asset_id: String,
+    name: String,
+    first_seen: String,
+}
+
+/// A port that answers.
+#[derive(Serialize, ToSchema)]
+struct NewService {
+    asset_id: String,
+    name: String,
+    proto: String,
+    port: u16,
+    first_seen: String,
+}
+
+/// Somebody that a device asks.
+#[derive(Serialize, ToSchema)]
+struct NewPeer {
+    asset_id: String,
+    name: String,
+    peer: String,
+    first_seen: String,
+}
+
+/// A protocol that a device speaks.
+#[derive(Serialize, ToSchema)]
+struct NewProtocol {
+    asset_id: String,
+    name: String,
+    app_proto: String,
+    first_seen: String,
+}
+
+/// How many of each.
+#[derive(Serialize, ToSchema)]
+struct Totals {
+    devices: u64,
+    services: u64,
+    peers: u64,
+    protocols: u64,
+}
+
+impl Changes {
+    fn of(news: Vec<News>, [devices, services, peers, protocols]: [u64; 4]) -> Self {
+        let totals = Totals { devices, services, peers, protocols };
+        let mut all = Changes { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
+        for n in news {
+            let (asset_id, name, first_seen) = (id_text(n.asset), n.name, time_text(n.first));
+            match n.kind {
+                NewsKind::Device => all.devices.push(NewDevice { asset_id, name, first_seen }),
+                NewsKind::Service => {
+                    let (proto, port) = n.key.split_once('/').unwrap_or((&n.key, ""));
+                    all.services.push(NewService { asset_id, name, proto: proto.to_owned(), port: port.parse().unwrap_or(0), first_seen });
+                }
+                NewsKind::Peer => all.peers.push(NewPeer { asset_id, name, peer: n.key, first_seen }),
+                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, name, app_proto: n.key, first_seen }),
+            }
+        }
+        all
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct BySeverity {
+    low: u64,
+    medium: u64,
+    high: u64,
+    critical: u64,
+}
+
+/// Bytes and flows over time.
+#[derive(Serialize, ToSchema)]
+struct Traffic {
+    step_seconds: u64,
+    /// When each bar begins.
+    buckets: Vec<String>,
+    series: Vec<Series>,
+    protocols: Vec<Protocol>,
+}
+
+/// Of a direction.
+#[derive(Serialize, ToSchema)]
+struct Series {
+    /// `inside`, `outbound`, `inbound` or `outside`.
+    key: &'static str,
+    bytes: Vec<u64>,
+    flows: Vec<u64>,
+}
+
+/// Of a protocol.
+#[derive(Serialize, ToSchema)]
+struct Protocol {
+    app_proto: String,
+    flows: u64,
+    bytes: u64,
+}
+
+/// What Vigie does not see into.
+#[derive(Serialize, ToSchema)]
+struct Blind {
+    /// `encrypted`, `unknown` or `one_way`.
+    key: &'static str,
+    text: &'static str,
+    flows: u64,
+    bytes: u64,
+    /// Of all flows (`one_way`) or bytes, 0 to 1.
+    share: f64,
+}
+
+/// In which language.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct InLang {
+    lang: Option<String>,
+}
+
+/// Is anything wrong now?
+#[utoipa::path(get, path = "/situation", tag = "state", params(Scope, InLang), responses((status = 200, body = Situation)))]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    _may: Viewer,
+    headers: HeaderMap,
+    Query(scope): Query<Scope>,
+    Query(lang): Query<InLang>,
+) -> Answer<Json<Situation>> {
+    let lang = language(lang.lang.as_deref(), &headers);
+    let within = scope.read(&app)?;
+    let dataset = within.dataset.clone();
+    let cases = app
+        .catalog(move |c, _| {
+            let counts = c.case_counts(dataset.as_deref())?;
+            let [low, medium, high, critical] = counts.open;
+            let states = vec![Stage::New, Stage::Acknowledged, Stage::InProgress];
+            let page = c.cases(&CaseFilter { dataset, states, limit: CASES_TOLD, ..CaseFilter::default() })?;
+            let top = page.rows.iter().map(|r| cases::tell(c, r, lang).map(|t| t.0)).collect::<Result<_, _>>()?;
+            Ok(OpenCases { open: counts.open.iter().sum(), by_severity: BySeverity { low, medium, high, critical }, top })
+        })
+        .await?;
+    let (dataset, since, until) = (within.dataset.clone(), within.from, within.to);
+    let changes = app
+        .catalog(move |c, _| {
+            let counts = c.news_counts(dataset.as_deref(), since)?;
+            let mut latest = Vec::new();
+            for kind in NewsKind::ALL {
+                let kinds = vec![kind];
+                let filter = NewsFilter {
+                    dataset: dataset.clone(),
+                    kinds,
+                    since: Some(since),
+                    until: Some(until),
+                    limit: NEWS_TOLD,
+                    ..NewsFilter::default()
+                };
+                latest.extend(c.news(&filter)?.rows);
+            }
+            Ok(Changes::of(latest, counts))
+        })
+        .await?;
+    let traffic = traffic(&app, &within).await?;
+    let blind = blind(&app, &within, lang).await?;
+    Ok(Json(Situation { sentence: words::situation(lang, cases.open, cases.by_severity.critical), cases, changes, traffic, blind }))
+}
+
+const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
+
+async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
+    let step = within.step(BARS);
+    let bars = within.bars(step);
+    let home = quoted(app.home.config.home_net.text());
+    let sql = format!(
+        "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, in_network(src_ip, {home}) AS s, in_network(dest_ip, {home}) AS d, \
+         count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY bar, s, d",
+        within.sql()
+    );
+    let mut series: BTreeMap<&'static str, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
+    for r in rows(app, &sql).await? {
+        let key = match (r.flag("s"), r.flag("d")) {
+            (true, true) => "inside",
+            (true, false) => "outbound",
+            (false, true) => "inbound",
+            (false, false) => "outside",
+        };
+        let Ok(at) = bars.binary_search(&(r.number("bar") * step)) else { continue };
+        let (bytes, flows) = series.entry(key).or_insert_with(|| (vec![0; bars.len()], vec![0; bars.len()]));
+        bytes[at] += r.number("bytes");
+        flows[at] += r.number("flows");
+    }
+    let sql = format!(
+        "SELECT app_proto, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY app_proto ORDER BY bytes DESC, app_proto LIMIT {PROTOCOLS_MAX}",
+        within.sql()
+    );
+    let found = rows(app, &sql).await?;
+    let protocols =
+        found.iter().map(|r| Protocol { app_proto: r.text("app_proto").to_owned(), flows: r.number("flows"), bytes: r.number("bytes") });
+    Ok(Traffic {
+        step_seconds: step,
+        buckets: bars.iter().map(|t| time_text(vigie_base::Time::from_secs(*t))).collect(),
+        series: series.into_iter().map(|(key, (bytes, flows))| Series { key, bytes, flows }).collect(),
+        protocols: protocols.collect(),
+    })
+}
+
+async fn blind(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<Vec<Blind>> {
+    let sql = format!(
+        "SELECT CASE WHEN app_proto IN ('tls', 'ssh', 'quic') THEN 'encrypted' WHEN app_proto IS NULL OR app_proto = 'failed' THEN 'unknown' ELSE 'read' END AS k, \
+         pkts_toclient = 0 AND proto = 'TCP' AS one_way, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY k, one_way",
+        within.sql()
+    );
+    let (mut all, mut sums) = ((0, 0), BTreeMap::<&'static str, (u64, u64)>::new());
+    for r in rows(app, &sql).await? {
+        let (flows, bytes) = (r.number("flows"), r.number("bytes"));
+        all = (all.0 + flows, all.1 + bytes);
+        let kind = match r.text("k") {
+            "encrypted" => Some("encrypted"),
+            "unknown" => Some("unknown"),
+            _ => None,
+        };
+        for key in kind.into_iter().chain(r.flag("one_way").then_some("one_way")) {
+            let sum = sums.entry(key).or_default();
+            *sum = (sum.0 + flows, sum.1 + bytes);
+        }
+    }
+    let share = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
+    let told = sums.into_iter().map(|(key, (flows, bytes))| {
+        let share = if key == "one_way" { share(flows, all.0) } else { share(bytes, all.1) };
+        Blind { key, text: words::blind(lang, key), flows, bytes, share }
+    });
+    Ok(told.collect())
+}

@@ -1,0 +1,95 @@
+//! What every handler shares.
+
+use crate::error::{Answer, Refusal};
+use crate::home::Home;
+use crate::import::Imports;
+use crate::person::{Person, Way};
+use axum::http::HeaderMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
+use vigie_base::Time;
+use vigie_catalog::Catalog;
+use vigie_detect::Lang;
+
+/// The server's state.
+pub(crate) struct App {
+    pub(crate) home: Home,
+    pub(crate) imports: Imports,
+    pub(crate) changes: Changes,
+    pub(crate) started: Time,
+}
+
+/// Counters that grow with what changes, for pages that stay open.
+#[derive(Default)]
+pub(crate) struct Changes {
+    cases: AtomicU64,
+    events: AtomicU64,
+    imports: AtomicU64,
+    pub(crate) news: Notify,
+}
+
+/// What changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    Cases,
+    Events,
+    Imports,
+}
+
+impl Changes {
+    /// Tells all who wait that something changed.
+    pub(crate) fn tell(&self, what: Change) {
+        self.counter(what).fetch_add(1, Ordering::Relaxed);
+        self.news.notify_waiters();
+    }
+
+    pub(crate) fn count(&self, what: Change) -> u64 {
+        self.counter(what).load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, what: Change) -> &AtomicU64 {
+        match what {
+            Change::Cases => &self.cases,
+            Change::Events => &self.events,
+            Change::Imports => &self.imports,
+        }
+    }
+}
+
+/// The wall clock: read here and nowhere left of here.
+pub(crate) fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl App {
+    pub(crate) fn new(home: Home) -> Arc<App> {
+        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), started: now() })
+    }
+
+    /// Asks the catalog, off the threads that serve connections; `now` is given.
+    pub(crate) async fn catalog<T: Send + 'static>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&Catalog, Time) -> Result<T, vigie_catalog::Error> + Send + 'static,
+    ) -> Answer<T> {
+        let app = Arc::clone(self);
+        tokio::task::spawn_blocking(move || ask(&app.home.catalog, now())).await.map_err(Refusal::internal)?.map_err(Refusal::from)
+    }
+
+    /// Writes into the trail that a person read personal data. Live refresh and what runs by itself is not written.
+    pub(crate) async fn read_by(self: &Arc<Self>, who: &Person, headers: &HeaderMap, query: String, rows: usize) -> Answer<()> {
+        if who.way == Way::Local || headers.contains_key("x-live-refresh") {
+            return Ok(());
+        }
+        let name = who.name.clone();
+        self.catalog(move |c, now| c.audit_read(&name, &query, rows as u64, now)).await
+    }
+}
+
+/// The reader's language: `lang`, else what the browser asks for, else English.
+pub(crate) fn language(lang: Option<&str>, headers: &HeaderMap) -> Lang {
+    let asked = headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let first = asked.split([',', ';', '-']).next().unwrap_or_default();
+    lang.and_then(Lang::of).or_else(|| Lang::of(first.trim())).unwrap_or_default()
+}

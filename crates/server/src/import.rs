@@ -1,0 +1,392 @@
+//! Captures into a dataset: one after the other, each whole or not at all.
+
+use crate::Fault;
+use crate::app::{App, Change, now};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vigie_base::{Ip, Time};
+use vigie_capture::Capture;
+use vigie_catalog::{Catalog, Kept, Kind, Pair, Source};
+use vigie_event::Row;
+use vigie_flow::record::FlowEndRow;
+use vigie_link::{Header, Limits, Packer};
+use vigie_pipeline::{Control, Keep};
+use vigie_store::Store;
+
+/// Imports that are remembered.
+const REMEMBERED_MAX: usize = 200;
+
+/// Pairs of addresses of one import whose first meeting is kept.
+const PAIRS_MAX: usize = 500_000;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Files and folders.
+    pub(crate) paths: Vec<PathBuf>,
+    /// What they are called.
+    pub(crate) name: String,
+    pub(crate) dataset: String,
+    /// Moves times so that the last frame is now.
+    pub(crate) shift_to_now: bool,
+    pub(crate) who: String,
+    /// Whether the files are this server's own copies, removed at the end.
+    pub(crate) own: bool,
+}
+
+/// Where an import stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Queued,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl Stage {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Stage::Queued => "queued",
+            Stage::Running => "running",
+            Stage::Done => "done",
+            Stage::Failed => "failed",
+            Stage::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What came of an import.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) events: u64,
+    pub(crate) flows: u64,
+    pub(crate) frames: u64,
+    pub(crate) new_cases: u64,
+    pub(crate) new_assets: u64,
+}
+
+/// An import.
+#[derive(Clone, Debug)]
+pub(crate) struct Import {
+    pub(crate) id: u64,
+    pub(crate) job: Job,
+    pub(crate) stage: Stage,
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    /// What went wrong or is odd, in words.
+    pub(crate) message: String,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) started: Time,
+    pub(crate) ended: Option<Time>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Imports since the server began.
+#[derive(Default)]
+pub(crate) struct Imports {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    all: VecDeque<Import>,
+    last_id: u64,
+    running: bool,
+}
+
+impl Imports {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn list(&self) -> Vec<Import> {
+        self.lock().all.iter().rev().cloned().collect()
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<Import> {
+        self.lock().all.iter().find(|i| i.id == id).cloned()
+    }
+
+    /// Whether an import into the dataset is waiting or under way.
+    pub(crate) fn is_busy(&self, dataset: &str) -> bool {
+        self.lock().all.iter().any(|i| i.job.dataset == dataset && matches!(i.stage, Stage::Queued | Stage::Running))
+    }
+
+    /// Asks an import to stop; what it had read is removed. False where there is none.
+    pub(crate) fn cancel(&self, id: u64) -> bool {
+        let mut inner = self.lock();
+        let Some(import) = inner.all.iter_mut().find(|i| i.id == id) else { return false };
+        import.stop.store(true, Ordering::Relaxed);
+        if import.stage == Stage::Queued {
+            import.stage = Stage::Cancelled;
+        }
+        true
+    }
+
+    fn change(&self, id: u64, change: impl FnOnce(&mut Import)) {
+        if let Some(import) = self.lock().all.iter_mut().find(|i| i.id == id) {
+            change(import);
+        }
+    }
+}
+
+/// Queues a job and returns its number.
+pub(crate) fn begin(app: &Arc<App>, job: Job) -> u64 {
+    let mut inner = app.imports.lock();
+    inner.last_id += 1;
+    let id = inner.last_id;
+    while inner.all.len() >= REMEMBERED_MAX {
+        let Some(old) = inner.all.iter().position(|i| i.ended.is_some()) else { break };
+        inner.all.remove(old);
+    }
+    let import = Import {
+        id,
+        job,
+        stage: Stage::Queued,
+        done: 0,
+        total: 0,
+        message: String::new(),
+        outcome: None,
+        started: now(),
+        ended: None,
+        stop: Arc::default(),
+    };
+    inner.all.push_back(import);
+    if !std::mem::replace(&mut inner.running, true) {
+        let app = Arc::clone(app);
+        tokio::task::spawn_blocking(move || work(&app));
+    }
+    id
+}
+
+/// Runs what waits, one after the other: each uses the whole machine.
+fn work(app: &Arc<App>) {
+    loop {
+        let import = {
+            let mut inner = app.imports.lock();
+            match inner.all.iter_mut().find(|i| i.stage == Stage::Queued) {
+                Some(import) => {
+                    import.stage = Stage::Running;
+                    import.clone()
+                }
+                None => {
+                    inner.running = false;
+                    return;
+                }
+            }
+        };
+        let result = run(app, &import);
+        if import.job.own {
+            import.job.paths.iter().for_each(|p| drop(std::fs::remove_file(p)));
+        }
+        app.imports.change(import.id, |i| {
+            i.ended = Some(now());
+            match result {
+                Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), message),
+                Err(_) if import.stop.load(Ordering::Relaxed) => {
+                    (i.stage, i.message) = (Stage::Cancelled, "cancelled; nothing of it is kept".to_owned())
+                }
+                Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
+            }
+        });
+        app.changes.tell(Change::Imports);
+        app.changes.tell(Change::Events);
+        app.changes.tell(Change::Cases);
+    }
+}
+
+/// Keeps the events of an import.
+struct Keeper {
+    packer: Packer,
+    store: Store,
+    events: u64,
+    /// Who called whom, when first; at most [`PAIRS_MAX`].
+    pairs: BTreeMap<(Ip, Ip), Time>,
+    failed: Option<Fault>,
+}
+
+impl Keeper {
+    /// Gives the store what is ready.
+    fn hand_over(&mut self) {
+        let batches = self.packer.take();
+        if !batches.is_empty()
+            && self.failed.is_none()
+            && let Err(e) = self.store.append(&batches)
+        {
+            self.failed = Some(Fault::of(e));
+        }
+    }
+}
+
+impl Keep for Keeper {
+    fn row(&mut self, row: Row<'_>) {
+        if row.schema().internal {
+            return;
+        }
+        self.events += 1;
+        let env = row.env();
+        if FlowEndRow::of(row).is_some() && (self.pairs.len() < PAIRS_MAX || self.pairs.contains_key(&(env.src, env.dst))) {
+            let first = self.pairs.entry((env.src, env.dst)).or_insert(env.ts);
+            *first = (*first).min(env.ts);
+        }
+        if let Err(e) = self.packer.row(row) {
+            self.failed = Some(Fault::of(e));
+        }
+        self.hand_over();
+    }
+
+    fn goes_on(&self) -> bool {
+        self.failed.is_none()
+    }
+}
+
+/// The sensor that events of an import are filed under: what names it is its first file.
+fn sensor(sha256: &str) -> String {
+    format!("import-{}", sha256.get(..16).unwrap_or(sha256))
+}
+
+/// Removes what imports left that were cut by a crash: events whose file is not in the catalog, datasets without a file.
+pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
+    let known = catalog.datasets().map_err(Fault::of)?;
+    for (dataset, from) in store.origins() {
+        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(&s.sha256) == from));
+        if !whole && from.starts_with("import-") {
+            store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
+        }
+    }
+    for dataset in known.iter().filter(|d| d.kind == Kind::Replay && d.sources.is_empty()) {
+        catalog.remove_dataset(&dataset.name).map_err(Fault::of)?;
+    }
+    Ok(())
+}
+
+/// The SHA-256 of a file in hexadecimal, and its bytes.
+fn digest(path: &Path, stop: &AtomicBool) -> Result<(String, u64), Fault> {
+    let bad = |e: std::io::Error| Fault::at(path, &e, "give a capture that can be read");
+    let mut file = File::open(path).map_err(bad)?;
+    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0);
+    loop {
+        let n = file.read(&mut buffer).map_err(bad)?;
+        if n == 0 || stop.load(Ordering::Relaxed) {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        bytes += n as u64;
+    }
+    let mut text = Vec::new();
+    vigie_base::text::hex(&hasher.finalize(), &mut text);
+    Ok((String::from_utf8(text).unwrap_or_default(), bytes))
+}
+
+fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
+    let Import { job, stop, .. } = import;
+    let (catalog, store) = (&app.home.catalog, &app.home.store);
+    let (files, problems) = vigie_capture::file::expand(&job.paths);
+    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let mut hashes = Vec::new();
+    for file in &files {
+        let (sha256, bytes) = digest(file, stop)?;
+        if let Some((known, source)) = catalog.source_of(&sha256).map_err(Fault::of)? {
+            let name = if job.own { job.name.clone() } else { file.display().to_string() };
+            return Err(Fault::new(format!(
+                "{name}: this capture is already in dataset {} (as {}); delete that dataset to read it again",
+                known, source.name
+            )));
+        }
+        hashes.push((sha256, bytes));
+    }
+    let known = catalog.dataset(&job.dataset).map_err(Fault::of)?;
+    let options = || vigie_capture::Options { stop: Arc::clone(stop), ..vigie_capture::Options::default() };
+    let shift = match &known {
+        // All of a dataset is moved alike.
+        Some(dataset) => dataset.shift,
+        None if job.shift_to_now => match Capture::open(&files, options()).span() {
+            Some((_, last)) => i64::try_from(i128::from(now().0) - i128::from(last.0)).unwrap_or(0),
+            None => 0,
+        },
+        None => 0,
+    };
+    let mut capture = Capture::open(&files, vigie_capture::Options { shift, ..options() });
+    if capture.sources().is_empty() {
+        let why: Vec<String> = capture.problems().iter().map(ToString::to_string).collect();
+        return Err(Fault::new(if why.is_empty() { "no capture among what was given".to_owned() } else { why.join("; ") }));
+    }
+    if known.is_none() {
+        catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
+    }
+    let sensor = sensor(hashes.first().map_or("", |h| &h.0));
+    let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
+    header.number = store.last_number(&header);
+    let mut keeper =
+        Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
+    let resume = match &known {
+        Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
+        None => Default::default(),
+    };
+    let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
+    let mut told = 0;
+    let report = vigie_pipeline::replay(&mut capture, &app.home.config, &wanted, &mut keeper, |capture| {
+        let (done, total) = capture.progress();
+        // A lock every few megabytes, and not every burst.
+        if done >= told + (4 << 20) {
+            told = done;
+            app.imports.change(import.id, |i| (i.done, i.total) = (done, total));
+        }
+        if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go }
+    });
+    if let Err(e) = keeper.packer.finish() {
+        keeper.failed = Some(Fault::of(e));
+    }
+    keeper.hand_over();
+    let undo = |why: Fault| {
+        let _ = store.remove_sensor(&job.dataset, &sensor);
+        if known.is_none() {
+            let _ = catalog.remove_dataset(&job.dataset);
+        }
+        why
+    };
+    let report = report.map_err(|vigie_pipeline::Error::Output(path, e)| undo(Fault::at(&path, &e, "free space")))?;
+    if let Some(why) = keeper.failed.take() {
+        return Err(undo(why));
+    }
+    if stop.load(Ordering::Relaxed) {
+        return Err(undo(Fault::new("cancelled")));
+    }
+    store.commit().and_then(|()| store.flush()).map_err(|e| undo(Fault::of(e)))?;
+    let cases: Vec<_> = report.cases.iter().cloned().collect();
+    let loose: Vec<_> = report.cases.loose().cloned().collect();
+    let assets = report.inventory.assets();
+    let pairs: Vec<Pair> = keeper.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
+    let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs };
+    let changes = catalog.keep(&job.dataset, &kept, now()).map_err(|e| undo(Fault::of(e)))?;
+    for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
+        let name = if job.own { job.name.clone() } else { source.name.clone() };
+        let source = Source {
+            name,
+            sha256: sha256.clone(),
+            bytes: *bytes,
+            frames: source.frames,
+            first: source.first.unwrap_or_default(),
+            last: source.last.unwrap_or_default(),
+            kept_as: None,
+        };
+        catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
+    }
+    said.extend(capture.problems().iter().map(ToString::to_string));
+    let done = serde_json::json!({"files": files.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
+    catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
+    let outcome = Outcome {
+        events: keeper.events,
+        flows: report.summary.flow.flows,
+        frames: report.summary.frames.pkts,
+        new_cases: changes.new_cases.len() as u64,
+        new_assets: changes.new_assets.len() as u64,
+    };
+    Ok((outcome, said.join("\n")))
+}

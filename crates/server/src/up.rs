@@ -1,0 +1,127 @@
+//! `vigie up`: the server.
+
+use crate::app::{App, now};
+use crate::home::{Held, Home};
+use crate::{Fault, api, listen, person, tls, web};
+use axum::Router;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tower_http::timeout::TimeoutLayer;
+use vigie_catalog::UserRole;
+use vigie_pipeline::Config;
+
+/// The longest that an answer may take to begin, an upload apart.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// How to serve.
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where browsers connect.
+    pub listen: SocketAddr,
+    /// A certificate and its key, where one is given.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How captures are read.
+    pub config: Config,
+}
+
+/// All that is served: the API and the console, under the headers of every answer.
+pub(crate) fn service(app: Arc<App>) -> Router {
+    api::router(app)
+        .fallback(web::console)
+        .layer(axum::middleware::from_fn(web::headers))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, ANSWER_MAX))
+}
+
+/// Serves until it is told to stop; `say` is given the lines that a person should read.
+pub fn up(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fault::of)?;
+    runtime.block_on(serve(options, say))
+}
+
+async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+    let home = match Home::open(&options.data, options.config) {
+        Ok(home) => home,
+        Err(Held::Fault(fault)) => return Err(fault),
+        Err(Held::Elsewhere) => {
+            return Err(Fault::new(format!(
+                "{}: another vigie has this data directory; stop it, or give another --data",
+                options.data.display()
+            )));
+        }
+    };
+    let app = App::new(home);
+    let first = first_user(&app).await?;
+    let own = options.certificate.is_none();
+    let pair = match options.certificate {
+        Some((certificate, key)) => tls::Pair { certificate, key },
+        None => tls::Pair::own(&options.data),
+    };
+    let config = tls::load(&pair, own, options.listen.ip(), now())?;
+    let port = listen::port(options.listen).await?;
+    let at = port.local_addr().map_err(Fault::of)?;
+    let socket = listen::socket(&Home::socket(&options.data))?;
+    // Addresses of every interface are opened by one of them.
+    let shown = if at.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], at.port())) } else { at };
+    say(&format!("Vigie is up: open https://{shown}/"));
+    if let Some(password) = first {
+        say(&format!("First log-in: admin, password {password} (to be changed at once; it is not shown again)"));
+    }
+    if own {
+        say("The certificate is Vigie's own: your browser will ask once whether to trust it.");
+    }
+    for problem in app.home.store.problems() {
+        say(&problem.to_string());
+    }
+    let router = service(Arc::clone(&app));
+    let (stop, stopped) = watch::channel(false);
+    let tls = tokio::spawn(listen::tls(port, config, router.clone(), stopped.clone()));
+    let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
+    interrupted().await;
+    let _ = stop.send(true);
+    let _ = tokio::join!(tls, local, upkeep);
+    let _ = std::fs::remove_file(Home::socket(&options.data));
+    let store = app.home.store.clone();
+    tokio::task::spawn_blocking(move || store.commit()).await.map_err(Fault::of)?.map_err(Fault::of)
+}
+
+/// Where there is nobody yet, an administrator with a password of chance; the password.
+async fn first_user(app: &Arc<App>) -> Result<Option<String>, Fault> {
+    let refused = |_| Fault::new("the first user cannot be made; free space in the data directory");
+    if !app.catalog(|c, _| c.users()).await.map_err(refused)?.is_empty() {
+        return Ok(None);
+    }
+    let password: String = person::fresh_token().map_err(refused)?.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    let hash = api::hashed(&password).map_err(refused)?;
+    app.catalog(move |c, now| c.add_user("admin", UserRole::Administrator, &hash, true, now)).await.map_err(refused)?;
+    Ok(Some(password))
+}
+
+/// What is done by itself: merging, retention, the quota.
+async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_secs(30));
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            _ = every.tick() => {}
+        }
+        let store = app.home.store.clone();
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.maintain(now())).await {
+            eprintln!("vigie: the store's upkeep failed: {e}");
+        }
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+        _ = hup.recv() => {}
+    }
+}

@@ -1,0 +1,65 @@
+//! The server's own words for people, in both languages. What detectors say is theirs; what pages say is the console's.
+
+use vigie_detect::Lang;
+
+/// The first sentence of the Situation page.
+pub(crate) fn situation(lang: Lang, open: u64, critical: u64) -> String {
+    match (lang, open, critical) {
+        (Lang::En, 0, _) => "Nothing needs you now.".to_owned(),
+        (Lang::En, 1, 0) => "One case is open; it is not critical.".to_owned(),
+        (Lang::En, n, 0) => format!("{n} cases are open; none is critical."),
+        (Lang::En, 1, _) => "One case is open, and it is critical.".to_owned(),
+        (Lang::En, n, 1) => format!("{n} cases are open; one is critical."),
+        (Lang::En, n, c) => format!("{n} cases are open; {c} are critical."),
+        (Lang::Fr, 0, _) => "Rien ne requiert votre attention.".to_owned(),
+        (Lang::Fr, 1, 0) => "Un cas est ouvert ; il n'est pas critique.".to_owned(),
+        (Lang::Fr, n, 0) => format!("{n} cas sont ouverts ; aucun n'est critique."),
+        (Lang::Fr, 1, _) => "Un cas est ouvert, et il est critique.".to_owned(),
+        (Lang::Fr, n, 1) => format!("{n} cas sont ouverts, dont un critique."),
+        (Lang::Fr, n, c) => format!("{n} cas sont ouverts, dont {c} critiques."),
+    }
+}
+
+/// What Vigie does not see into.
+pub(crate) fn blind(lang: Lang, key: &str) -> &'static str {
+    match (lang, key) {
+        (Lang::En, "encrypted") => "Encrypted: seen by certificates, sizes and times only",
+        (Lang::En, "unknown") => "Carried by a protocol that Vigie does not know",
+        (Lang::En, _) => "TCP sessions of which one side only was seen",
+        (Lang::Fr, "encrypted") => "Chiffré : vu par les certificats, les tailles et les heures seulement",
+        (Lang::Fr, "unknown") => "Transporté par un protocole que Vigie ne connaît pas",
+        (Lang::Fr, _) => "Sessions TCP dont un seul côté a été vu",
+    }
+}
+
+/// Where something was lost.
+pub(crate) fn loss(lang: Lang, place: &str) -> &'static str {
+    match (lang, place) {
+        (Lang::En, "mirror") => "The mirror did not bring all of it, or brought it twice: look at the switch",
+        (Lang::En, _) => "A table or queue of Vigie was full: see `vigie check`",
+        (Lang::Fr, "mirror") => "Le miroir n'a pas tout apporté, ou l'a apporté deux fois : voir le commutateur",
+        (Lang::Fr, _) => "Une table ou une file de Vigie était pleine : voir `vigie check`",
+    }
+}
+
+/// A heading of a case's report.
+pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
+    match (lang, key) {
+        (Lang::En, "story") => "What happened",
+        (Lang::En, "reasons") => "Why Vigie says so",
+        (Lang::En, "innocent") => "How it may be harmless",
+        (Lang::En, "checks") => "What to check",
+        (Lang::En, "actions") => "What to do",
+        (Lang::En, "who") => "Who",
+        (Lang::En, "alerts") => "Alerts",
+        (Lang::En, _) => "Discussion and trail",
+        (Lang::Fr, "story") => "Ce qui s'est passé",
+        (Lang::Fr, "reasons") => "Pourquoi Vigie le dit",
+        (Lang::Fr, "innocent") => "Comment cela peut être anodin",
+        (Lang::Fr, "checks") => "Ce qu'il faut vérifier",
+        (Lang::Fr, "actions") => "Ce qu'il faut faire",
+        (Lang::Fr, "who") => "Qui",
+        (Lang::Fr, "alerts") => "Alertes",
+        (Lang::Fr, _) => "Discussion et journal",
+    }
+}

@@ -1,0 +1,276 @@
+//! What makes room and order: journal to Parquet, small files to larger ones, old ones removed, the quota held.
+
+use crate::files::{self, LiveFile};
+use crate::manifest::{FileMeta, Manifest, Origin};
+use crate::{Error, Snapshot, Store, lock};
+use arrow::record_batch::RecordBatch;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use vigie_base::Time;
+use vigie_event::Schema;
+use vigie_link::layout;
+
+/// How long kinds are kept, in nanoseconds of event time. `None`: for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// By kind.
+    pub kinds: BTreeMap<String, u64>,
+    /// Kinds for Vigie's own use (not in EVE).
+    pub internal: Option<u64>,
+    /// All others.
+    pub others: Option<u64>,
+}
+
+impl Retention {
+    fn of(&self, schema: &Schema) -> Option<u64> {
+        self.kinds.get(schema.kind).copied().or(if schema.internal { self.internal } else { self.others })
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Files that were put together, and what became of them.
+    pub merged: (usize, usize),
+    /// Rows removed because they were old.
+    pub expired_rows: u64,
+    /// Rows removed because the quota was reached, by dataset.
+    pub evicted_rows: BTreeMap<String, u64>,
+    /// Whether another step has something to do.
+    pub more: bool,
+}
+
+/// A file of so many rows, or so many bytes, is left as it is.
+const FULL_ROWS: u64 = 1 << 20;
+/// See [`FULL_ROWS`].
+const FULL_BYTES: u64 = 24 << 20;
+/// So many neighbours of one size are put together.
+const FAN_IN: usize = 4;
+/// Bytes of the files of one merge: decoded, they are some ten times as much in memory.
+const MERGE_BYTES: u64 = 32 << 20;
+
+impl Store {
+    /// Writes all that the journal holds as Parquet and forgets those segments.
+    pub fn flush(&self) -> Result<(), Error> {
+        let inner = &self.0;
+        let mut manifest = lock(&inner.manifest);
+        let (first, batches, numbers) = {
+            let mut journal = lock(&inner.journal);
+            let batches = self.snapshot().tail.clone();
+            if batches.is_empty() {
+                return Ok(());
+            }
+            (journal.rotate()?, batches, journal.numbers.clone())
+        };
+        let mut groups: BTreeMap<(Origin, &str), (&'static Schema, Vec<&RecordBatch>)> = BTreeMap::new();
+        for p in &batches {
+            groups.entry((Origin::of(&p.header), p.schema.kind)).or_insert((p.schema, Vec::new())).1.push(&p.rows);
+        }
+        let mut next = manifest.clone();
+        next.journal = first;
+        for (origin, number) in numbers {
+            let fresh = next.next;
+            let o = next.origins.entry(origin).or_insert_with(|| (fresh, 0));
+            if o.0 == fresh {
+                next.next += 1;
+            }
+            o.1 = number;
+        }
+        let mut made = Vec::new();
+        for ((origin, _), (schema, rows)) in groups {
+            let rows = files::sorted(rows, &layout(schema).arrow)?;
+            let folder = next.origins.get(&origin).map_or(0, |o| o.0);
+            let meta = files::write(&inner.dir, next.next, folder, &origin, schema, &rows)?;
+            next.next += 1;
+            made.push(meta);
+        }
+        next.files.extend(made.iter().cloned());
+        next.save(&inner.dir)?;
+        *manifest = next;
+        self.change(|s| {
+            s.files.extend(made.into_iter().map(|m| Arc::new(LiveFile::new(&inner.dir, m))));
+            s.tail.retain(|p| !batches.iter().any(|b| Arc::ptr_eq(b, p)));
+        });
+        let mut journal = lock(&inner.journal);
+        journal.tail_bytes = journal.tail_bytes.saturating_sub(batches.iter().map(|p| p.rows.get_array_memory_size()).sum());
+        journal.forget(first)
+    }
+
+    /// One step of the work that need not be done at once; `now` is event time. Call it again while [`Done::more`].
+    ///
+    /// In this order: what is older than its retention goes (of [`crate::Options::live_dataset`] only); then, over the quota, whole files: of
+    /// the imports before the site's own traffic, the oldest import first; within a dataset kinds for Vigie's own use first, and of each
+    /// the oldest file first; then one merge of neighbours of like size.
+    pub fn maintain(&self, now: Time) -> Result<Done, Error> {
+        let inner = &self.0;
+        let mut done = Done::default();
+        let mut manifest = lock(&inner.manifest);
+        let old: Vec<u64> = manifest
+            .files
+            .iter()
+            .filter(|f| {
+                f.origin.dataset == inner.options.live_dataset
+                    && self.schema(&f.kind).and_then(|s| inner.options.retention.of(s)).is_some_and(|keep| now.since(f.last) > keep)
+            })
+            .map(|f| f.id)
+            .collect();
+        if !old.is_empty() {
+            done.expired_rows = self.drop_files(&mut manifest, &old)?.iter().map(|f| f.rows).sum();
+        }
+        let quota = inner.options.quota_bytes;
+        // Some room below the quota, so that appends between two steps find it.
+        let (used, aim) = (self.usage().bytes, quota / 20 * 19);
+        if quota > 0 && used > aim {
+            let mut over = used - aim;
+            let mut order: Vec<&FileMeta> = manifest.files.iter().collect();
+            order.sort_by_key(|f| {
+                let live = f.origin.dataset == inner.options.live_dataset;
+                (live, f.folder, !self.schema(&f.kind).is_some_and(|s| s.internal), f.last, f.id)
+            });
+            let mut gone = Vec::new();
+            for f in order {
+                if over == 0 {
+                    break;
+                }
+                over = over.saturating_sub(f.bytes);
+                gone.push(f.id);
+            }
+            for f in self.drop_files(&mut manifest, &gone)? {
+                *done.evicted_rows.entry(f.origin.dataset).or_default() += f.rows;
+            }
+        }
+        if let Some(group) = mergeable(&manifest) {
+            done.merged = (group.len(), 1);
+            done.more = true;
+            self.merge(&mut manifest, &group)?;
+        }
+        Ok(done)
+    }
+
+    /// Removes a dataset: its events, and the numbers of its batches, so that it can be imported again. Gives the rows removed.
+    pub fn remove_dataset(&self, name: &str) -> Result<u64, Error> {
+        self.remove(name, None)
+    }
+
+    /// The same of what one sensor (an import, say) gave to a dataset.
+    pub fn remove_sensor(&self, dataset: &str, sensor: &str) -> Result<u64, Error> {
+        self.remove(dataset, Some(sensor))
+    }
+
+    fn remove(&self, name: &str, sensor: Option<&str>) -> Result<u64, Error> {
+        let is_it = |dataset: &str, of: &str| dataset == name && sensor.is_none_or(|s| s == of);
+        self.flush()?;
+        let mut manifest = lock(&self.0.manifest);
+        // What came between the two is of a later import: its numbers must not be forgotten while it is in the journal.
+        let mut journal = lock(&self.0.journal);
+        if self.snapshot().tail.iter().any(|p| is_it(&p.header.dataset, &p.header.sensor)) {
+            return Err(Error::Query(format!("dataset {name} is being written: stop that first")));
+        }
+        let ids: Vec<u64> = manifest.files.iter().filter(|f| is_it(&f.origin.dataset, &f.origin.sensor)).map(|f| f.id).collect();
+        manifest.origins.retain(|o, _| !is_it(&o.dataset, &o.sensor));
+        let gone = self.drop_files(&mut manifest, &ids)?;
+        journal.numbers.retain(|o, _| !is_it(&o.dataset, &o.sensor));
+        Ok(gone.iter().map(|f| f.rows).sum())
+    }
+
+    pub(crate) fn schema(&self, kind: &str) -> Option<&'static Schema> {
+        self.0.schemas.iter().find(|s| s.kind == kind).copied()
+    }
+
+    fn drop_files(&self, manifest: &mut Manifest, ids: &[u64]) -> Result<Vec<FileMeta>, Error> {
+        self.replace_files(manifest, ids, None)
+    }
+
+    /// Replaces files by at most one, in the manifest, then for queries; the old ones go when nobody reads them.
+    fn replace_files(&self, manifest: &mut Manifest, ids: &[u64], by: Option<FileMeta>) -> Result<Vec<FileMeta>, Error> {
+        let mut next = manifest.clone();
+        let (gone, kept): (Vec<_>, Vec<_>) = next.files.into_iter().partition(|f| ids.contains(&f.id));
+        next.files = kept;
+        next.files.extend(by.clone());
+        next.save(&self.0.dir)?;
+        *manifest = next;
+        let added = by.map(|m| Arc::new(LiveFile::new(&self.0.dir, m)));
+        self.change(|s: &mut Snapshot| {
+            s.files.retain(|f| {
+                let goes = ids.contains(&f.meta.id);
+                if goes {
+                    f.doom();
+                }
+                !goes
+            });
+            s.files.extend(added);
+        });
+        Ok(gone)
+    }
+
+    fn merge(&self, manifest: &mut Manifest, ids: &[u64]) -> Result<(), Error> {
+        let snapshot = self.snapshot();
+        let group: Vec<&Arc<LiveFile>> = snapshot.files.iter().filter(|f| ids.contains(&f.meta.id)).collect();
+        let Some(head) = group.first() else { return Ok(()) };
+        let Some(schema) = self.schema(&head.meta.kind) else { return Ok(()) };
+        let mut rows = Vec::new();
+        for f in &group {
+            match files::read(f, schema) {
+                Ok(r) => rows.extend(r),
+                Err(e) => {
+                    self.set_aside(manifest, f, &e.to_string())?;
+                    return Ok(());
+                }
+            }
+        }
+        let rows = files::sorted(&rows, &layout(schema).arrow)?;
+        let id = manifest.next;
+        manifest.next += 1;
+        let meta = files::write(&self.0.dir, id, head.meta.folder, &head.meta.origin, schema, &rows)?;
+        self.replace_files(manifest, ids, Some(meta))?;
+        Ok(())
+    }
+
+    /// Takes a damaged file out, keeps it under another name and reports it.
+    fn set_aside(&self, manifest: &mut Manifest, file: &LiveFile, why: &str) -> Result<(), Error> {
+        let problem = files::set_aside(&file.path, &file.meta, why);
+        lock(&self.0.problems).push(problem);
+        self.replace_files(manifest, &[file.meta.id], None)?;
+        Ok(())
+    }
+
+    /// After a query failed: reads all that it read, and sets aside what is damaged. Gives how many files that were.
+    pub(crate) fn check(&self, suspects: &[Arc<LiveFile>]) -> Result<usize, Error> {
+        let mut n = 0;
+        for f in suspects {
+            if let Err(why) = files::verify(&f.path) {
+                let mut manifest = lock(&self.0.manifest);
+                if manifest.files.iter().any(|m| m.id == f.meta.id) {
+                    self.set_aside(&mut manifest, f, &why)?;
+                    n += 1;
+                }
+            }
+        }
+        Ok(n)
+    }
+}
+
+/// The files of the next merge: neighbours in time, of one origin and kind, of like size.
+fn mergeable(m: &Manifest) -> Option<Vec<u64>> {
+    let mut groups: BTreeMap<(u64, &str, u32), Vec<&FileMeta>> = BTreeMap::new();
+    for f in m.files.iter().filter(|f| f.rows < FULL_ROWS && f.bytes < FULL_BYTES) {
+        // Sizes by powers of four: a row is written again once a power.
+        groups.entry((f.folder, &f.kind, f.rows.max(1).ilog(4))).or_default().push(f);
+    }
+    for files in groups.values_mut().filter(|g| g.len() >= FAN_IN) {
+        files.sort_by_key(|f| (f.first, f.id));
+        let mut bytes = 0;
+        let group: Vec<u64> = files
+            .iter()
+            .take_while(|f| {
+                bytes += f.bytes;
+                bytes <= MERGE_BYTES
+            })
+            .map(|f| f.id)
+            .collect();
+        if group.len() > 1 {
+            return Some(group);
+        }
+    }
+    None
+}

@@ -1,0 +1,263 @@
+//! What is acknowledged stays, once, whatever happens.
+
+use crate::common::*;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use vigie_base::Time;
+use vigie_event::sample::Dice;
+use vigie_link::Header;
+use vigie_store::{Error, Options, Query, Retention, Store};
+
+fn rows_of(number: u64) -> usize {
+    3 + (number % 5) as usize
+}
+
+fn count(store: &Store) -> u64 {
+    let kinds = schemas().iter().map(|s| s.kind.to_owned()).collect();
+    run(store.count(&Query { kinds, limit: 1, ..Query::default() })).unwrap().values().sum()
+}
+
+/// The child of the test below: appends, says what is durable, until it is killed.
+#[test]
+fn child() {
+    let Ok(dir) = std::env::var("VIGIE_STORE_TEST_CHILD") else { return };
+    let store = open(std::path::Path::new(&dir));
+    let mut number = store.last_number(&Header::default());
+    loop {
+        number += 1;
+        let kind_name = ["flow", "dns", "tls"][number as usize % 3];
+        let batch = rows(kind_name, rows_of(number), number, DAY + number * 1_000_000_000);
+        store.append(&[packed(&batch, "replay", number)]).unwrap();
+        if number.is_multiple_of(3) {
+            store.commit().unwrap();
+            println!("durable {number}");
+            std::io::stdout().flush().unwrap();
+        }
+        if number.is_multiple_of(7) {
+            store.flush().unwrap();
+        }
+        if number.is_multiple_of(11) {
+            store.maintain(Time(DAY)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_by_kill_9_and_nothing_comes_twice() {
+    let times: usize = std::env::var("VIGIE_STORE_KILLS").ok().and_then(|t| t.parse().ok()).unwrap_or(10);
+    let dir = Dir::new("kill");
+    let mut dice = Dice::new(1);
+    let mut acknowledged = 0;
+    for _ in 0..times {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "durable::child", "--nocapture"])
+            .env("VIGIE_STORE_TEST_CHILD", &dir.0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let wanted = 1 + dice.below(12);
+        let mut line = String::new();
+        let mut seen = 0;
+        while seen < wanted && out.read_line(&mut line).unwrap() > 0 {
+            if let Some((_, n)) = line.trim().rsplit_once("durable ") {
+                acknowledged = n.parse().unwrap();
+                seen += 1;
+            }
+            line.clear();
+        }
+        assert_eq!(seen, wanted, "the child worked until it was killed");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for l in out.lines().map_while(Result::ok) {
+            if let Some((_, n)) = l.trim().rsplit_once("durable ") {
+                acknowledged = n.parse().unwrap_or(acknowledged);
+            }
+        }
+        let store = open(&dir.0);
+        let last = store.last_number(&Header::default());
+        assert!(last >= acknowledged, "{acknowledged} was durable, {last} is there");
+        assert_eq!(count(&store), (1..=last).map(|n| rows_of(n) as u64).sum::<u64>());
+    }
+}
+
+#[test]
+fn a_batch_is_taken_once() {
+    let dir = Dir::new("once");
+    let b = rows("dns", 10, 1, DAY);
+    {
+        let store = open(&dir.0);
+        assert_eq!(store.append(&[packed(&b, "a", 1), packed(&b, "a", 1), packed(&b, "b", 1)]).unwrap(), 2);
+        store.commit().unwrap();
+    }
+    {
+        let store = open(&dir.0);
+        assert_eq!((count(&store), store.append(&[packed(&b, "a", 1)]).unwrap()), (20, 0));
+        store.flush().unwrap();
+    }
+    let store = open(&dir.0);
+    assert_eq!((count(&store), store.append(&[packed(&b, "b", 1)]).unwrap()), (20, 0));
+    // A dataset that was removed can come again.
+    assert_eq!(store.remove_dataset("a").unwrap(), 10);
+    assert_eq!(store.append(&[packed(&b, "a", 1)]).unwrap(), 1);
+    assert!(matches!(Store::open(&dir.0, schemas(), Options::default()), Err(Error::Locked(_))));
+}
+
+#[test]
+fn a_journal_cut_or_damaged_gives_what_is_sound() {
+    let dir = Dir::new("journal");
+    {
+        let store = open(&dir.0);
+        for n in 1..=5 {
+            store.append(&[packed(&rows("dns", 10, n, DAY), "replay", n)]).unwrap();
+        }
+        store.commit().unwrap();
+    }
+    let [path] = &files(&dir.0, ".vj")[..] else { panic!("one segment") };
+    let whole = std::fs::read(path).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in (0..whole.len()).rev().step_by(97) {
+        let copy = Dir::new("journal-copy");
+        std::fs::create_dir_all(copy.0.join("journal")).unwrap();
+        std::fs::write(copy.0.join("journal").join(path.file_name().unwrap()), &whole[..cut]).unwrap();
+        let (store, problems) = Store::open(&copy.0, schemas(), Options::default()).unwrap();
+        assert_eq!(problems, [], "cut at {cut}");
+        assert_eq!(count(&store) % 10, 0);
+        seen.insert(count(&store));
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [0, 10, 20, 30, 40]);
+    // One byte of the second batch changed: the other four are there, and it is said.
+    let first = 24 + u32::from_le_bytes(whole[16..20].try_into().unwrap()) as usize;
+    let mut damaged = whole.clone();
+    damaged[first + 100] ^= 1;
+    std::fs::write(path, &damaged).unwrap();
+    let (store, problems) = Store::open(&dir.0, schemas(), Options::default()).unwrap();
+    assert_eq!((count(&store), problems.len()), (40, 1));
+    assert!(problems[0].what.contains("left out"), "{}", problems[0].what);
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_the_rest_is_served() {
+    for (name, damage) in [("cut", 0), ("inside", 1), ("gone", 2)] {
+        let dir = Dir::new(&format!("damage-{name}"));
+        {
+            let store = open(&dir.0);
+            for n in 1..=2 {
+                store.append(&[packed(&rows("dns", 500, n, DAY + n * 90_000_000_000_000), "replay", n)]).unwrap();
+                store.flush().unwrap();
+            }
+        }
+        let all = files(&dir.0, ".parquet");
+        let mut bytes = std::fs::read(&all[0]).unwrap();
+        match damage {
+            0 => bytes.truncate(bytes.len() / 2),
+            1 => {
+                let half = bytes.len() / 2;
+                bytes[4..half].fill(0x55);
+            }
+            _ => {}
+        }
+        std::fs::write(&all[0], &bytes).unwrap();
+        if damage == 2 {
+            std::fs::remove_file(&all[0]).unwrap();
+        }
+        let (store, found) = Store::open(&dir.0, schemas(), Options::default()).unwrap();
+        assert_eq!(found.len(), usize::from(damage != 1), "{name}");
+        let page = run(store.page(&Query { limit: 10_000, ..Query::default() })).unwrap();
+        assert_eq!(page.len(), 500, "{name}");
+        let problems = store.problems();
+        assert_eq!(problems.len(), 1, "{name}");
+        assert!(problems[0].what.contains("500 rows of dns"), "{}", problems[0].what);
+        assert_eq!(files(&dir.0, ".damaged").len(), usize::from(damage != 2), "{name}");
+        drop(store);
+        open(&dir.0);
+    }
+}
+
+#[test]
+fn what_a_crash_left_is_removed() {
+    let dir = Dir::new("left");
+    {
+        let store = open(&dir.0);
+        store.append(&[packed(&rows("dns", 5, 1, DAY), "replay", 1)]).unwrap();
+        store.flush().unwrap();
+    }
+    let [live] = &files(&dir.0, ".parquet")[..] else { panic!("one file") };
+    for name in ["77.parquet", "78.tmp"] {
+        std::fs::copy(live, live.with_file_name(name)).unwrap();
+    }
+    let store = open(&dir.0);
+    assert_eq!(count(&store), 5);
+    assert_eq!(files(&dir.0.join("data"), ""), std::slice::from_ref(live));
+}
+
+#[test]
+fn a_newer_store_is_refused_and_named() {
+    let dir = Dir::new("newer");
+    std::fs::write(dir.0.join("manifest.json"), r#"{"version":2}"#).unwrap();
+    let e = Store::open(&dir.0, schemas(), Options::default()).err().unwrap();
+    assert!(e.to_string().ends_with("version 2 of the store's format; this program knows up to 1: update it"), "{e}");
+    std::fs::write(dir.0.join("manifest.json"), "{").unwrap();
+    assert!(matches!(Store::open(&dir.0, schemas(), Options::default()), Err(Error::Manifest(..))));
+}
+
+#[test]
+fn small_files_become_large_and_keep_every_row() {
+    let dir = Dir::new("merge");
+    let store = open(&dir.0);
+    for n in 1..=40 {
+        store.append(&[packed(&rows("dns", 20, n, DAY + (n % 7) * 1_000_000_000), "replay", n)]).unwrap();
+        store.flush().unwrap();
+    }
+    let all = Query { limit: 10_000, ..Query::default() };
+    let before = lines(&run(store.page(&all)).unwrap());
+    let files_before = store.usage().files;
+    // A query that began before reads what it began with.
+    while store.maintain(Time(DAY)).unwrap().more {}
+    assert!(files_before == 40 && store.usage().files < 8, "{}", store.usage().files);
+    assert_eq!(lines(&run(store.page(&all)).unwrap()), before);
+    assert_eq!(files(&dir.0.join("data"), "").len(), store.usage().files);
+    drop(store);
+    assert_eq!(lines(&run(open(&dir.0).page(&all)).unwrap()), before);
+}
+
+#[test]
+fn age_and_quota_remove_in_the_stated_order() {
+    let dir = Dir::new("quota");
+    let hour = 3_600_000_000_000;
+    let mut options = Options {
+        live_dataset: "live".to_owned(),
+        retention: Retention { internal: Some(hour), others: Some(100 * hour), ..Retention::default() },
+        ..Options::default()
+    };
+    {
+        let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
+        for (n, (dataset, kind_name)) in
+            [("live", "login"), ("live", "dns"), ("first", "login"), ("first", "dns"), ("second", "dns")].into_iter().enumerate()
+        {
+            store.append(&[packed(&rows(kind_name, 2000, n as u64, DAY), dataset, n as u64 + 1)]).unwrap();
+            store.flush().unwrap();
+        }
+        // Age: the live dataset's internal kind alone.
+        let done = store.maintain(Time(DAY + 50 * hour)).unwrap();
+        assert_eq!(done.expired_rows, 2000);
+        assert!(store.usage().kinds.contains_key(&("first".to_owned(), "login".to_owned())));
+    }
+    let used = {
+        let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
+        store.usage()
+    };
+    let login = used.kinds[&("first".to_owned(), "login".to_owned())].1;
+    // A little over: the first import's internal kind goes. Far over: the imports before the site's own.
+    options.quota_bytes = (used.bytes - login / 2) * 20 / 19;
+    let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
+    let done = store.maintain(Time(DAY)).unwrap();
+    assert_eq!(done.evicted_rows.into_iter().collect::<Vec<_>>(), [("first".to_owned(), 2000)]);
+    drop(store);
+    options.quota_bytes = used.kinds[&("live".to_owned(), "dns".to_owned())].1 * 3 / 2;
+    let (store, _) = Store::open(&dir.0, schemas(), options).unwrap();
+    assert!(matches!(store.append(&[packed(&rows("dns", 5, 9, DAY), "live", 99)]), Err(Error::Quota { .. })));
+    store.maintain(Time(DAY)).unwrap();
+    assert_eq!(store.usage().kinds.keys().map(|k| k.0.as_str()).collect::<Vec<_>>(), ["live"]);
+    assert_eq!(store.append(&[packed(&rows("dns", 5, 9, DAY), "live", 99)]).unwrap(), 1);
+}
