@@ -7,6 +7,7 @@ import { Severity, State, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Value } from '../../ui/value'
+import { Wide } from '../../ui/wide'
 
 const KINDS: Record<string, ValueKind> = { ip: 'ip', mac: 'mac', name: 'name', hostname: 'name', user: 'user' }
 
@@ -15,7 +16,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
   const { t } = useTranslation()
   const { percent } = useFormat()
   return (
-    <div className="scroll-x">
+    <Wide>
       <table className="plain">
         <thead>
           <tr>
@@ -60,7 +61,13 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
                 <Value
                   kind={KINDS[fact.key] ?? 'text'}
                   value={fact.value}
-                  label={fact.key === 'class' ? t(`class.${fact.value}`, { defaultValue: fact.value }) : fact.key === 'role' ? t(`role.${fact.value}`, { defaultValue: fact.value }) : undefined}
+                  label={
+                    fact.key === 'class'
+                      ? t(`class.${fact.value}`, { defaultValue: fact.value })
+                      : fact.key === 'role'
+                        ? t(`role.${fact.value}`, { defaultValue: fact.value })
+                        : undefined
+                  }
                 />
               </td>
               <td className="quiet">
@@ -76,7 +83,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   )
 }
 
@@ -85,7 +92,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
   const { number } = useFormat()
   if (of.services_list.length === 0) return <p className="quiet">{t('asset.no_services')}</p>
   return (
-    <div className="scroll-x">
+    <Wide>
       <table className="plain">
         <thead>
           <tr>
@@ -124,7 +131,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   )
 }
 
@@ -154,7 +161,11 @@ export function Differences({ of }: { of: AssetDetail }) {
       {of.differences.map((one) => (
         <li key={one.field}>
           <Icon name="warning" />
-          {t('asset.difference', { field: t(`asset.${one.field}`, { defaultValue: one.field }), declared: one.declared, observed: one.observed })}
+          {t('asset.difference', {
+            field: t(`asset.${one.field}`, { defaultValue: one.field }),
+            declared: one.declared,
+            observed: one.observed,
+          })}
         </li>
       ))}
     </ul>

@@ -37,7 +37,8 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
     const found = new Map<string, Lane>()
     for (const { ip, name } of entities) if (ip && !found.has(ip)) found.set(ip, { key: ip, ip, label: name ?? ip })
     for (const step of steps)
-      for (const side of [step.from, step.to]) if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
+      for (const side of [step.from, step.to])
+        if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
     const touched = new Set(steps.flatMap((step) => [step.from.ip, step.to.ip]))
     const list = [...found.values()].filter((lane) => touched.has(lane.ip))
     if (list.length <= LANES_MAX) return list
@@ -88,31 +89,32 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
             const when = clock(Date.parse(step.ts), lang).replace(/[.,]\d+$/, '')
             const machines = `${step.from.ip} → ${step.to.ip}`
             return (
-              <g
-                key={i}
-                className={step.flow_id ? 'step step-link' : 'step'}
-                role={step.flow_id ? 'button' : undefined}
-                tabIndex={step.flow_id ? 0 : undefined}
-                // What is seen stands in the name as it is seen; what was cut follows.
-                aria-label={`${when} ${what} (${machines}${what === step.what ? '' : `, ${step.what}`})`}
-                onClick={() => step.flow_id && onStep(step)}
-                onKeyDown={(event) => event.key === 'Enter' && step.flow_id && onStep(step)}
-              >
-                <rect className="step-area" x={0} width={width} y={y - 26} height={STEP} rx={4} />
+              <g key={i}>
                 {time > 0 && (
                   <text className="step-time" x={0} y={y + 3}>
                     {when}
                   </text>
                 )}
-                {own ? (
-                  <path className="step-line" d={`M${a} ${y - 6}h18v10h-16`} markerEnd="url(#head)" />
-                ) : (
-                  <line className="step-line" x1={a + (b > a ? 3 : -3)} x2={b + (b > a ? -3 : 3)} y1={y} y2={y} markerEnd="url(#head)" />
-                )}
-                <text className="step-what" x={own ? a + 24 : middle} y={own ? y + 2 : y - 7} textAnchor={own ? 'start' : 'middle'}>
-                  {what}
-                  <title>{step.what}</title>
-                </text>
+                <g
+                  className={step.flow_id ? 'step step-link' : 'step'}
+                  role={step.flow_id ? 'button' : undefined}
+                  tabIndex={step.flow_id ? 0 : undefined}
+                  // What is seen stands in the name as it is seen; what was cut follows.
+                  aria-label={`${when} ${what} (${machines}${what === step.what ? '' : `, ${step.what}`})`}
+                  onClick={() => step.flow_id && onStep(step)}
+                  onKeyDown={(event) => event.key === 'Enter' && step.flow_id && onStep(step)}
+                >
+                  <rect className="step-area" x={0} width={width} y={y - 26} height={STEP} rx={4} />
+                  {own ? (
+                    <path className="step-line" d={`M${a} ${y - 6}h18v10h-16`} markerEnd="url(#head)" />
+                  ) : (
+                    <line className="step-line" x1={a + (b > a ? 3 : -3)} x2={b + (b > a ? -3 : 3)} y1={y} y2={y} markerEnd="url(#head)" />
+                  )}
+                  <text className="step-what" x={own ? a + 24 : middle} y={own ? y + 2 : y - 7} textAnchor={own ? 'start' : 'middle'}>
+                    {what}
+                    <title>{step.what}</title>
+                  </text>
+                </g>
               </g>
             )
           })}

@@ -13,6 +13,7 @@ import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
 import { Coverage, holes } from './coverage'
+import { Wide } from '../../ui/wide'
 
 const PLACES = ['mirror', 'card', 'kernel', 'vigie'] as const
 
@@ -22,7 +23,13 @@ export function SensorsPage() {
   const { lang } = useFormat()
   const { data, error, isPending, refetch } = useRead<Sensor[]>('/sensors', params)
   const blind = data?.flatMap((one) => holes(one).map((hole) => ({ ...hole, name: one.name }))) ?? []
-  const sentence = data && (data.length === 0 ? undefined : blind.length === 0 ? t('sensors.sentence_whole') : t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) }))
+  const sentence =
+    data &&
+    (data.length === 0
+      ? undefined
+      : blind.length === 0
+        ? t('sensors.sentence_whole')
+        : t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) }))
   return (
     <div className="page">
       <PageHead title={t('nav.sensors')} sentence={sentence} />
@@ -76,7 +83,13 @@ function SensorCard({ of }: { of: Sensor }) {
           <dt>{t('sensors.memory')}</dt>
           <dd>
             {t('sensors.memory_of', { used: bytes(of.memory.used), budget: bytes(of.memory.budget) })}
-            <svg className="meter" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label={percent(of.memory.used / Math.max(1, of.memory.budget))}>
+            <svg
+              className="meter"
+              viewBox="0 0 100 4"
+              preserveAspectRatio="none"
+              role="img"
+              aria-label={percent(of.memory.used / Math.max(1, of.memory.budget))}
+            >
               <rect className="score-track" width="100" height="4" />
               <rect className="fill-0" width={Math.min(100, (100 * of.memory.used) / Math.max(1, of.memory.budget))} height="4" />
             </svg>
@@ -110,7 +123,7 @@ function SensorCard({ of }: { of: Sensor }) {
           {of.unknown.length === 0 ? (
             <p className="quiet">{t('sensors.no_unknown')}</p>
           ) : (
-            <div className="scroll-x">
+            <Wide>
               <table className="plain">
                 <thead>
                   <tr>
@@ -133,7 +146,7 @@ function SensorCard({ of }: { of: Sensor }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Wide>
           )}
           {of.parse_failures.length > 0 && (
             <>
@@ -156,7 +169,8 @@ function SensorCard({ of }: { of: Sensor }) {
             <ul>
               {reached.map((cap) => (
                 <li key={cap.name}>
-                  <span className="mono">{cap.name}</span> <span className="quiet">{t('sensors.times', { count: cap.count, formatted: number(cap.count) })}</span>
+                  <span className="mono">{cap.name}</span>{' '}
+                  <span className="quiet">{t('sensors.times', { count: cap.count, formatted: number(cap.count) })}</span>
                 </li>
               ))}
             </ul>

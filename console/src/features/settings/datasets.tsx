@@ -9,6 +9,7 @@ import { say, Twice, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Wide } from '../../ui/wide'
 
 /** How often a running import is asked how far it is. */
 const POLL_MS = 1000
@@ -88,7 +89,7 @@ export function Datasets() {
               </p>
             )}
             {one.sources.length > 0 && (
-              <div className="scroll-x">
+              <Wide>
                 <table className="plain">
                   <thead>
                     <tr>
@@ -111,7 +112,7 @@ export function Datasets() {
                     ))}
                   </tbody>
                 </table>
-              </div>
+              </Wide>
             )}
           </section>
         ))
@@ -145,7 +146,13 @@ function ImportBox() {
       const stop = new AbortController()
       setSending({ name: file.name, sent: 0, total: file.size, stop })
       try {
-        await upload<Import>('/imports', { dataset, name: file.name, shift_to_now: shift }, file, (sent) => setSending({ name: file.name, sent, total: file.size, stop }), stop.signal)
+        await upload<Import>(
+          '/imports',
+          { dataset, name: file.name, shift_to_now: shift },
+          file,
+          (sent) => setSending({ name: file.name, sent, total: file.size, stop }),
+          stop.signal,
+        )
       } catch (error) {
         if (!stop.signal.aborted) say(error instanceof ApiError && error.message ? error.message : t('state.unreachable_text'), true)
       }
@@ -158,7 +165,8 @@ function ImportBox() {
     setOver(false)
     void send(event.dataTransfer.files)
   }
-  const cancel = (id: string) => void request(`/imports/${encodeURIComponent(id)}`, { method: 'DELETE' }).finally(() => void imports.refetch())
+  const cancel = (id: string) =>
+    void request(`/imports/${encodeURIComponent(id)}`, { method: 'DELETE' }).finally(() => void imports.refetch())
 
   return (
     <section
@@ -206,14 +214,20 @@ function ImportBox() {
             {one.state === 'running' || one.state === 'queued' ? (
               <>
                 <progress max={Math.max(1, one.total_bytes)} value={one.done_bytes} aria-label={one.name} />
-                <span className="figure quiet">{t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}</span>
+                <span className="figure quiet">
+                  {t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}
+                </span>
                 <button className="button-quiet" onClick={() => cancel(one.id)}>
                   {t('exclusion.cancel')}
                 </button>
               </>
             ) : one.state === 'done' && one.result ? (
               <span>
-                {t('imports.result', { events: number(one.result.events), cases: number(one.result.new_cases), assets: number(one.result.new_assets) })}
+                {t('imports.result', {
+                  events: number(one.result.events),
+                  cases: number(one.result.new_cases),
+                  assets: number(one.result.new_assets),
+                })}
               </span>
             ) : (
               <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message || t(`imports.${one.state}`)}</span>

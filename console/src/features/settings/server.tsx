@@ -9,6 +9,7 @@ import { say } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Failed, Skeleton } from '../../ui/states'
+import { Wide } from '../../ui/wide'
 
 function useSave() {
   const { t } = useTranslation()
@@ -53,7 +54,14 @@ function NetworksForm({ of }: { of: Settings }) {
         <p className="quiet">{t('networks.home_text')}</p>
         {of.home_net.pinned && <p className="learning">{t('networks.pinned')}</p>}
         <form className="form comment" onSubmit={submit}>
-          <textarea name="home_net" className="mono" rows={Math.min(12, of.home_net.value.length + 1)} defaultValue={of.home_net.value.join('\n')} readOnly={!isAdministrator || of.home_net.pinned} aria-label={t('networks.home')} />
+          <textarea
+            name="home_net"
+            className="mono"
+            rows={Math.min(12, of.home_net.value.length + 1)}
+            defaultValue={of.home_net.value.join('\n')}
+            readOnly={!isAdministrator || of.home_net.pinned}
+            aria-label={t('networks.home')}
+          />
           {isAdministrator && !of.home_net.pinned && (
             <div className="buttons">
               <button className="button button-main" disabled={save.isPending}>
@@ -119,13 +127,15 @@ function RetentionForm({ of }: { of: Settings }) {
           <rect className="score-track" width="100" height="4" />
           <rect className="fill-0" width={Math.min(100, (100 * used) / Math.max(1, of.quota))} height="4" />
         </svg>
-        {status && <p className="quiet">{t('retention.flows', { flows: number(status.store.flows), bytes: number(status.store.bytes_per_flow) })}</p>}
+        {status && (
+          <p className="quiet">{t('retention.flows', { flows: number(status.store.flows), bytes: number(status.store.bytes_per_flow) })}</p>
+        )}
       </section>
-      <section className="card">
+      <section className="card form">
         <header className="card-head">
           <h2>{t('retention.kinds')}</h2>
         </header>
-        <div className="scroll-x form">
+        <Wide>
           <table className="plain">
             <thead>
               <tr>
@@ -143,7 +153,16 @@ function RetentionForm({ of }: { of: Settings }) {
                     <td>{one.kind}</td>
                     <td className="figure">{bytes(one.bytes_now)}</td>
                     <td>
-                      <input type="number" className="short" min={1} max={3650} value={wanted} readOnly={!isAdministrator} aria-label={`${t('retention.days')} ${one.kind}`} onChange={(event) => setDays(new Map(days).set(one.kind, Number(event.target.value)))} />
+                      <input
+                        type="number"
+                        className="short"
+                        min={1}
+                        max={3650}
+                        value={wanted}
+                        readOnly={!isAdministrator}
+                        aria-label={`${t('retention.days')} ${one.kind}`}
+                        onChange={(event) => setDays(new Map(days).set(one.kind, Number(event.target.value)))}
+                      />
                     </td>
                     <td className="figure">{bytes((one.bytes_now * wanted) / Math.max(1, one.days))}</td>
                   </tr>
@@ -151,10 +170,15 @@ function RetentionForm({ of }: { of: Settings }) {
               })}
             </tbody>
           </table>
-        </div>
+        </Wide>
         {isAdministrator && changed && (
           <div className="buttons">
-            <button className="button button-main" onClick={() => save.mutate({ key: 'retention', value: [...days].map(([kind, count]) => ({ kind, days: count })), version: of.version })}>
+            <button
+              className="button button-main"
+              onClick={() =>
+                save.mutate({ key: 'retention', value: [...days].map(([kind, count]) => ({ kind, days: count })), version: of.version })
+              }
+            >
               {t('settings.save')}
             </button>
             <span className="conflict">
