@@ -7,7 +7,10 @@ const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-br
 export async function launch() {
   const executablePath = PLACES.find((place) => place && existsSync(place))
   if (!executablePath) throw new Error('no Chromium found: apt-get install chromium, or set CHROMIUM to its path')
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'] })
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
+  })
 }
 
 /** What a page did that it must not: errors, refused content, requests to another host. */

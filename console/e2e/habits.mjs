@@ -6,7 +6,12 @@ const ROWS = 100_000
 const DRAWN_MAX = 120
 
 export async function habits({ browser, base, account, mock, check }) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'fr-FR', timezoneId: 'Europe/Paris', ignoreHTTPSErrors: true })
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    locale: 'fr-FR',
+    timezoneId: 'Europe/Paris',
+    ignoreHTTPSErrors: true,
+  })
   const page = await context.newPage()
   page.setDefaultTimeout(40_000)
   const faults = watch(page, base)
@@ -99,7 +104,19 @@ export async function habits({ browser, base, account, mock, check }) {
   })
   await part(`${ROWS.toLocaleString('en')} rows: few are drawn, the last is reached`, async () => {
     const answer = JSON.stringify({
-      items: Array.from({ length: ROWS }, (_, i) => ({ timestamp: new Date(1.7e12 + i * 1000).toISOString(), event_type: 'flow', _kind: 'flow', flow_id: String(i), src_ip: `10.0.${(i >> 8) & 255}.${i & 255}`, src_port: i % 65536, dest_ip: '10.0.0.1', dest_port: 443, proto: 'TCP', app_proto: 'tls', flow: { bytes_toserver: i, bytes_toclient: i, state: 'closed' } })),
+      items: Array.from({ length: ROWS }, (_, i) => ({
+        timestamp: new Date(1.7e12 + i * 1000).toISOString(),
+        event_type: 'flow',
+        _kind: 'flow',
+        flow_id: String(i),
+        src_ip: `10.0.${(i >> 8) & 255}.${i & 255}`,
+        src_port: i % 65536,
+        dest_ip: '10.0.0.1',
+        dest_port: 443,
+        proto: 'TCP',
+        app_proto: 'tls',
+        flow: { bytes_toserver: i, bytes_toclient: i, state: 'closed' },
+      })),
       next: null,
       total: ROWS,
     })
@@ -118,7 +135,11 @@ export async function habits({ browser, base, account, mock, check }) {
         before = now
       }
       await new Promise((done) => setTimeout(done, 300))
-      return { frames: frames.sort((a, b) => a - b), drawn: document.querySelectorAll('.row').length, end: document.querySelector('.table-body').lastElementChild?.getAttribute('aria-rowindex') }
+      return {
+        frames: frames.sort((a, b) => a - b),
+        drawn: document.querySelectorAll('.row').length,
+        end: document.querySelector('.table-body').lastElementChild?.getAttribute('aria-rowindex'),
+      }
     })
     console.log(`  frame p50 ${frames[60].toFixed(1)} ms, p95 ${frames[114].toFixed(1)} ms, ${drawn} rows drawn`)
     expect(drawn < DRAWN_MAX, `${drawn} rows in the document`)
@@ -143,7 +164,10 @@ export async function habits({ browser, base, account, mock, check }) {
       await go('/cases/c0003')
       const session = await (await context.request.get(`${base}/api/v1/session`)).json()
       const one = await (await context.request.get(`${base}/api/v1/cases/c0003`)).json()
-      await context.request.patch(`${base}/api/v1/cases/c0003`, { data: { version: one.version, state: 'in_progress', owner: 'karim' }, headers: { 'X-CSRF-Token': session.csrf } })
+      await context.request.patch(`${base}/api/v1/cases/c0003`, {
+        data: { version: one.version, state: 'in_progress', owner: 'karim' },
+        headers: { 'X-CSRF-Token': session.csrf },
+      })
       await page.locator('.case-actions .button').first().click()
       await page.locator('.conflict').waitFor()
       expect((await page.locator('.conflict').innerText()).includes('karim'), 'not told who')
@@ -158,7 +182,8 @@ export async function habits({ browser, base, account, mock, check }) {
       await page.locator('.fresh').waitFor({ state: 'detached' })
     })
     await part('names from traffic are text', async () => {
-      for (const path of ['/', '/cases', '/cases/c0006', '/assets', '/assets/a00006', '/explore?last=30d&q=dns', '/map', '/sensors']) await go(path)
+      for (const path of ['/', '/cases', '/cases/c0006', '/assets', '/assets/a00006', '/explore?last=30d&q=dns', '/map', '/sensors'])
+        await go(path)
       await go('/cases/c0006')
       expect((await page.locator('h1').innerText()).includes('<script>alert(1)</script>'), 'the name is not shown as it is')
     })
@@ -189,7 +214,9 @@ export async function habits({ browser, base, account, mock, check }) {
     })
     await part('a capture is brought in, with its progress and its result', async () => {
       await go('/settings')
-      await page.locator('input[type=file]').setInputFiles({ name: 'essai.pcap', mimeType: 'application/octet-stream', buffer: Buffer.alloc(200_000) })
+      await page
+        .locator('input[type=file]')
+        .setInputFiles({ name: 'essai.pcap', mimeType: 'application/octet-stream', buffer: Buffer.alloc(200_000) })
       await page.locator('.imports li', { hasText: '12' }).waitFor({ timeout: 15_000 })
     })
     await part('a server that does not answer is said so, and asked again', async () => {

@@ -26,7 +26,10 @@ export async function pages({ browser, base, account, axe, shots, check }) {
         await page.screenshot({ path: `${shots}/${name('login')}.png` })
         await look(page, name('login'))
         await logIn(page, base, account)
-        await context.request.patch(`${base}/api/v1/session`, { data: { lang, theme }, headers: { 'X-CSRF-Token': (await (await context.request.get(`${base}/api/v1/session`)).json()).csrf } })
+        await context.request.patch(`${base}/api/v1/session`, {
+          data: { lang, theme },
+          headers: { 'X-CSRF-Token': (await (await context.request.get(`${base}/api/v1/session`)).json()).csrf },
+        })
         for (const [what, path] of await places(context, base)) {
           await page.goto(base + path)
           await settled(page)
@@ -40,14 +43,26 @@ export async function pages({ browser, base, account, axe, shots, check }) {
   }
 
   async function look(page, name) {
-    const state = await page.evaluate(() => ({ text: document.body.innerText.trim().length, wide: document.documentElement.scrollWidth - innerWidth, lang: document.documentElement.lang }))
+    const state = await page.evaluate(() => ({
+      text: document.body.innerText.trim().length,
+      wide: document.documentElement.scrollWidth - innerWidth,
+      lang: document.documentElement.lang,
+    }))
     check(name, state.text > 60, 'the page is blank')
     check(name, state.wide <= 0, `wider than the window by ${state.wide} px`)
     check(name, name.includes(`-${state.lang}-`), `the page's language is ${state.lang}`)
     await page.evaluate(axe)
     const found = await page.evaluate(async () => {
       const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] })
-      return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ×${nodes.length}: ${nodes.slice(0, 2).map((node) => `${node.html.slice(0, 140)} (${node.any[0]?.message ?? ''})`).join(' | ')}`)
+      return violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map(
+          ({ id, nodes }) =>
+            `${id} ×${nodes.length}: ${nodes
+              .slice(0, 2)
+              .map((node) => `${node.html.slice(0, 140)} (${node.any[0]?.message ?? ''})`)
+              .join(' | ')}`,
+        )
     })
     check(`axe ${name}`, found.length === 0, found.join('\n  '))
   }
@@ -60,7 +75,13 @@ async function places(context, base) {
   return [
     ['situation', '/?last=7d'],
     ['cases', '/cases'],
-    ...(one ? [['cases-open', `/cases?open=${one.id}`], ['case', `/cases/${one.id}`], ['case-exclude', `/cases/${one.id}?do=exclude`]] : []),
+    ...(one
+      ? [
+          ['cases-open', `/cases?open=${one.id}`],
+          ['case', `/cases/${one.id}`],
+          ['case-exclude', `/cases/${one.id}?do=exclude`],
+        ]
+      : []),
     ['assets', '/assets'],
     ...(asset ? [['asset', `/assets/${asset.id}?last=7d`]] : []),
     ['explore', '/explore?last=7d'],
@@ -69,7 +90,10 @@ async function places(context, base) {
     ['map', '/map?last=7d'],
     ['map-ribbons', '/map?last=7d&view=flow'],
     ['sensors', '/sensors'],
-    ...['datasets', 'exclusions', 'networks', 'retention', 'people', 'tokens', 'audit'].map((section) => [`settings-${section}`, `/settings?section=${section}&last=30d`]),
+    ...['datasets', 'exclusions', 'networks', 'retention', 'people', 'tokens', 'audit'].map((section) => [
+      `settings-${section}`,
+      `/settings?section=${section}&last=30d`,
+    ]),
     ['absent', '/no/such/page'],
     ['case-absent', '/cases/no-such-case'],
   ]

@@ -4,7 +4,14 @@ import { logIn, settled, watch } from './browser.mjs'
 const CLICKS_MAX = 6
 
 export async function tasks({ browser, base, account, check }) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'fr-FR', timezoneId: 'Europe/Paris', acceptDownloads: true, ignoreHTTPSErrors: true, permissions: ['clipboard-read', 'clipboard-write'] })
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: 'fr-FR',
+    timezoneId: 'Europe/Paris',
+    acceptDownloads: true,
+    ignoreHTTPSErrors: true,
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
   const page = await context.newPage()
   page.setDefaultTimeout(40_000)
   const faults = watch(page, base)
@@ -33,7 +40,9 @@ export async function tasks({ browser, base, account, check }) {
     if (!ok) throw new Error(what)
   }
   const openCases = (await get('/cases?state=new,acknowledged,in_progress&sort=-score&limit=5')).items
-  const talked = openCases.flatMap((one) => one.entities).find((entity) => entity.role === 'victim' && entity.ip) ?? openCases[0]?.entities.find((entity) => entity.ip)
+  const talked =
+    openCases.flatMap((one) => one.entities).find((entity) => entity.role === 'victim' && entity.ip) ??
+    openCases[0]?.entities.find((entity) => entity.ip)
 
   await task('1 who talked to an address last night', async () => {
     await page.keyboard.press('/')

@@ -24,7 +24,8 @@ export class QueryError extends Error {
 
 export function valuesAt(event, path) {
   let here = [event]
-  for (const part of path.split('.')) here = here.flat().flatMap((one) => (one && typeof one === 'object' && part in one ? [one[part]] : []))
+  for (const part of path.split('.'))
+    here = here.flat().flatMap((one) => (one && typeof one === 'object' && part in one ? [one[part]] : []))
   return here.flat().map(String)
 }
 
@@ -38,7 +39,13 @@ function matcher(value) {
     return (one) => /^\d+\.\d+\.\d+\.\d+$/.test(one) && Math.floor(number(one) / size) === base
   }
   if (value.includes('*')) {
-    const pattern = new RegExp(`^${value.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`, 'i')
+    const pattern = new RegExp(
+      `^${value
+        .split('*')
+        .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*')}$`,
+      'i',
+    )
     return (one) => pattern.test(one)
   }
   return (one) => one.toLowerCase() === value.toLowerCase()
@@ -83,7 +90,9 @@ export function compile(text, fields) {
       const near = [...fields].find((name) => name.startsWith(field.slice(0, 3))) ?? null
       throw new QueryError(`No field is called "${field}".`, offset, near)
     }
-    if (operator !== ':') return (event) => valuesAt(event, field).some((value) => (operator === '>' ? Number(value) > Number(raw) : Number(value) < Number(raw)))
+    if (operator !== ':')
+      return (event) =>
+        valuesAt(event, field).some((value) => (operator === '>' ? Number(value) > Number(raw) : Number(value) < Number(raw)))
     const test = matcher(unquote(raw))
     const paths = field === 'ip' ? ['src_ip', 'dest_ip'] : field === 'port' ? ['src_port', 'dest_port'] : [field]
     return (event) => paths.some((path) => valuesAt(event, path).some(test))

@@ -8,19 +8,48 @@ import { DAY, iso, makeWorld } from './data.mjs'
 import { compile, QueryError, valuesAt } from './query.mjs'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.json': 'application/json' }
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.json': 'application/json',
+}
 const POLICY = "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 const FIELDS = [
-  ['timestamp', '', 'time', 'When it happened.'], ['event_type', '', 'string', 'Kind of the event.'], ['flow_id', '', 'u64', 'The flow that it belongs to.'],
-  ['src_ip', '', 'ip', 'Address of the client.'], ['src_port', '', 'u16', 'Port of the client.'], ['dest_ip', '', 'ip', 'Address of the server.'], ['dest_port', '', 'u16', 'Port of the server.'],
-  ['proto', '', 'string', 'Transport protocol.'], ['app_proto', '', 'string', 'Application protocol.'], ['dataset', '', 'string', 'Dataset.'],
-  ['flow.bytes_toserver', 'flow', 'u64', 'Bytes from client to server.'], ['flow.bytes_toclient', 'flow', 'u64', 'Bytes from server to client.'], ['flow.state', 'flow', 'string', 'State at the end.'],
-  ['dns.queries.rrname', 'dns', 'string', 'Name asked for.'], ['dns.queries.rrtype', 'dns', 'string', 'Type asked for.'], ['dns.rcode', 'dns', 'string', 'Response code.'], ['dns.answers.rdata', 'dns', 'string', 'Answers.'],
-  ['http.hostname', 'http', 'string', 'Host header.'], ['http.url', 'http', 'string', 'Path and query.'], ['http.status', 'http', 'u16', 'Status.'], ['http.http_user_agent', 'http', 'string', 'User agent.'],
-  ['tls.sni', 'tls', 'string', 'Server name asked for.'], ['tls.version', 'tls', 'string', 'Version.'], ['tls.ja4', 'tls', 'string', 'JA4 of the client.'],
-  ['ftp.command', 'ftp', 'string', 'Command.'], ['ftp.completion_code', 'ftp', 'string', 'Answer code.'], ['ftp.reply', 'ftp', 'string', 'Answer.'], ['alert.signature', 'alert', 'string', 'Signature.'],
-  ['dhcp.hostname', 'dhcp', 'string', 'Name that the client gives itself.'], ['dhcp.client_mac', 'dhcp', 'string', 'MAC of the client.'], ['arp.src_mac', 'arp', 'string', 'MAC of the sender.'],
+  ['timestamp', '', 'time', 'When it happened.'],
+  ['event_type', '', 'string', 'Kind of the event.'],
+  ['flow_id', '', 'u64', 'The flow that it belongs to.'],
+  ['src_ip', '', 'ip', 'Address of the client.'],
+  ['src_port', '', 'u16', 'Port of the client.'],
+  ['dest_ip', '', 'ip', 'Address of the server.'],
+  ['dest_port', '', 'u16', 'Port of the server.'],
+  ['proto', '', 'string', 'Transport protocol.'],
+  ['app_proto', '', 'string', 'Application protocol.'],
+  ['dataset', '', 'string', 'Dataset.'],
+  ['flow.bytes_toserver', 'flow', 'u64', 'Bytes from client to server.'],
+  ['flow.bytes_toclient', 'flow', 'u64', 'Bytes from server to client.'],
+  ['flow.state', 'flow', 'string', 'State at the end.'],
+  ['dns.queries.rrname', 'dns', 'string', 'Name asked for.'],
+  ['dns.queries.rrtype', 'dns', 'string', 'Type asked for.'],
+  ['dns.rcode', 'dns', 'string', 'Response code.'],
+  ['dns.answers.rdata', 'dns', 'string', 'Answers.'],
+  ['http.hostname', 'http', 'string', 'Host header.'],
+  ['http.url', 'http', 'string', 'Path and query.'],
+  ['http.status', 'http', 'u16', 'Status.'],
+  ['http.http_user_agent', 'http', 'string', 'User agent.'],
+  ['tls.sni', 'tls', 'string', 'Server name asked for.'],
+  ['tls.version', 'tls', 'string', 'Version.'],
+  ['tls.ja4', 'tls', 'string', 'JA4 of the client.'],
+  ['ftp.command', 'ftp', 'string', 'Command.'],
+  ['ftp.completion_code', 'ftp', 'string', 'Answer code.'],
+  ['ftp.reply', 'ftp', 'string', 'Answer.'],
+  ['alert.signature', 'alert', 'string', 'Signature.'],
+  ['dhcp.hostname', 'dhcp', 'string', 'Name that the client gives itself.'],
+  ['dhcp.client_mac', 'dhcp', 'string', 'MAC of the client.'],
+  ['arp.src_mac', 'arp', 'string', 'MAC of the sender.'],
 ].map(([name, kind, type, doc]) => ({ name, kind, type, class: 'public', doc }))
 const FIELD_NAMES = new Set(FIELDS.map((field) => field.name))
 
@@ -36,19 +65,126 @@ export function makeServer(options = {}) {
   const world = makeWorld(options)
   const { assets, cases, events } = world
   const users = new Map([
-    ['admin', { name: 'admin', role: 'administrator', password: 'vigie', must_change_password: false, lang: null, theme: null, disabled: false, created: iso(world.now - 30 * DAY), last_login: iso(world.now - 3600e3), tokens: 1 }],
-    ['claire', { name: 'claire', role: 'analyst', password: 'vigie', must_change_password: false, lang: 'fr', theme: null, disabled: false, created: iso(world.now - 28 * DAY), last_login: iso(world.now - DAY), tokens: 0 }],
-    ['karim', { name: 'karim', role: 'analyst', password: 'vigie', must_change_password: false, lang: null, theme: null, disabled: false, created: iso(world.now - 28 * DAY), last_login: null, tokens: 0 }],
-    ['lecteur', { name: 'lecteur', role: 'viewer', password: 'vigie', must_change_password: false, lang: null, theme: null, disabled: false, created: iso(world.now - 20 * DAY), last_login: null, tokens: 0 }],
-    ['neuf', { name: 'neuf', role: 'administrator', password: 'vigie', must_change_password: true, lang: null, theme: null, disabled: false, created: iso(world.now), last_login: null, tokens: 0 }],
+    [
+      'admin',
+      {
+        name: 'admin',
+        role: 'administrator',
+        password: 'vigie',
+        must_change_password: false,
+        lang: null,
+        theme: null,
+        disabled: false,
+        created: iso(world.now - 30 * DAY),
+        last_login: iso(world.now - 3600e3),
+        tokens: 1,
+      },
+    ],
+    [
+      'claire',
+      {
+        name: 'claire',
+        role: 'analyst',
+        password: 'vigie',
+        must_change_password: false,
+        lang: 'fr',
+        theme: null,
+        disabled: false,
+        created: iso(world.now - 28 * DAY),
+        last_login: iso(world.now - DAY),
+        tokens: 0,
+      },
+    ],
+    [
+      'karim',
+      {
+        name: 'karim',
+        role: 'analyst',
+        password: 'vigie',
+        must_change_password: false,
+        lang: null,
+        theme: null,
+        disabled: false,
+        created: iso(world.now - 28 * DAY),
+        last_login: null,
+        tokens: 0,
+      },
+    ],
+    [
+      'lecteur',
+      {
+        name: 'lecteur',
+        role: 'viewer',
+        password: 'vigie',
+        must_change_password: false,
+        lang: null,
+        theme: null,
+        disabled: false,
+        created: iso(world.now - 20 * DAY),
+        last_login: null,
+        tokens: 0,
+      },
+    ],
+    [
+      'neuf',
+      {
+        name: 'neuf',
+        role: 'administrator',
+        password: 'vigie',
+        must_change_password: true,
+        lang: null,
+        theme: null,
+        disabled: false,
+        created: iso(world.now),
+        last_login: null,
+        tokens: 0,
+      },
+    ],
   ])
   const sessions = new Map()
   const views = [{ id: 'v1', name: 'Telnet', page: 'explore', query: 'last=30d&q=app_proto:telnet', shared: true, owner: 'claire' }]
-  const exclusions = [{ id: 'x1', scope: { ip: '10.20.1.40', detector: 'scan' }, reason: 'Sonde de supervision Centreon', owner: 'claire', created: iso(world.now - 9 * DAY), expires: iso(world.now + 81 * DAY), hits: 1321 }]
-  const tokens = [{ id: 't1', name: 'siem', user: 'admin', created: iso(world.now - 9 * DAY), expires: iso(world.now + 81 * DAY), last_used: iso(world.now - 60e3) }]
-  const audit = [{ ts: iso(world.now - 3600e3), who: 'admin', action: 'login', object: 'session', detail: null }, { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.create', object: 'x1', detail: 'Sonde de supervision Centreon' }]
+  const exclusions = [
+    {
+      id: 'x1',
+      scope: { ip: '10.20.1.40', detector: 'scan' },
+      reason: 'Sonde de supervision Centreon',
+      owner: 'claire',
+      created: iso(world.now - 9 * DAY),
+      expires: iso(world.now + 81 * DAY),
+      hits: 1321,
+    },
+  ]
+  const tokens = [
+    {
+      id: 't1',
+      name: 'siem',
+      user: 'admin',
+      created: iso(world.now - 9 * DAY),
+      expires: iso(world.now + 81 * DAY),
+      last_used: iso(world.now - 60e3),
+    },
+  ]
+  const audit = [
+    { ts: iso(world.now - 3600e3), who: 'admin', action: 'login', object: 'session', detail: null },
+    { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.create', object: 'x1', detail: 'Sonde de supervision Centreon' },
+  ]
   const imports = []
-  const settings = { version: 3, home_net: { value: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'], pinned: false }, groups: [{ name: 'Serveurs', networks: ['10.20.1.0/24'] }, { name: 'Postes', networks: ['10.20.3.0/24', '10.20.5.0/24'] }], retention: [{ kind: 'flow', days: 30, bytes_now: 31e9 }, { kind: 'dns', days: 30, bytes_now: 9.1e9 }, { kind: 'tls', days: 30, bytes_now: 5.4e9 }, { kind: 'alert', days: 365, bytes_now: 2.2e7 }], quota: 100e9, known_after_hours: 24 }
+  const settings = {
+    version: 3,
+    home_net: { value: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'], pinned: false },
+    groups: [
+      { name: 'Serveurs', networks: ['10.20.1.0/24'] },
+      { name: 'Postes', networks: ['10.20.3.0/24', '10.20.5.0/24'] },
+    ],
+    retention: [
+      { kind: 'flow', days: 30, bytes_now: 31e9 },
+      { kind: 'dns', days: 30, bytes_now: 9.1e9 },
+      { kind: 'tls', days: 30, bytes_now: 5.4e9 },
+      { kind: 'alert', days: 365, bytes_now: 2.2e7 },
+    ],
+    quota: 100e9,
+    known_after_hours: 24,
+  }
   const live = { cases: 0, events: 0, imports: 0 }
   const streams = new Set()
   const tell = () => {
@@ -58,21 +194,73 @@ export function makeServer(options = {}) {
   const inside = (ip) => ip.startsWith('10.')
   const say = (text, lang) => (typeof text === 'string' ? text : (text[lang] ?? text.fr))
   const row = (one, lang) => ({
-    id: one.id, dataset: one.dataset, title: say(one.title, lang), summary: say(one.summary, lang), severity: one.severity, score: one.score,
-    reasons: one.reasons.map(([key, points, text]) => ({ key, points, text: say(text, lang) })), state: one.state, verdict: one.verdict, owner: one.owner,
-    detectors: one.detectors, techniques: one.techniques, entities: one.entities, first_seen: one.first_seen, last_seen: one.last_seen, alert_count: one.alert_count, version: one.version,
+    id: one.id,
+    dataset: one.dataset,
+    title: say(one.title, lang),
+    summary: say(one.summary, lang),
+    severity: one.severity,
+    score: one.score,
+    reasons: one.reasons.map(([key, points, text]) => ({ key, points, text: say(text, lang) })),
+    state: one.state,
+    verdict: one.verdict,
+    owner: one.owner,
+    detectors: one.detectors,
+    techniques: one.techniques,
+    entities: one.entities,
+    first_seen: one.first_seen,
+    last_seen: one.last_seen,
+    alert_count: one.alert_count,
+    version: one.version,
   })
   const detail = (one, lang) => ({
-    ...row(one, lang), story: say(one.story, lang), innocent: say(one.innocent, lang), checks: one.checks.map((text) => say(text, lang)), actions: one.actions.map((text) => say(text, lang)),
-    alerts: one.detectors.map((detector, i) => ({ id: `${one.id}-${i}`, detector, count: one.alert_count, first_seen: one.first_seen, last_seen: one.last_seen, summary: say(one.summary, lang), evidence: i ? one.evidence.slice(0, 3) : one.evidence })),
-    timeline: timeline(one, lang), trail: one.trail,
+    ...row(one, lang),
+    story: say(one.story, lang),
+    innocent: say(one.innocent, lang),
+    checks: one.checks.map((text) => say(text, lang)),
+    actions: one.actions.map((text) => say(text, lang)),
+    alerts: one.detectors.map((detector, i) => ({
+      id: `${one.id}-${i}`,
+      detector,
+      count: one.alert_count,
+      first_seen: one.first_seen,
+      last_seen: one.last_seen,
+      summary: say(one.summary, lang),
+      evidence: i ? one.evidence.slice(0, 3) : one.evidence,
+    })),
+    timeline: timeline(one, lang),
+    trail: one.trail,
   })
   function timeline(one, lang) {
     const [a, b] = one.entities
     if (!b) return []
     const start = Date.parse(one.first_seen)
-    const words = { fr: ['ouvre une connexion', 'essaie 400 mots de passe sur « admin »', 'essaie 600 mots de passe sur « sauvegarde »', 'demande le nom du serveur', 'est accepté pour « sauvegarde »', 'prend 34 fichiers'], en: ['opens a connection', 'tries 400 passwords on “admin”', 'tries 600 passwords on “sauvegarde”', 'asks for the server’s name', 'is accepted for “sauvegarde”', 'takes 34 files'] }[lang]
-    return words.slice(0, one.id === 'c0001' ? 6 : 2).map((what, i) => ({ ts: iso(start + i * 420_000), from: { ip: a.ip ?? '10.20.3.66', name: a.name }, to: i === 3 ? { ip: '10.20.1.5', name: 'dc01' } : { ip: b.ip, name: b.name }, what, flow_id: one.evidence[i] ?? null }))
+    const words = {
+      fr: [
+        'ouvre une connexion',
+        'essaie 400 mots de passe sur « admin »',
+        'essaie 600 mots de passe sur « sauvegarde »',
+        'demande le nom du serveur',
+        'est accepté pour « sauvegarde »',
+        'prend 34 fichiers',
+      ],
+      en: [
+        'opens a connection',
+        'tries 400 passwords on “admin”',
+        'tries 600 passwords on “sauvegarde”',
+        'asks for the server’s name',
+        'is accepted for “sauvegarde”',
+        'takes 34 files',
+      ],
+    }[lang]
+    return words
+      .slice(0, one.id === 'c0001' ? 6 : 2)
+      .map((what, i) => ({
+        ts: iso(start + i * 420_000),
+        from: { ip: a.ip ?? '10.20.3.66', name: a.name },
+        to: i === 3 ? { ip: '10.20.1.5', name: 'dc01' } : { ip: b.ip, name: b.name },
+        what,
+        flow_id: one.evidence[i] ?? null,
+      }))
   }
   const selectEvents = (params) => {
     const test = compile(params.get('q') ?? '', FIELD_NAMES)
@@ -82,10 +270,12 @@ export function makeServer(options = {}) {
     const dataset = params.get('dataset')
     const a = from ? Date.parse(from) : -Infinity
     const b = to ? Date.parse(to) : Infinity
-    return events.filter((event) => {
-      const ts = (event.ms ??= Date.parse(event.timestamp))
-      return ts >= a && ts < b && (!kinds || kinds.includes(event.event_type)) && (!dataset || event.dataset === dataset) && test(event)
-    }).map(({ ms: _, ...event }) => event)
+    return events
+      .filter((event) => {
+        const ts = (event.ms ??= Date.parse(event.timestamp))
+        return ts >= a && ts < b && (!kinds || kinds.includes(event.event_type)) && (!dataset || event.dataset === dataset) && test(event)
+      })
+      .map(({ ms: _, ...event }) => event)
   }
   const page = (list, params) => {
     const at = Number(params.get('cursor') ?? 0)
@@ -111,7 +301,11 @@ export function makeServer(options = {}) {
     for (const event of list) {
       const name = key(event)
       if (name === null) continue
-      if (!found.has(name)) found.set(name, amounts.map(() => new Array(buckets.length).fill(0)))
+      if (!found.has(name))
+        found.set(
+          name,
+          amounts.map(() => new Array(buckets.length).fill(0)),
+        )
       const i = Math.floor((Date.parse(event.timestamp) / 1000 - first) / size)
       if (i >= 0 && i < buckets.length) amounts.forEach((amount, a) => (found.get(name)[a][i] += amount(event)))
     }
@@ -128,10 +322,20 @@ export function makeServer(options = {}) {
     const key = sort.replace(/^-/, '')
     const from = params.get('from')
     const to = params.get('to')
-    const list = cases.filter((one) => (!states || states.includes(one.state)) && (!severity || severity === one.severity) && (!owner || (owner === 'none' ? one.owner === null : one.owner === owner)) && (!params.get('dataset') || one.dataset === params.get('dataset')) && (!from || one.last_seen >= from) && (!to || one.first_seen < to) && (!q || JSON.stringify(row(one, lang)).toLowerCase().includes(q)))
+    const list = cases.filter(
+      (one) =>
+        (!states || states.includes(one.state)) &&
+        (!severity || severity === one.severity) &&
+        (!owner || (owner === 'none' ? one.owner === null : one.owner === owner)) &&
+        (!params.get('dataset') || one.dataset === params.get('dataset')) &&
+        (!from || one.last_seen >= from) &&
+        (!to || one.first_seen < to) &&
+        (!q || JSON.stringify(row(one, lang)).toLowerCase().includes(q)),
+    )
     return list.sort((a, b) => (a[key] < b[key] ? 1 : a[key] > b[key] ? -1 : a.id < b.id ? -1 : 1) * (sort.startsWith('-') ? 1 : -1))
   }
-  const findCase = (id) => cases.find((one) => one.id === id) ?? fail(404, 'absent', `There is no case ${id}. It may have been deleted with its dataset.`)
+  const findCase = (id) =>
+    cases.find((one) => one.id === id) ?? fail(404, 'absent', `There is no case ${id}. It may have been deleted with its dataset.`)
   const findAsset = (id) => assets.find((one) => one.id === id) ?? fail(404, 'absent', `There is no asset ${id}.`)
   const fail = (status, code, message, more) => {
     throw new Refusal(status, code, message, more)
@@ -148,7 +352,18 @@ export function makeServer(options = {}) {
   }
 
   const routes = [
-    ['GET', '/status', () => ({ version: '0.1.0', started: iso(world.now - 9 * DAY), now: iso(Date.now()), store: { events: events.length, bytes: 48.5e9, quota: 100e9, flows: 412e6, bytes_per_flow: 58 }, datasets: world.datasets(), problems: [] })],
+    [
+      'GET',
+      '/status',
+      () => ({
+        version: '0.1.0',
+        started: iso(world.now - 9 * DAY),
+        now: iso(Date.now()),
+        store: { events: events.length, bytes: 48.5e9, quota: 100e9, flows: 412e6, bytes_per_flow: 58 },
+        datasets: world.datasets(),
+        problems: [],
+      }),
+    ],
     ['GET', '/datasets', () => world.datasets()],
     ['DELETE', '/datasets/:name', () => undefined],
     ['GET', '/imports', () => imports],
@@ -157,197 +372,639 @@ export function makeServer(options = {}) {
     ['GET', '/colleagues', () => [...users.values()].filter((one) => !one.disabled && one.role !== 'viewer').map(({ name }) => ({ name }))],
     ['GET', '/views', () => views],
     ['POST', '/views', (_, __, body, user) => (views.push({ id: `v${views.length + 1}`, ...body, owner: user.name }), views.at(-1))],
-    ['DELETE', '/views/:id', ({ id }) => void views.splice(views.findIndex((one) => one.id === id), 1)],
-    ['GET', '/cases', (_, params) => { const found = page(caseFilter(params), params); return { ...found, items: found.items.map((one) => row(one, params.get('lang'))) } }],
+    [
+      'DELETE',
+      '/views/:id',
+      ({ id }) =>
+        void views.splice(
+          views.findIndex((one) => one.id === id),
+          1,
+        ),
+    ],
+    [
+      'GET',
+      '/cases',
+      (_, params) => {
+        const found = page(caseFilter(params), params)
+        return { ...found, items: found.items.map((one) => row(one, params.get('lang'))) }
+      },
+    ],
     ['GET', '/cases/:id', ({ id }, params) => detail(findCase(id), params.get('lang'))],
-    ['PATCH', '/cases/:id', ({ id }, params, body, user) => {
-      const one = findCase(id)
-      if (body.version !== one.version) fail(409, 'conflict', 'This case was changed by somebody else meanwhile.', { current: row(one, params.get('lang')) })
-      change(one, body, user.name)
-      return row(one, params.get('lang'))
-    }],
-    ['POST', '/cases/bulk', (_, __, body, user) => {
-      for (const id of body.ids) change(findCase(id), body, user.name)
-      return { changed: body.ids.length, conflicts: [] }
-    }],
-    ['POST', '/cases/:id/comments', ({ id }, _, body, user) => {
-      const entry = { ts: iso(Date.now()), who: user.name, action: 'comment', text: body.text, from: null, to: null }
-      findCase(id).trail.push(entry)
-      return entry
-    }],
-    ['GET', '/cases/:id/export', ({ id }, params) => ({ file: `${id}.html`, type: 'text/html', text: `<!doctype html><title>${id}</title><p>${say(findCase(id).summary, params.get('lang'))}` })],
-    ['GET', '/cases/:id/flows', ({ id }) => ({ file: `${id}-flows.csv`, type: 'text/csv', text: `flow_id\n${findCase(id).evidence.join('\n')}\n` })],
-    ['GET', '/assets', (_, params) => {
-      const q = params.get('q')?.toLowerCase()
-      const wanted = (one, but) => (but === 'class' || !params.get('class') || params.get('class').split(',').includes(one.class)) && (but === 'vendor' || !params.get('vendor') || one.vendor === params.get('vendor')) && (but === 'os' || !params.get('os') || one.os === params.get('os')) && (but === 'role' || !params.get('role') || one.roles.includes(params.get('role'))) && (!params.get('new') || one.new) && (!params.get('dataset') || one.dataset === params.get('dataset')) && (!q || JSON.stringify([one.names, one.ips, one.mac, one.vendor, one.os]).toLowerCase().includes(q))
-      const sort = params.get('sort') ?? '-last_seen'
-      const key = sort.replace(/^-/, '')
-      const value = (one) => (key === 'ip' ? one.ips[0].split('.').map((part) => part.padStart(3, '0')).join('.') : (one[key] ?? ''))
-      const list = assets.filter((one) => wanted(one)).sort((a, b) => (value(a) < value(b) ? 1 : value(a) > value(b) ? -1 : 0) * (sort.startsWith('-') ? 1 : -1))
-      const facet = (name, read) => {
-        const counts = new Map()
-        for (const one of assets.filter((each) => wanted(each, name))) for (const each of read(one)) if (each) counts.set(each, (counts.get(each) ?? 0) + 1)
-        return [...counts].map(([each, count]) => ({ value: each, count })).sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1)).slice(0, 12)
-      }
-      return { ...page(list, params), facets: { class: facet('class', (one) => [one.class]), vendor: facet('vendor', (one) => [one.vendor]), os: facet('os', (one) => [one.os]), role: facet('role', (one) => one.roles) } }
-    }],
+    [
+      'PATCH',
+      '/cases/:id',
+      ({ id }, params, body, user) => {
+        const one = findCase(id)
+        if (body.version !== one.version)
+          fail(409, 'conflict', 'This case was changed by somebody else meanwhile.', { current: row(one, params.get('lang')) })
+        change(one, body, user.name)
+        return row(one, params.get('lang'))
+      },
+    ],
+    [
+      'POST',
+      '/cases/bulk',
+      (_, __, body, user) => {
+        for (const id of body.ids) change(findCase(id), body, user.name)
+        return { changed: body.ids.length, conflicts: [] }
+      },
+    ],
+    [
+      'POST',
+      '/cases/:id/comments',
+      ({ id }, _, body, user) => {
+        const entry = { ts: iso(Date.now()), who: user.name, action: 'comment', text: body.text, from: null, to: null }
+        findCase(id).trail.push(entry)
+        return entry
+      },
+    ],
+    [
+      'GET',
+      '/cases/:id/export',
+      ({ id }, params) => ({
+        file: `${id}.html`,
+        type: 'text/html',
+        text: `<!doctype html><title>${id}</title><p>${say(findCase(id).summary, params.get('lang'))}`,
+      }),
+    ],
+    [
+      'GET',
+      '/cases/:id/flows',
+      ({ id }) => ({ file: `${id}-flows.csv`, type: 'text/csv', text: `flow_id\n${findCase(id).evidence.join('\n')}\n` }),
+    ],
+    [
+      'GET',
+      '/assets',
+      (_, params) => {
+        const q = params.get('q')?.toLowerCase()
+        const wanted = (one, but) =>
+          (but === 'class' || !params.get('class') || params.get('class').split(',').includes(one.class)) &&
+          (but === 'vendor' || !params.get('vendor') || one.vendor === params.get('vendor')) &&
+          (but === 'os' || !params.get('os') || one.os === params.get('os')) &&
+          (but === 'role' || !params.get('role') || one.roles.includes(params.get('role'))) &&
+          (!params.get('new') || one.new) &&
+          (!params.get('dataset') || one.dataset === params.get('dataset')) &&
+          (!q || JSON.stringify([one.names, one.ips, one.mac, one.vendor, one.os]).toLowerCase().includes(q))
+        const sort = params.get('sort') ?? '-last_seen'
+        const key = sort.replace(/^-/, '')
+        const value = (one) =>
+          key === 'ip'
+            ? one.ips[0]
+                .split('.')
+                .map((part) => part.padStart(3, '0'))
+                .join('.')
+            : (one[key] ?? '')
+        const list = assets
+          .filter((one) => wanted(one))
+          .sort((a, b) => (value(a) < value(b) ? 1 : value(a) > value(b) ? -1 : 0) * (sort.startsWith('-') ? 1 : -1))
+        const facet = (name, read) => {
+          const counts = new Map()
+          for (const one of assets.filter((each) => wanted(each, name)))
+            for (const each of read(one)) if (each) counts.set(each, (counts.get(each) ?? 0) + 1)
+          return [...counts]
+            .map(([each, count]) => ({ value: each, count }))
+            .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
+            .slice(0, 12)
+        }
+        return {
+          ...page(list, params),
+          facets: {
+            class: facet('class', (one) => [one.class]),
+            vendor: facet('vendor', (one) => [one.vendor]),
+            os: facet('os', (one) => [one.os]),
+            role: facet('role', (one) => one.roles),
+          },
+        }
+      },
+    ],
     ['GET', '/assets/declared', () => ({ file: 'declared.csv', type: 'text/csv', text: 'mac,ip,name,class,owner,place,criticality\n' })],
     ['POST', '/assets/declared', () => ({ read: 12, matched: 10, unknown: ['00:11:22:33:44:55', '10.20.99.9'], errors: [] })],
-    ['GET', '/assets/:id', ({ id }, params) => {
-      const one = findAsset(id)
-      const lang = params.get('lang')
-      const seen = { first_seen: one.first_seen, last_seen: one.last_seen }
-      const facts = [
-        ['class', one.class, 'dhcp', 80, L2(lang, 'options DHCP d’un poste', 'DHCP options of a workstation')], one.os && ['os', one.os, 'http', 65, L2(lang, 'agent utilisateur des mises à jour', 'user agent of updates')],
-        one.vendor && ['vendor', one.vendor, 'arp', 99, L2(lang, 'préfixe de l’adresse MAC', 'prefix of the MAC address')], one.name && ['name', one.name, 'dhcp', 90, L2(lang, 'nom annoncé en DHCP', 'name announced by DHCP')], one.names[1] && ['name', one.names[1], 'dns', 70, L2(lang, 'réponse DNS inverse', 'reverse DNS answer')],
-      ].filter(Boolean).map(([key, value, source, confidence, reason]) => ({ key, value, source, confidence, reason, ...seen }))
-      const PORTS = { ftp_server: [21, 'ftp', 'vsftpd 3.0.3'], file_server: [445, 'smb', 'Samba 4.17'], dns_server: [53, 'dns', null], kerberos_server: [88, 'krb5', null], domain_controller: [389, 'ldap', null], mail_server: [25, 'smtp', 'Postfix'], telnet_server: [23, 'telnet', null], print_server: [9100, 'jetdirect', null], stream_server: [554, 'rtsp', null], dhcp_server: [67, 'dhcp', null], router: [80, 'http', null] }
-      return {
-        ...one, facts, addresses: one.ips.map((ip) => ({ ip, ...seen })),
-        services_list: one.roles.filter((role) => PORTS[role]).map((role, i) => ({ proto: [53, 67].includes(PORTS[role][0]) ? 'UDP' : 'TCP', port: PORTS[role][0], app_proto: PORTS[role][1], software: PORTS[role][2], flows: 40 + i * 731, clients: 3 + i * 11, ...seen, new: i === 1 && one.new })),
-        uses: [['UDP', 53, 'dns', 4200], ['TCP', 443, 'tls', 3120], ['TCP', 445, 'smb', 204], ['UDP', 123, 'ntp', 96]].map(([proto, port, app_proto, flows]) => ({ proto, port, app_proto, flows, ...seen })),
-        differences: one.declared && one.declared.class === 'printer' ? [{ field: 'name', declared: one.declared.name, observed: one.name }] : [],
-        cases: cases.filter((each) => each.entities.some((e) => e.asset_id === id)).map((each) => row(each, lang)),
-        changes: [{ ts: one.first_seen, what: 'device', text: L2(lang, 'Première apparition sur le réseau', 'First seen on the network') }, ...(one.new ? [{ ts: iso(Date.parse(one.first_seen) + 3600e3), what: 'protocol', text: L2(lang, 'Premier usage de SSH', 'First use of SSH') }] : [])],
-      }
-    }],
-    ['GET', '/assets/:id/peers', ({ id }, params) => {
-      const one = findAsset(id)
-      const list = selectEvents(params).filter((event) => event.event_type === 'flow' && (one.ips.includes(event.src_ip) || one.ips.includes(event.dest_ip)))
-      const edges = new Map()
-      for (const event of list) {
-        const out = one.ips.includes(event.src_ip)
-        const other = out ? event.dest_ip : event.src_ip
-        const key = `${out} ${other}`
-        const edge = edges.get(key) ?? { from: out ? id : other, to: out ? other : id, app_proto: event.app_proto, flows: 0, bytes: 0 }
-        edge.flows++
-        edge.bytes += bytesOf(event)
-        edges.set(key, edge)
-      }
-      const kept = [...edges.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 24)
-      const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== id)
-      return { nodes: [{ id, label: one.name ?? one.ips[0], ip: one.ips[0], asset_id: id, class: one.class, inside: true }, ...others.map((ip) => { const owner = assets.find((a) => a.ips.includes(ip)); return { id: ip, label: owner?.name ?? ip, ip, asset_id: owner?.id ?? null, class: owner?.class ?? null, inside: inside(ip) } })], edges: kept, folded: Math.max(0, edges.size - kept.length) }
-    }],
-    ['GET', '/assets/:id/activity', ({ id }, params) => {
-      const one = findAsset(id)
-      const { from, to } = range(params)
-      const list = selectEvents(params).filter((event) => event.event_type === 'flow' && (one.ips.includes(event.src_ip) || one.ips.includes(event.dest_ip)))
-      const { step_seconds, buckets, found } = series(list, (event) => event.app_proto ?? 'unknown', [() => 1, bytesOf], from, to, 96)
-      return { step_seconds, buckets, series: found.map(([app_proto, [flows, bytes]]) => ({ app_proto, flows, bytes })) }
-    }],
-    ['GET', '/events', (_, params) => {
-      const list = selectEvents(params)
-      if (params.get('order') === 'asc') list.reverse()
-      return { ...page(list, params), total: null }
-    }],
-    ['GET', '/events/histogram', (_, params) => {
-      const { from, to } = range(params)
-      const list = selectEvents(params)
-      const { step_seconds, buckets, found } = series(list, (event) => event.event_type, [() => 1], from, to, Number(params.get('buckets') ?? 120))
-      return { from: iso(from), to: iso(to), step_seconds, buckets, series: found.map(([kind, [counts]]) => ({ kind, counts })), total: list.length }
-    }],
-    ['GET', '/events/facets', (_, params) => {
-      const field = params.get('field')
-      const counts = new Map()
-      for (const event of selectEvents(params)) for (const value of valuesAt(event, field)) counts.set(value, (counts.get(value) ?? 0) + 1)
-      const sorted = [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
-      const values = sorted.slice(0, Number(params.get('limit') ?? 10))
-      return { field, values, distinct: sorted.length, other: sorted.slice(values.length).reduce((sum, one) => sum + one.count, 0) }
-    }],
+    [
+      'GET',
+      '/assets/:id',
+      ({ id }, params) => {
+        const one = findAsset(id)
+        const lang = params.get('lang')
+        const seen = { first_seen: one.first_seen, last_seen: one.last_seen }
+        const facts = [
+          ['class', one.class, 'dhcp', 80, L2(lang, 'options DHCP d’un poste', 'DHCP options of a workstation')],
+          one.os && ['os', one.os, 'http', 65, L2(lang, 'agent utilisateur des mises à jour', 'user agent of updates')],
+          one.vendor && ['vendor', one.vendor, 'arp', 99, L2(lang, 'préfixe de l’adresse MAC', 'prefix of the MAC address')],
+          one.name && ['name', one.name, 'dhcp', 90, L2(lang, 'nom annoncé en DHCP', 'name announced by DHCP')],
+          one.names[1] && ['name', one.names[1], 'dns', 70, L2(lang, 'réponse DNS inverse', 'reverse DNS answer')],
+        ]
+          .filter(Boolean)
+          .map(([key, value, source, confidence, reason]) => ({ key, value, source, confidence, reason, ...seen }))
+        const PORTS = {
+          ftp_server: [21, 'ftp', 'vsftpd 3.0.3'],
+          file_server: [445, 'smb', 'Samba 4.17'],
+          dns_server: [53, 'dns', null],
+          kerberos_server: [88, 'krb5', null],
+          domain_controller: [389, 'ldap', null],
+          mail_server: [25, 'smtp', 'Postfix'],
+          telnet_server: [23, 'telnet', null],
+          print_server: [9100, 'jetdirect', null],
+          stream_server: [554, 'rtsp', null],
+          dhcp_server: [67, 'dhcp', null],
+          router: [80, 'http', null],
+        }
+        return {
+          ...one,
+          facts,
+          addresses: one.ips.map((ip) => ({ ip, ...seen })),
+          services_list: one.roles
+            .filter((role) => PORTS[role])
+            .map((role, i) => ({
+              proto: [53, 67].includes(PORTS[role][0]) ? 'UDP' : 'TCP',
+              port: PORTS[role][0],
+              app_proto: PORTS[role][1],
+              software: PORTS[role][2],
+              flows: 40 + i * 731,
+              clients: 3 + i * 11,
+              ...seen,
+              new: i === 1 && one.new,
+            })),
+          uses: [
+            ['UDP', 53, 'dns', 4200],
+            ['TCP', 443, 'tls', 3120],
+            ['TCP', 445, 'smb', 204],
+            ['UDP', 123, 'ntp', 96],
+          ].map(([proto, port, app_proto, flows]) => ({ proto, port, app_proto, flows, ...seen })),
+          differences:
+            one.declared && one.declared.class === 'printer' ? [{ field: 'name', declared: one.declared.name, observed: one.name }] : [],
+          cases: cases.filter((each) => each.entities.some((e) => e.asset_id === id)).map((each) => row(each, lang)),
+          changes: [
+            { ts: one.first_seen, what: 'device', text: L2(lang, 'Première apparition sur le réseau', 'First seen on the network') },
+            ...(one.new
+              ? [
+                  {
+                    ts: iso(Date.parse(one.first_seen) + 3600e3),
+                    what: 'protocol',
+                    text: L2(lang, 'Premier usage de SSH', 'First use of SSH'),
+                  },
+                ]
+              : []),
+          ],
+        }
+      },
+    ],
+    [
+      'GET',
+      '/assets/:id/peers',
+      ({ id }, params) => {
+        const one = findAsset(id)
+        const list = selectEvents(params).filter(
+          (event) => event.event_type === 'flow' && (one.ips.includes(event.src_ip) || one.ips.includes(event.dest_ip)),
+        )
+        const edges = new Map()
+        for (const event of list) {
+          const out = one.ips.includes(event.src_ip)
+          const other = out ? event.dest_ip : event.src_ip
+          const key = `${out} ${other}`
+          const edge = edges.get(key) ?? { from: out ? id : other, to: out ? other : id, app_proto: event.app_proto, flows: 0, bytes: 0 }
+          edge.flows++
+          edge.bytes += bytesOf(event)
+          edges.set(key, edge)
+        }
+        const kept = [...edges.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 24)
+        const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== id)
+        return {
+          nodes: [
+            { id, label: one.name ?? one.ips[0], ip: one.ips[0], asset_id: id, class: one.class, inside: true },
+            ...others.map((ip) => {
+              const owner = assets.find((a) => a.ips.includes(ip))
+              return { id: ip, label: owner?.name ?? ip, ip, asset_id: owner?.id ?? null, class: owner?.class ?? null, inside: inside(ip) }
+            }),
+          ],
+          edges: kept,
+          folded: Math.max(0, edges.size - kept.length),
+        }
+      },
+    ],
+    [
+      'GET',
+      '/assets/:id/activity',
+      ({ id }, params) => {
+        const one = findAsset(id)
+        const { from, to } = range(params)
+        const list = selectEvents(params).filter(
+          (event) => event.event_type === 'flow' && (one.ips.includes(event.src_ip) || one.ips.includes(event.dest_ip)),
+        )
+        const { step_seconds, buckets, found } = series(list, (event) => event.app_proto ?? 'unknown', [() => 1, bytesOf], from, to, 96)
+        return { step_seconds, buckets, series: found.map(([app_proto, [flows, bytes]]) => ({ app_proto, flows, bytes })) }
+      },
+    ],
+    [
+      'GET',
+      '/events',
+      (_, params) => {
+        const list = selectEvents(params)
+        if (params.get('order') === 'asc') list.reverse()
+        return { ...page(list, params), total: null }
+      },
+    ],
+    [
+      'GET',
+      '/events/histogram',
+      (_, params) => {
+        const { from, to } = range(params)
+        const list = selectEvents(params)
+        const { step_seconds, buckets, found } = series(
+          list,
+          (event) => event.event_type,
+          [() => 1],
+          from,
+          to,
+          Number(params.get('buckets') ?? 120),
+        )
+        return {
+          from: iso(from),
+          to: iso(to),
+          step_seconds,
+          buckets,
+          series: found.map(([kind, [counts]]) => ({ kind, counts })),
+          total: list.length,
+        }
+      },
+    ],
+    [
+      'GET',
+      '/events/facets',
+      (_, params) => {
+        const field = params.get('field')
+        const counts = new Map()
+        for (const event of selectEvents(params))
+          for (const value of valuesAt(event, field)) counts.set(value, (counts.get(value) ?? 0) + 1)
+        const sorted = [...counts]
+          .map(([value, count]) => ({ value, count }))
+          .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
+        const values = sorted.slice(0, Number(params.get('limit') ?? 10))
+        return { field, values, distinct: sorted.length, other: sorted.slice(values.length).reduce((sum, one) => sum + one.count, 0) }
+      },
+    ],
     ['GET', '/events/fields', () => FIELDS],
-    ['GET', '/events/flow/:id', ({ id }) => { const items = events.filter((event) => event.flow_id === id).reverse(); return { items, next: null, total: items.length } }],
-    ['GET', '/events/export', (_, params) => ({ file: `events.${params.get('format')}`, type: 'text/plain', text: selectEvents(params).slice(0, 1000).map((event) => JSON.stringify(event)).join('\n') })],
-    ['GET', '/search', (_, params) => {
-      const q = params.get('q')
-      const owner = assets.find((one) => one.id === q || one.ips.includes(q) || one.mac === q.toLowerCase() || one.names.some((name) => name.toLowerCase() === q.toLowerCase()))
-      if (owner) return { kind: 'asset', target: { id: owner.id } }
-      if (cases.some((one) => one.id === q)) return { kind: 'case', target: { id: q } }
-      if (events.some((event) => event.flow_id === q)) return { kind: 'flow', target: { flow_id: q } }
-      return { kind: 'events', target: { q: /^[\d.]+$/.test(q) ? `ip:${q}` : JSON.stringify(q) } }
-    }],
-    ['GET', '/situation', (_, params) => {
-      const lang = params.get('lang')
-      const { from, to } = range(params)
-      const open = caseFilter(new URLSearchParams({ state: 'new,acknowledged,in_progress', ...(params.get('dataset') ? { dataset: params.get('dataset') } : {}) }))
-      const by = { low: 0, medium: 0, high: 0, critical: 0 }
-      for (const one of open) by[one.severity]++
-      const flows = selectEvents(params).filter((event) => event.event_type === 'flow')
-      const { step_seconds, buckets, found } = series(flows, (event) => (inside(event.src_ip) ? (inside(event.dest_ip) ? 'inside' : 'outbound') : 'inbound'), [bytesOf, () => 1], from, to, 96)
-      const protocols = new Map()
-      for (const event of flows) {
-        const one = protocols.get(event.app_proto) ?? { app_proto: event.app_proto, flows: 0, bytes: 0 }
-        one.flows++
-        one.bytes += bytesOf(event)
-        protocols.set(event.app_proto, one)
-      }
-      const fresh = assets.filter((one) => one.first_seen >= iso(from) && one.first_seen < iso(to) && (!params.get('dataset') || one.dataset === params.get('dataset')))
-      const brief = (one) => ({ asset_id: one.id, name: one.name, ip: one.ips[0], class: one.class, first_seen: one.first_seen })
-      const { camera, plc } = world.named
-      return {
-        sentence: L2(lang, `${by.critical} cas critique et ${by.high} cas élevés demandent votre attention ; le reste du réseau est calme.`, `${by.critical} critical case and ${by.high} high cases need your attention; the rest of the network is calm.`),
-        cases: { open: open.length, by_severity: by, top: open.slice(0, 5).map((one) => row(one, lang)) },
-        changes: {
-          devices: fresh.slice(0, 6).map(brief), services: fresh.length ? [{ ...brief(camera), proto: 'TCP', port: 23, app_proto: 'telnet' }] : [], peers: fresh.length ? [{ ...brief(plc), peer: '203.0.113.80' }] : [], protocols: fresh.length ? [{ ...brief(world.named.hostile), app_proto: 'tls' }] : [],
-          totals: { devices: fresh.length, services: fresh.length ? 1 : 0, peers: fresh.length ? 1 : 0, protocols: fresh.length ? 1 : 0 }, learning_until: null,
-        },
-        traffic: { step_seconds, buckets, series: found.map(([key, [bytes, counts]]) => ({ key, bytes, flows: counts })), protocols: [...protocols.values()].sort((a, b) => b.bytes - a.bytes) },
-        blind: [{ key: 'loss', text: L2(lang, 'Le commutateur a perdu 0,4 % des trames entre 2 h et 3 h.', 'The switch lost 0.4 % of frames between 02:00 and 03:00.'), share: 0.004 }, { key: 'encrypted', text: L2(lang, 'Le contenu de 71 % du trafic est chiffré : Vigie en voit les adresses, les noms et les volumes.', 'The content of 71 % of the traffic is encrypted: Vigie sees its addresses, names and volumes.'), share: 0.71 }, { key: 'unknown', text: L2(lang, '2 % des flux parlent un protocole que Vigie ne reconnaît pas.', '2 % of flows speak a protocol that Vigie does not recognise.'), share: 0.02 }],
-      }
-    }],
-    ['GET', '/map', (_, params) => {
-      const by = params.get('by') ?? 'subnet'
-      const owner = new Map(assets.flatMap((one) => one.ips.map((ip) => [ip, one])))
-      const groupOf = (ip) => (!inside(ip) ? 'internet' : by === 'class' ? (owner.get(ip)?.class ?? 'unknown') : `${ip.split('.').slice(0, 3).join('.')}.0/24`)
-      const cells = new Map()
-      const groups = new Map()
-      for (const event of selectEvents(params)) {
-        if (event.event_type !== 'flow' || (params.get('app_proto') && event.app_proto !== params.get('app_proto'))) continue
-        const [from, to] = [groupOf(event.src_ip), groupOf(event.dest_ip)]
-        for (const id of [from, to]) groups.set(id, { id, label: id, inside: id !== 'internet', assets: assets.filter((one) => groupOf(one.ips[0]) === id).length })
-        const key = `${from} ${to}`
-        const cell = cells.get(key) ?? { from, to, flows: 0, bytes: 0, protocols: new Map() }
-        cell.flows++
-        cell.bytes += bytesOf(event)
-        cell.protocols.set(event.app_proto, (cell.protocols.get(event.app_proto) ?? 0) + 1)
-        cells.set(key, cell)
-      }
-      return { groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)), cells: [...cells.values()].map(({ protocols, ...cell }) => ({ ...cell, q: by === 'subnet' ? ['from', 'to'].map((side) => { const field = side === 'from' ? 'src_ip' : 'dest_ip'; return cell[side] === 'internet' ? `-${field}:10.0.0.0/8` : `${field}:${cell[side]}` }).join(' ') + (params.get('app_proto') ? ` app_proto:${params.get('app_proto')}` : '') : null, top_protocols: [...protocols].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([name]) => name) })) }
-    }],
-    ['GET', '/sensors', (_, params) => {
-      const { from, to } = range(params)
-      const { size, buckets } = steps(from, to, 96)
-      const lang = params.get('lang')
-      return [
-        { name: 'coeur-mairie', dataset: 'mairie', first: iso(world.now - 30 * DAY), last: iso(world.now - 4000), frames: 18_204_551_002, bytes: 11.2e12, rate_bps: 412e6, loss: [{ place: 'mirror', key: 'gaps', count: 180_220, text: L2(lang, 'Des segments TCP manquent des deux côtés : le port miroir déborde. Réduisez ce qu’il copie, ou passez-le à 10 Gbit/s.', 'TCP segments are missing on both sides: the mirror port overflows. Copy less to it, or move it to 10 Gbit/s.') }, { place: 'card', key: 'rx_missed', count: 0, text: L2(lang, 'La carte n’a rien perdu.', 'The card lost nothing.') }, { place: 'kernel', key: 'tp_drops', count: 12, text: L2(lang, 'Le noyau a perdu 12 trames au démarrage.', 'The kernel lost 12 frames at start.') }, { place: 'vigie', key: 'queue', count: 0, text: L2(lang, 'Vigie n’a rien perdu.', 'Vigie lost nothing.') }], memory: { used: 1.31e9, budget: 4e9 }, parse_failures: [{ app_proto: 'smb', count: 210 }, { app_proto: 'tls', count: 41 }], unknown: [{ proto: 'TCP', port: 4840, flows: 4120, bytes: 81e6, first_bytes: '48454c46 20000000' }, { proto: 'UDP', port: 50001, flows: 310, bytes: 2e6, first_bytes: '3c736372 6970743e' }], coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map((_, i) => (i === Math.floor(buckets.length * 0.38) ? 0.62 : i > buckets.length * 0.7 && i < buckets.length * 0.73 ? null : i % 17 === 0 ? 0.985 : 1)) }, caps: [{ name: 'flow.table', count: 0 }, { name: 'detect.scan.pairs', count: 3 }] },
-        { name: 'ecole-jules-ferry.pcapng', dataset: 'capture-ecole', first: iso(world.now - 3 * DAY), last: iso(world.now - 2.6 * DAY), frames: 1_204_332, bytes: 802e6, rate_bps: 0, loss: [], memory: { used: 2.2e8, budget: 4e9 }, parse_failures: [], unknown: [], coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null) }, caps: [] },
-      ].filter((one) => !params.get('dataset') || one.dataset === params.get('dataset'))
-    }],
+    [
+      'GET',
+      '/events/flow/:id',
+      ({ id }) => {
+        const items = events.filter((event) => event.flow_id === id).reverse()
+        return { items, next: null, total: items.length }
+      },
+    ],
+    [
+      'GET',
+      '/events/export',
+      (_, params) => ({
+        file: `events.${params.get('format')}`,
+        type: 'text/plain',
+        text: selectEvents(params)
+          .slice(0, 1000)
+          .map((event) => JSON.stringify(event))
+          .join('\n'),
+      }),
+    ],
+    [
+      'GET',
+      '/search',
+      (_, params) => {
+        const q = params.get('q')
+        const owner = assets.find(
+          (one) =>
+            one.id === q ||
+            one.ips.includes(q) ||
+            one.mac === q.toLowerCase() ||
+            one.names.some((name) => name.toLowerCase() === q.toLowerCase()),
+        )
+        if (owner) return { kind: 'asset', target: { id: owner.id } }
+        if (cases.some((one) => one.id === q)) return { kind: 'case', target: { id: q } }
+        if (events.some((event) => event.flow_id === q)) return { kind: 'flow', target: { flow_id: q } }
+        return { kind: 'events', target: { q: /^[\d.]+$/.test(q) ? `ip:${q}` : JSON.stringify(q) } }
+      },
+    ],
+    [
+      'GET',
+      '/situation',
+      (_, params) => {
+        const lang = params.get('lang')
+        const { from, to } = range(params)
+        const open = caseFilter(
+          new URLSearchParams({
+            state: 'new,acknowledged,in_progress',
+            ...(params.get('dataset') ? { dataset: params.get('dataset') } : {}),
+          }),
+        )
+        const by = { low: 0, medium: 0, high: 0, critical: 0 }
+        for (const one of open) by[one.severity]++
+        const flows = selectEvents(params).filter((event) => event.event_type === 'flow')
+        const { step_seconds, buckets, found } = series(
+          flows,
+          (event) => (inside(event.src_ip) ? (inside(event.dest_ip) ? 'inside' : 'outbound') : 'inbound'),
+          [bytesOf, () => 1],
+          from,
+          to,
+          96,
+        )
+        const protocols = new Map()
+        for (const event of flows) {
+          const one = protocols.get(event.app_proto) ?? { app_proto: event.app_proto, flows: 0, bytes: 0 }
+          one.flows++
+          one.bytes += bytesOf(event)
+          protocols.set(event.app_proto, one)
+        }
+        const fresh = assets.filter(
+          (one) =>
+            one.first_seen >= iso(from) && one.first_seen < iso(to) && (!params.get('dataset') || one.dataset === params.get('dataset')),
+        )
+        const brief = (one) => ({ asset_id: one.id, name: one.name, ip: one.ips[0], class: one.class, first_seen: one.first_seen })
+        const { camera, plc } = world.named
+        return {
+          sentence: L2(
+            lang,
+            `${by.critical} cas critique et ${by.high} cas élevés demandent votre attention ; le reste du réseau est calme.`,
+            `${by.critical} critical case and ${by.high} high cases need your attention; the rest of the network is calm.`,
+          ),
+          cases: { open: open.length, by_severity: by, top: open.slice(0, 5).map((one) => row(one, lang)) },
+          changes: {
+            devices: fresh.slice(0, 6).map(brief),
+            services: fresh.length ? [{ ...brief(camera), proto: 'TCP', port: 23, app_proto: 'telnet' }] : [],
+            peers: fresh.length ? [{ ...brief(plc), peer: '203.0.113.80' }] : [],
+            protocols: fresh.length ? [{ ...brief(world.named.hostile), app_proto: 'tls' }] : [],
+            totals: { devices: fresh.length, services: fresh.length ? 1 : 0, peers: fresh.length ? 1 : 0, protocols: fresh.length ? 1 : 0 },
+            learning_until: null,
+          },
+          traffic: {
+            step_seconds,
+            buckets,
+            series: found.map(([key, [bytes, counts]]) => ({ key, bytes, flows: counts })),
+            protocols: [...protocols.values()].sort((a, b) => b.bytes - a.bytes),
+          },
+          blind: [
+            {
+              key: 'loss',
+              text: L2(
+                lang,
+                'Le commutateur a perdu 0,4 % des trames entre 2 h et 3 h.',
+                'The switch lost 0.4 % of frames between 02:00 and 03:00.',
+              ),
+              share: 0.004,
+            },
+            {
+              key: 'encrypted',
+              text: L2(
+                lang,
+                'Le contenu de 71 % du trafic est chiffré : Vigie en voit les adresses, les noms et les volumes.',
+                'The content of 71 % of the traffic is encrypted: Vigie sees its addresses, names and volumes.',
+              ),
+              share: 0.71,
+            },
+            {
+              key: 'unknown',
+              text: L2(
+                lang,
+                '2 % des flux parlent un protocole que Vigie ne reconnaît pas.',
+                '2 % of flows speak a protocol that Vigie does not recognise.',
+              ),
+              share: 0.02,
+            },
+          ],
+        }
+      },
+    ],
+    [
+      'GET',
+      '/map',
+      (_, params) => {
+        const by = params.get('by') ?? 'subnet'
+        const owner = new Map(assets.flatMap((one) => one.ips.map((ip) => [ip, one])))
+        const groupOf = (ip) =>
+          !inside(ip) ? 'internet' : by === 'class' ? (owner.get(ip)?.class ?? 'unknown') : `${ip.split('.').slice(0, 3).join('.')}.0/24`
+        const cells = new Map()
+        const groups = new Map()
+        for (const event of selectEvents(params)) {
+          if (event.event_type !== 'flow' || (params.get('app_proto') && event.app_proto !== params.get('app_proto'))) continue
+          const [from, to] = [groupOf(event.src_ip), groupOf(event.dest_ip)]
+          for (const id of [from, to])
+            groups.set(id, { id, label: id, inside: id !== 'internet', assets: assets.filter((one) => groupOf(one.ips[0]) === id).length })
+          const key = `${from} ${to}`
+          const cell = cells.get(key) ?? { from, to, flows: 0, bytes: 0, protocols: new Map() }
+          cell.flows++
+          cell.bytes += bytesOf(event)
+          cell.protocols.set(event.app_proto, (cell.protocols.get(event.app_proto) ?? 0) + 1)
+          cells.set(key, cell)
+        }
+        return {
+          groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)),
+          cells: [...cells.values()].map(({ protocols, ...cell }) => ({
+            ...cell,
+            q:
+              by === 'subnet'
+                ? ['from', 'to']
+                    .map((side) => {
+                      const field = side === 'from' ? 'src_ip' : 'dest_ip'
+                      return cell[side] === 'internet' ? `-${field}:10.0.0.0/8` : `${field}:${cell[side]}`
+                    })
+                    .join(' ') + (params.get('app_proto') ? ` app_proto:${params.get('app_proto')}` : '')
+                : null,
+            top_protocols: [...protocols]
+              .sort((a, b) => b[1] - a[1])
+              .slice(0, 3)
+              .map(([name]) => name),
+          })),
+        }
+      },
+    ],
+    [
+      'GET',
+      '/sensors',
+      (_, params) => {
+        const { from, to } = range(params)
+        const { size, buckets } = steps(from, to, 96)
+        const lang = params.get('lang')
+        return [
+          {
+            name: 'coeur-mairie',
+            dataset: 'mairie',
+            first: iso(world.now - 30 * DAY),
+            last: iso(world.now - 4000),
+            frames: 18_204_551_002,
+            bytes: 11.2e12,
+            rate_bps: 412e6,
+            loss: [
+              {
+                place: 'mirror',
+                key: 'gaps',
+                count: 180_220,
+                text: L2(
+                  lang,
+                  'Des segments TCP manquent des deux côtés : le port miroir déborde. Réduisez ce qu’il copie, ou passez-le à 10 Gbit/s.',
+                  'TCP segments are missing on both sides: the mirror port overflows. Copy less to it, or move it to 10 Gbit/s.',
+                ),
+              },
+              { place: 'card', key: 'rx_missed', count: 0, text: L2(lang, 'La carte n’a rien perdu.', 'The card lost nothing.') },
+              {
+                place: 'kernel',
+                key: 'tp_drops',
+                count: 12,
+                text: L2(lang, 'Le noyau a perdu 12 trames au démarrage.', 'The kernel lost 12 frames at start.'),
+              },
+              { place: 'vigie', key: 'queue', count: 0, text: L2(lang, 'Vigie n’a rien perdu.', 'Vigie lost nothing.') },
+            ],
+            memory: { used: 1.31e9, budget: 4e9 },
+            parse_failures: [
+              { app_proto: 'smb', count: 210 },
+              { app_proto: 'tls', count: 41 },
+            ],
+            unknown: [
+              { proto: 'TCP', port: 4840, flows: 4120, bytes: 81e6, first_bytes: '48454c46 20000000' },
+              { proto: 'UDP', port: 50001, flows: 310, bytes: 2e6, first_bytes: '3c736372 6970743e' },
+            ],
+            coverage: {
+              step_seconds: size,
+              buckets: buckets.map((one) => iso(one * 1000)),
+              complete: buckets.map((_, i) =>
+                i === Math.floor(buckets.length * 0.38)
+                  ? 0.62
+                  : i > buckets.length * 0.7 && i < buckets.length * 0.73
+                    ? null
+                    : i % 17 === 0
+                      ? 0.985
+                      : 1,
+              ),
+            },
+            caps: [
+              { name: 'flow.table', count: 0 },
+              { name: 'detect.scan.pairs', count: 3 },
+            ],
+          },
+          {
+            name: 'ecole-jules-ferry.pcapng',
+            dataset: 'capture-ecole',
+            first: iso(world.now - 3 * DAY),
+            last: iso(world.now - 2.6 * DAY),
+            frames: 1_204_332,
+            bytes: 802e6,
+            rate_bps: 0,
+            loss: [],
+            memory: { used: 2.2e8, budget: 4e9 },
+            parse_failures: [],
+            unknown: [],
+            coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null) },
+            caps: [],
+          },
+        ].filter((one) => !params.get('dataset') || one.dataset === params.get('dataset'))
+      },
+    ],
     ['GET', '/exclusions', () => exclusions],
-    ['POST', '/exclusions', (_, __, body, user) => (exclusions.push({ id: `x${exclusions.length + 1}`, owner: user.name, created: iso(Date.now()), hits: 0, expires: null, ...body }), exclusions.at(-1))],
-    ['DELETE', '/exclusions/:id', ({ id }) => void exclusions.splice(exclusions.findIndex((one) => one.id === id), 1)],
-    ['POST', '/exclusions/preview', (_, params, body) => {
-      const found = cases.filter((one) => one.last_seen >= body.since && (!body.scope.detector || one.detectors.includes(body.scope.detector)) && (!body.scope.asset_id || one.entities.some((e) => e.asset_id === body.scope.asset_id)) && (!body.scope.peer || one.entities.some((e) => e.ip === body.scope.peer)))
-      return { cases: found.map((one) => row(one, params.get('lang'))), alerts: found.reduce((sum, one) => sum + one.alert_count, 0) }
-    }],
-    ['GET', '/users', () => [...users.values()].map(({ password: _, must_change_password: __, lang: ___, theme: ____, ...one }) => one), 'administrator'],
-    ['POST', '/users', (_, __, body) => void users.set(body.name, { ...body, must_change_password: true, lang: null, theme: null, disabled: false, created: iso(Date.now()), last_login: null, tokens: 0 }), 'administrator'],
-    ['PATCH', '/users/:name', ({ name }, _, body) => void Object.assign(users.get(name) ?? fail(404, 'absent', 'No such user.'), body), 'administrator'],
+    [
+      'POST',
+      '/exclusions',
+      (_, __, body, user) => (
+        exclusions.push({ id: `x${exclusions.length + 1}`, owner: user.name, created: iso(Date.now()), hits: 0, expires: null, ...body }),
+        exclusions.at(-1)
+      ),
+    ],
+    [
+      'DELETE',
+      '/exclusions/:id',
+      ({ id }) =>
+        void exclusions.splice(
+          exclusions.findIndex((one) => one.id === id),
+          1,
+        ),
+    ],
+    [
+      'POST',
+      '/exclusions/preview',
+      (_, params, body) => {
+        const found = cases.filter(
+          (one) =>
+            one.last_seen >= body.since &&
+            (!body.scope.detector || one.detectors.includes(body.scope.detector)) &&
+            (!body.scope.asset_id || one.entities.some((e) => e.asset_id === body.scope.asset_id)) &&
+            (!body.scope.peer || one.entities.some((e) => e.ip === body.scope.peer)),
+        )
+        return { cases: found.map((one) => row(one, params.get('lang'))), alerts: found.reduce((sum, one) => sum + one.alert_count, 0) }
+      },
+    ],
+    [
+      'GET',
+      '/users',
+      () => [...users.values()].map(({ password: _, must_change_password: __, lang: ___, theme: ____, ...one }) => one),
+      'administrator',
+    ],
+    [
+      'POST',
+      '/users',
+      (_, __, body) =>
+        void users.set(body.name, {
+          ...body,
+          must_change_password: true,
+          lang: null,
+          theme: null,
+          disabled: false,
+          created: iso(Date.now()),
+          last_login: null,
+          tokens: 0,
+        }),
+      'administrator',
+    ],
+    [
+      'PATCH',
+      '/users/:name',
+      ({ name }, _, body) => void Object.assign(users.get(name) ?? fail(404, 'absent', 'No such user.'), body),
+      'administrator',
+    ],
     ['GET', '/tokens', () => tokens, 'administrator'],
-    ['POST', '/users/:name/tokens', ({ name }, _, body) => (tokens.push({ id: `t${tokens.length + 1}`, name: body.name, user: name, created: iso(Date.now()), expires: iso(Date.now() + body.days * DAY), last_used: null }), { token: 'vigie_0123456789abcdefghijklmnop', ...tokens.at(-1) }), 'administrator'],
-    ['DELETE', '/tokens/:id', ({ id }) => void tokens.splice(tokens.findIndex((one) => one.id === id), 1), 'administrator'],
+    [
+      'POST',
+      '/users/:name/tokens',
+      ({ name }, _, body) => (
+        tokens.push({
+          id: `t${tokens.length + 1}`,
+          name: body.name,
+          user: name,
+          created: iso(Date.now()),
+          expires: iso(Date.now() + body.days * DAY),
+          last_used: null,
+        }),
+        { token: 'vigie_0123456789abcdefghijklmnop', ...tokens.at(-1) }
+      ),
+      'administrator',
+    ],
+    [
+      'DELETE',
+      '/tokens/:id',
+      ({ id }) =>
+        void tokens.splice(
+          tokens.findIndex((one) => one.id === id),
+          1,
+        ),
+      'administrator',
+    ],
     ['GET', '/audit', (_, params) => page(audit, params), 'administrator'],
     ['GET', '/settings', () => settings],
-    ['PUT', '/settings', (_, __, body) => {
-      if (body.version !== settings.version) fail(409, 'conflict', 'These settings were changed by somebody else meanwhile.')
-      if (body.key === 'home_net') settings.home_net.value = body.value
-      else if (body.key === 'retention') for (const one of body.value) settings.retention.find((each) => each.kind === one.kind).days = one.days
-      else settings[body.key] = body.value
-      settings.version++
-      return settings
-    }, 'administrator'],
+    [
+      'PUT',
+      '/settings',
+      (_, __, body) => {
+        if (body.version !== settings.version) fail(409, 'conflict', 'These settings were changed by somebody else meanwhile.')
+        if (body.key === 'home_net') settings.home_net.value = body.value
+        else if (body.key === 'retention')
+          for (const one of body.value) settings.retention.find((each) => each.kind === one.kind).days = one.days
+        else settings[body.key] = body.value
+        settings.version++
+        return settings
+      },
+      'administrator',
+    ],
   ].map(([method, path, run, role]) => ({ method, run, role, pattern: new RegExp(`^${path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`) }))
 
-  const session = (user) => ({ user: { name: user.name, role: user.role, must_change_password: user.must_change_password, lang: user.lang, theme: user.theme }, csrf: 'mock-csrf', version: '0.1.0', setup: { first_login: user.must_change_password } })
+  const session = (user) => ({
+    user: { name: user.name, role: user.role, must_change_password: user.must_change_password, lang: user.lang, theme: user.theme },
+    csrf: 'mock-csrf',
+    version: '0.1.0',
+    setup: { first_login: user.must_change_password },
+  })
 
   async function api(request, response, url) {
     const path = url.pathname.slice('/api/v1'.length)
@@ -364,26 +1021,29 @@ export function makeServer(options = {}) {
     const key = /(?:^|; )vigie=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
     const user = users.get(sessions.get(key))
     // For tests of the console alone: ends all sessions; pretends that something arrived.
-    if (path === '/mock/expire') return sessions.clear(), send(204)
-    if (path === '/mock/arrive') return (live.cases += 2), (live.events += 12), tell(), send(204)
+    if (path === '/mock/expire') return (sessions.clear(), send(204))
+    if (path === '/mock/arrive') return ((live.cases += 2), (live.events += 12), tell(), send(204))
     if (path === '/session' && request.method === 'POST') {
       const body = await read()
       const known = users.get(body.name)
-      if (!known || known.password !== body.password) return send(401, { error: { code: 'bad_credentials', message: 'Wrong name or password.', field: null } })
+      if (!known || known.password !== body.password)
+        return send(401, { error: { code: 'bad_credentials', message: 'Wrong name or password.', field: null } })
       const fresh = String(Math.random()).slice(2)
       sessions.set(fresh, known.name)
       return send(200, session(known), { 'Set-Cookie': `vigie=${fresh}; Path=/; HttpOnly; SameSite=Strict` })
     }
     if (!user) return send(401, { error: { code: 'unauthenticated', message: 'Log in first.', field: null } })
-    if (request.method !== 'GET' && request.headers['x-csrf-token'] !== 'mock-csrf') return send(403, { error: { code: 'csrf', message: 'The CSRF header is missing.', field: null } })
+    if (request.method !== 'GET' && request.headers['x-csrf-token'] !== 'mock-csrf')
+      return send(403, { error: { code: 'csrf', message: 'The CSRF header is missing.', field: null } })
     if (path === '/session') {
-      if (request.method === 'DELETE') return sessions.delete(key), send(204)
+      if (request.method === 'DELETE') return (sessions.delete(key), send(204))
       if (request.method === 'PATCH') Object.assign(user, await read())
       return send(200, session(user))
     }
     if (path === '/session/password') {
       const body = await read()
-      if (body.old !== user.password) return send(422, { error: { code: 'bad_credentials', message: 'The current password is wrong.', field: 'old' } })
+      if (body.old !== user.password)
+        return send(422, { error: { code: 'bad_credentials', message: 'The current password is wrong.', field: 'old' } })
       user.password = body.new
       user.must_change_password = false
       return send(204)
@@ -397,13 +1057,28 @@ export function makeServer(options = {}) {
     }
     if (path === '/imports' && request.method === 'POST') {
       const bytes = (await read()).length
-      const one = { id: `i${imports.length + 1}`, name: url.searchParams.get('name'), dataset: url.searchParams.get('dataset') ?? 'replay', state: 'running', done_bytes: 0, total_bytes: bytes, message: null, result: null, started: iso(Date.now()), ended: null }
+      const one = {
+        id: `i${imports.length + 1}`,
+        name: url.searchParams.get('name'),
+        dataset: url.searchParams.get('dataset') ?? 'replay',
+        state: 'running',
+        done_bytes: 0,
+        total_bytes: bytes,
+        message: null,
+        result: null,
+        started: iso(Date.now()),
+        ended: null,
+      }
       imports.unshift(one)
       const timer = setInterval(() => {
         one.done_bytes = Math.min(bytes, one.done_bytes + Math.ceil(bytes / 5))
         if (one.state !== 'running') return clearInterval(timer)
         if (one.done_bytes >= bytes) {
-          Object.assign(one, { state: 'done', ended: iso(Date.now()), result: { events: 12_402, flows: 3_310, new_cases: 2, new_assets: 41 } })
+          Object.assign(one, {
+            state: 'done',
+            ended: iso(Date.now()),
+            result: { events: 12_402, flows: 3_310, new_cases: 2, new_assets: 41 },
+          })
           clearInterval(timer)
         }
       }, 400)
@@ -413,8 +1088,10 @@ export function makeServer(options = {}) {
     for (const route of routes) {
       const match = route.method === request.method && route.pattern.exec(path)
       if (!match) continue
-      if (route.role === 'administrator' && user.role !== 'administrator') return send(403, { error: { code: 'forbidden', message: 'Only an administrator may do this.', field: null } })
-      if (request.method !== 'GET' && user.role === 'viewer') return send(403, { error: { code: 'forbidden', message: 'Your account may only read.', field: null } })
+      if (route.role === 'administrator' && user.role !== 'administrator')
+        return send(403, { error: { code: 'forbidden', message: 'Only an administrator may do this.', field: null } })
+      if (request.method !== 'GET' && user.role === 'viewer')
+        return send(403, { error: { code: 'forbidden', message: 'Your account may only read.', field: null } })
       const params = url.searchParams
       if (!params.get('lang')) params.set('lang', (request.headers['accept-language'] ?? 'fr').startsWith('en') ? 'en' : 'fr')
       try {
@@ -427,7 +1104,8 @@ export function makeServer(options = {}) {
         return answer === undefined ? send(204) : send(request.method === 'POST' ? 201 : 200, answer)
       } catch (error) {
         if (error instanceof Refusal) return send(error.status, error.body)
-        if (error instanceof QueryError) return send(422, { error: { code: 'query', message: error.message, field: 'q', offset: error.offset, nearest: error.nearest } })
+        if (error instanceof QueryError)
+          return send(422, { error: { code: 'query', message: error.message, field: 'q', offset: error.offset, nearest: error.nearest } })
         throw error
       }
     }
@@ -441,7 +1119,12 @@ export function makeServer(options = {}) {
       response.writeHead(404, { 'Content-Type': 'text/plain' })
       return response.end('Run `npm run build` first, or use `npm run dev`.')
     }
-    response.writeHead(200, { 'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-origin' })
+    response.writeHead(200, {
+      'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream',
+      'Content-Security-Policy': POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'same-origin',
+    })
     response.end(readFileSync(name))
   }
 
@@ -462,5 +1145,7 @@ function L2(lang, fr, en) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const port = Number(process.env.PORT ?? 8477)
-  makeServer({ events: Number(process.env.MOCK_EVENTS ?? 24_000) }).listen(port, '127.0.0.1', () => console.log(`mock: http://127.0.0.1:${port}  admin / vigie`))
+  makeServer({ events: Number(process.env.MOCK_EVENTS ?? 24_000) }).listen(port, '127.0.0.1', () =>
+    console.log(`mock: http://127.0.0.1:${port}  admin / vigie`),
+  )
 }

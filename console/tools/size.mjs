@@ -15,7 +15,8 @@ const follow = (path) => {
   read.set(path, size(path))
   if (!path.endsWith('.js')) return
   // Static imports only: what a page asks for later is not its first paint.
-  for (const [, name] of readFileSync(new URL(path, dist), 'utf8').matchAll(/(?:from|import)\s*["']\.\/([^"']+)["']/g)) follow(`assets/${name}`)
+  for (const [, name] of readFileSync(new URL(path, dist), 'utf8').matchAll(/(?:from|import)\s*["']\.\/([^"']+)["']/g))
+    follow(`assets/${name}`)
 }
 for (const [, path] of readFileSync(new URL('index.html', dist), 'utf8').matchAll(/(?:src|href)="\/([^"]+)"/g)) follow(path)
 const situation = all.find((path) => path.endsWith('.js') && /situation-cases/.test(readFileSync(new URL(path, dist), 'utf8')))

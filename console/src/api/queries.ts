@@ -56,7 +56,8 @@ export function useChangeCase() {
 export function useChangeCases() {
   const refresh = useRefreshCases()
   return useMutation({
-    mutationFn: (body: { ids: string[] } & T.CaseChange) => request<{ changed: number; conflicts: string[] }>('/cases/bulk', { method: 'POST', json: body }),
+    mutationFn: (body: { ids: string[] } & T.CaseChange) =>
+      request<{ changed: number; conflicts: string[] }>('/cases/bulk', { method: 'POST', json: body }),
     onSettled: refresh,
   })
 }

@@ -7,7 +7,17 @@ import { useScope } from './scope'
 import { kept, useUrl } from '../lib/url'
 
 /** Title of the window, and the one sentence that says what the page says now. */
-export function PageHead({ title, sentence, actions, ignoresRange }: { title: string; sentence?: ReactNode; actions?: ReactNode; ignoresRange?: string }) {
+export function PageHead({
+  title,
+  sentence,
+  actions,
+  ignoresRange,
+}: {
+  title: string
+  sentence?: ReactNode
+  actions?: ReactNode
+  ignoresRange?: string
+}) {
   useEffect(() => {
     document.title = `${title} · Vigie`
   }, [title])

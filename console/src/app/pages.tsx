@@ -8,15 +8,42 @@ const page = <P extends string>(path: P, component: ReturnType<typeof lazyRouteC
   createRoute({ getParentRoute: () => root, path, component })
 
 const routes = root.addChildren([
-  page('/', lazyRouteComponent(() => import('../features/situation/page'), 'SituationPage')),
-  page('/cases', lazyRouteComponent(() => import('../features/cases/page'), 'CasesPage')),
-  page('/cases/$id', lazyRouteComponent(() => import('../features/cases/report'), 'CasePage')),
-  page('/assets', lazyRouteComponent(() => import('../features/assets/page'), 'AssetsPage')),
-  page('/assets/$id', lazyRouteComponent(() => import('../features/assets/sheet'), 'AssetPage')),
-  page('/explore', lazyRouteComponent(() => import('../features/explore/page'), 'ExplorePage')),
-  page('/map', lazyRouteComponent(() => import('../features/map/page'), 'MapPage')),
-  page('/sensors', lazyRouteComponent(() => import('../features/sensors/page'), 'SensorsPage')),
-  page('/settings', lazyRouteComponent(() => import('../features/settings/page'), 'SettingsPage')),
+  page(
+    '/',
+    lazyRouteComponent(() => import('../features/situation/page'), 'SituationPage'),
+  ),
+  page(
+    '/cases',
+    lazyRouteComponent(() => import('../features/cases/page'), 'CasesPage'),
+  ),
+  page(
+    '/cases/$id',
+    lazyRouteComponent(() => import('../features/cases/report'), 'CasePage'),
+  ),
+  page(
+    '/assets',
+    lazyRouteComponent(() => import('../features/assets/page'), 'AssetsPage'),
+  ),
+  page(
+    '/assets/$id',
+    lazyRouteComponent(() => import('../features/assets/sheet'), 'AssetPage'),
+  ),
+  page(
+    '/explore',
+    lazyRouteComponent(() => import('../features/explore/page'), 'ExplorePage'),
+  ),
+  page(
+    '/map',
+    lazyRouteComponent(() => import('../features/map/page'), 'MapPage'),
+  ),
+  page(
+    '/sensors',
+    lazyRouteComponent(() => import('../features/sensors/page'), 'SensorsPage'),
+  ),
+  page(
+    '/settings',
+    lazyRouteComponent(() => import('../features/settings/page'), 'SettingsPage'),
+  ),
 ])
 
 export const router = createRouter({

@@ -80,7 +80,8 @@ export function SessionGate({ children }: { children: ReactNode }) {
     setFailure(null)
     request<Session>('/session', { quiet: true })
       .then(enter, (error: unknown) => {
-        if (!(error instanceof ApiError && error.status === 401)) setFailure(error instanceof ApiError ? error : new ApiError(0, { code: 'unreachable', message: '' }))
+        if (!(error instanceof ApiError && error.status === 401))
+          setFailure(error instanceof ApiError ? error : new ApiError(0, { code: 'unreachable', message: '' }))
       })
       .finally(() => setAsked(true))
   }, [enter])

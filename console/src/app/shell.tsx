@@ -70,11 +70,19 @@ function Shell() {
             const current = path === '/' ? pathname === '/' : pathname.startsWith(path)
             return (
               <li key={path}>
-                <Link to={path} search={kept(search) as never} className="nav-link" aria-current={current ? 'page' : undefined} title={`g ${letter}`}>
+                <Link
+                  to={path}
+                  search={kept(search) as never}
+                  className="nav-link"
+                  aria-current={current ? 'page' : undefined}
+                  title={`g ${letter}`}
+                >
                   <Icon name={icon} />
                   <span>{t(`nav.${name}`)}</span>
                   {name === 'cases' && !!open.data?.total && <span className="badge">{open.data.total}</span>}
-                  {name === 'sensors' && !!status.data?.problems.length && <span className="badge badge-warn">{status.data.problems.length}</span>}
+                  {name === 'sensors' && !!status.data?.problems.length && (
+                    <span className="badge badge-warn">{status.data.problems.length}</span>
+                  )}
                 </Link>
               </li>
             )
@@ -178,14 +186,27 @@ function UserMenu() {
           <span>{session.user.name}</span>
         </div>
         {LANGUAGES.map((one) => (
-          <MenuItem key={one} className="menu-item" hideOnClick={false} onClick={() => setLang(one)} lang={one} aria-current={one === lang || undefined}>
+          <MenuItem
+            key={one}
+            className="menu-item"
+            hideOnClick={false}
+            onClick={() => setLang(one)}
+            lang={one}
+            aria-current={one === lang || undefined}
+          >
             {one === lang ? <Icon name="check" /> : <span className="icon" />}
             {t(`language.${one}`)}
           </MenuItem>
         ))}
         <MenuSeparator className="menu-line" />
         {themes.map((one) => (
-          <MenuItem key={one} className="menu-item" hideOnClick={false} onClick={() => setTheme(one)} aria-current={one === theme || undefined}>
+          <MenuItem
+            key={one}
+            className="menu-item"
+            hideOnClick={false}
+            onClick={() => setTheme(one)}
+            aria-current={one === theme || undefined}
+          >
             {one === theme ? <Icon name="check" /> : <span className="icon" />}
             {t(`theme.${one}`)}
           </MenuItem>

@@ -5,7 +5,11 @@ import en from './en.json'
 import fr from './fr.json'
 
 const flat = (texts: object, path = ''): Map<string, string> =>
-  new Map(Object.entries(texts).flatMap(([key, value]: [string, unknown]) => (typeof value === 'string' ? [[path + key, value] as [string, string]] : [...flat(value as object, `${path}${key}.`)])))
+  new Map(
+    Object.entries(texts).flatMap(([key, value]: [string, unknown]) =>
+      typeof value === 'string' ? [[path + key, value] as [string, string]] : [...flat(value as object, `${path}${key}.`)],
+    ),
+  )
 
 const files = (folder: string): string[] =>
   readdirSync(folder).flatMap((name) => {
@@ -39,7 +43,11 @@ describe('catalogues', () => {
 
   it('have no key that nothing uses', () => {
     const unused = [...french.keys()].filter(
-      (key) => !literals.has(key) && !literals.has(bare(key)) && !templates.some(({ start, end }) => bare(key).startsWith(start) && bare(key).endsWith(end)) && !dynamic.some((start) => key.startsWith(start)),
+      (key) =>
+        !literals.has(key) &&
+        !literals.has(bare(key)) &&
+        !templates.some(({ start, end }) => bare(key).startsWith(start) && bare(key).endsWith(end)) &&
+        !dynamic.some((start) => key.startsWith(start)),
     )
     expect(unused).toEqual([])
   })
@@ -52,7 +60,11 @@ describe('catalogues', () => {
   })
 
   it('are where all words are: no text between tags in the code', () => {
-    const spoken = sources.filter((path) => path.endsWith('.tsx')).flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/>([^<>{}=;()]*[a-zà-ü]{3}[^<>{}=;()]*)<\//gi)].map((match) => match[1]!.trim()))
+    const spoken = sources
+      .filter((path) => path.endsWith('.tsx'))
+      .flatMap((path) =>
+        [...readFileSync(path, 'utf8').matchAll(/>([^<>{}=;()]*[a-zà-ü]{3}[^<>{}=;()]*)<\//gi)].map((match) => match[1]!.trim()),
+      )
     expect(spoken.filter((text) => !['Vigie', 'SHA-256', 'MAC'].includes(text))).toEqual([])
   })
 })

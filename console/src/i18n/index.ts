@@ -17,7 +17,10 @@ function completePlurals(texts: object): object {
       typeof value === 'object' && value !== null
         ? [[key, completePlurals(value)]]
         : key.endsWith('_other')
-          ? [[key, value], [key.replace(/_other$/, '_many'), value]]
+          ? [
+              [key, value],
+              [key.replace(/_other$/, '_many'), value],
+            ]
           : [[key, value]],
     ),
   )

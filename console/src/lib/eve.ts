@@ -8,9 +8,13 @@ const LEAVES_MAX = 600
 export function at(event: Eve, path: string): string[] {
   let here: unknown[] = [event]
   for (const part of path.split('.')) {
-    here = here.flatMap((one) => (Array.isArray(one) ? one : [one])).flatMap((one) => (one !== null && typeof one === 'object' && part in one ? [(one as Record<string, unknown>)[part]] : []))
+    here = here
+      .flatMap((one) => (Array.isArray(one) ? one : [one]))
+      .flatMap((one) => (one !== null && typeof one === 'object' && part in one ? [(one as Record<string, unknown>)[part]] : []))
   }
-  return here.flatMap((one) => (Array.isArray(one) ? one : [one])).flatMap((one) => (one === null || one === undefined ? [] : [typeof one === 'object' ? JSON.stringify(one) : String(one)]))
+  return here
+    .flatMap((one) => (Array.isArray(one) ? one : [one]))
+    .flatMap((one) => (one === null || one === undefined ? [] : [typeof one === 'object' ? JSON.stringify(one) : String(one)]))
 }
 
 /** Every leaf of an event with its dotted path, in the event's own order. */
@@ -19,7 +23,8 @@ export function leaves(event: Eve): { path: string; value: string }[] {
   const walk = (value: unknown, path: string, depth: number) => {
     if (found.length >= LEAVES_MAX || value === null || value === undefined) return
     if (Array.isArray(value)) for (const one of value) walk(one, path, depth + 1)
-    else if (typeof value === 'object' && depth < 12) for (const [key, one] of Object.entries(value)) walk(one, path ? `${path}.${key}` : key, depth + 1)
+    else if (typeof value === 'object' && depth < 12)
+      for (const [key, one] of Object.entries(value)) walk(one, path ? `${path}.${key}` : key, depth + 1)
     else found.push({ path, value: typeof value === 'object' ? JSON.stringify(value) : String(value) })
   }
   walk(event, '', 0)
@@ -61,6 +66,12 @@ const TELLING: Record<string, string[]> = {
 export function telling(event: Eve): { path: string; value: string }[] {
   const kind = event._kind ?? event.event_type
   const wanted = TELLING[kind]
-  const found = wanted ? wanted.flatMap((path) => at(event, path).slice(0, 2).map((value) => ({ path, value }))) : leaves({ [kind]: event[kind] } as unknown as Eve)
+  const found = wanted
+    ? wanted.flatMap((path) =>
+        at(event, path)
+          .slice(0, 2)
+          .map((value) => ({ path, value })),
+      )
+    : leaves({ [kind]: event[kind] } as unknown as Eve)
   return found.filter(({ value }) => value !== '').slice(0, 5)
 }

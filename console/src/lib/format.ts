@@ -22,7 +22,9 @@ export function compact(value: number, lang: string): string {
 }
 
 export function percent(share: number, lang: string, digits = 0): string {
-  return kept(`p${lang}${digits}`, () => new Intl.NumberFormat(tag(lang), { style: 'percent', maximumFractionDigits: digits })).format(share)
+  return kept(`p${lang}${digits}`, () => new Intl.NumberFormat(tag(lang), { style: 'percent', maximumFractionDigits: digits })).format(
+    share,
+  )
 }
 
 const UNITS: Record<string, string[]> = { fr: ['o', 'ko', 'Mo', 'Go', 'To', 'Po'], en: ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] }
@@ -56,7 +58,14 @@ export function moment(ms: number, lang: string, now: number): string {
   const sameYear = new Date(ms).getFullYear() === new Date(now).getFullYear()
   return kept(
     `m${lang}${sameYear}`,
-    () => new Intl.DateTimeFormat(tag(lang), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', ...(sameYear ? {} : { year: 'numeric' }) }),
+    () =>
+      new Intl.DateTimeFormat(tag(lang), {
+        day: 'numeric',
+        month: 'short',
+        hour: '2-digit',
+        minute: '2-digit',
+        ...(sameYear ? {} : { year: 'numeric' }),
+      }),
   )
     .format(ms)
     .replace(', ', ' ')

@@ -51,7 +51,10 @@ describe('range', () => {
     expect(defaultChoice(datasets, NOW)).toEqual({ kind: 'all' })
   })
   it('of all data spans them in whole minutes', () => {
-    expect(resolve({ kind: 'all' }, datasets, NOW)).toEqual({ from: Date.parse('2020-01-01T00:00:00Z'), to: Date.parse('2020-01-02T00:01:00Z') })
+    expect(resolve({ kind: 'all' }, datasets, NOW)).toEqual({
+      from: Date.parse('2020-01-01T00:00:00Z'),
+      to: Date.parse('2020-01-02T00:01:00Z'),
+    })
   })
 })
 
@@ -79,14 +82,25 @@ describe('url', () => {
 })
 
 describe('eve', () => {
-  const event = { timestamp: '2026-11-25T12:00:00.000000Z', event_type: 'dns', dns: { queries: [{ rrname: 'a' }, { rrname: 'b' }], answers: [] } }
+  const event = {
+    timestamp: '2026-11-25T12:00:00.000000Z',
+    event_type: 'dns',
+    dns: { queries: [{ rrname: 'a' }, { rrname: 'b' }], answers: [] },
+  }
   it('finds what stands at a path, in lists too', () => {
     expect(at(event, 'dns.queries.rrname')).toEqual(['a', 'b'])
     expect(at(event, 'dns.nothing.here')).toEqual([])
     expect(leaves(event).map(({ path }) => path)).toEqual(['timestamp', 'event_type', 'dns.queries.rrname', 'dns.queries.rrname'])
   })
   it('knows what a field holds', () => {
-    expect([kindOf('src_ip'), kindOf('dest_port'), kindOf('tls.ja4'), kindOf('dns.queries.rrname'), kindOf('dhcp.client_mac'), kindOf('http.url')]).toEqual(['ip', 'port', 'hash', 'name', 'mac', 'text'])
+    expect([
+      kindOf('src_ip'),
+      kindOf('dest_port'),
+      kindOf('tls.ja4'),
+      kindOf('dns.queries.rrname'),
+      kindOf('dhcp.client_mac'),
+      kindOf('http.url'),
+    ]).toEqual(['ip', 'port', 'hash', 'name', 'mac', 'text'])
   })
 })
 

@@ -4,7 +4,9 @@ const BARE = /^[\w.*/@+\-]+(?::[\w.*:/]*)?$/
 
 /** A value as it must stand after `field:`. */
 export function quote(value: string): string {
-  return value !== '' && BARE.test(value) && !/^(or|and|not)$/i.test(value) ? value : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+  return value !== '' && BARE.test(value) && !/^(or|and|not)$/i.test(value)
+    ? value
+    : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
 export function term(field: string, value: string, exclude = false): string {
@@ -59,5 +61,7 @@ export function wordAt(query: string, caret: number): { start: number; end: numb
   while (end < query.length && !/[\s)]/.test(query[end]!)) end++
   const word = query.slice(start, caret)
   const colon = word.indexOf(':')
-  return colon < 0 ? { start, end, field: null, text: word } : { start: start + colon + 1, end, field: word.slice(0, colon), text: word.slice(colon + 1) }
+  return colon < 0
+    ? { start, end, field: null, text: word }
+    : { start: start + colon + 1, end, field: word.slice(0, colon), text: word.slice(colon + 1) }
 }

@@ -27,7 +27,10 @@ export function kept(search: Search): Search {
 }
 
 /** The page's state in the URL. `set` merges; an empty value takes the key away. `replace` leaves no step for Back. */
-export function useUrl(): { search: Search; set: (change: Record<string, string | null | undefined>, options?: { replace?: boolean }) => void } {
+export function useUrl(): {
+  search: Search
+  set: (change: Record<string, string | null | undefined>, options?: { replace?: boolean }) => void
+} {
   const search = useSearch({ strict: false }) as Search
   const navigate = useNavigate()
   const set = useCallback(

@@ -19,7 +19,14 @@ export function Severity({ level, word = true }: { level: Level; word?: boolean 
   const name = t(`severity.${level}`)
   return (
     <span className={`severity severity-${level}`} title={word ? undefined : name}>
-      <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden={word} role={word ? undefined : 'img'} aria-label={word ? undefined : name}>
+      <svg
+        viewBox="0 0 12 12"
+        width="12"
+        height="12"
+        aria-hidden={word}
+        role={word ? undefined : 'img'}
+        aria-label={word ? undefined : name}
+      >
         {SHAPES[level]}
       </svg>
       {word && name}
@@ -123,7 +130,9 @@ export function When({ at, form = 'ago' }: { at: string; form?: 'ago' | 'moment'
 export function EntityValue({ of, both = false }: { of: Entity; both?: boolean }) {
   const address = of.ip ?? of.mac ?? ''
   if (!address) return <span>{of.name ?? '–'}</span>
-  const value = <Value kind={of.ip ? 'ip' : 'mac'} value={address} field={of.ip ? 'ip' : 'mac'} assetId={of.asset_id} label={of.name ?? undefined} />
+  const value = (
+    <Value kind={of.ip ? 'ip' : 'mac'} value={address} field={of.ip ? 'ip' : 'mac'} assetId={of.asset_id} label={of.name ?? undefined} />
+  )
   return both && of.name ? (
     <span className="entity">
       {value} <span className="mono quiet">{address}</span>
@@ -189,7 +198,17 @@ export function Notes() {
 }
 
 /** A button that confirms on the second press, in place of a pop-up. */
-export function Twice({ label, sure, onConfirm, className = 'button' }: { label: string; sure: string; onConfirm: () => void; className?: string }) {
+export function Twice({
+  label,
+  sure,
+  onConfirm,
+  className = 'button',
+}: {
+  label: string
+  sure: string
+  onConfirm: () => void
+  className?: string
+}) {
   const [armed, arm] = useState(false)
   useEffect(() => {
     if (!armed) return

@@ -163,19 +163,38 @@ export function TimeChart({ label, buckets, stepSeconds, series, format, height 
                         if (h <= 0) return null
                         y -= h
                         // What is there must be seen, however small beside the rest.
-                        return <rect key={one.key} className={`fill-${one.key === OTHERS ? 'others' : s}`} x={LEFT + i * step} y={h < 1 ? y - (1 - h) : y} width={Math.max(0.5, step - gap)} height={Math.max(1, h)} />
+                        return (
+                          <rect
+                            key={one.key}
+                            className={`fill-${one.key === OTHERS ? 'others' : s}`}
+                            x={LEFT + i * step}
+                            y={h < 1 ? y - (1 - h) : y}
+                            width={Math.max(0.5, step - gap)}
+                            height={Math.max(1, h)}
+                          />
+                        )
                       })}
                     </g>
                   )
                 })}
-                {brush && <rect className="brush" x={LEFT + Math.min(brush.start, brush.end) * step} width={(Math.abs(brush.end - brush.start) + 1) * step} y={0} height={TOP + plot} />}
+                {brush && (
+                  <rect
+                    className="brush"
+                    x={LEFT + Math.min(brush.start, brush.end) * step}
+                    width={(Math.abs(brush.end - brush.start) + 1) * step}
+                    y={0}
+                    height={TOP + plot}
+                  />
+                )}
               </g>
               {ticks.map((i) => (
                 <text key={i} className="tick" x={LEFT + i * step} y={height - 5} textAnchor={i === 0 ? 'start' : 'middle'}>
                   {tickText(times[i]!, stepSeconds, times, lang)}
                 </text>
               ))}
-              {at !== null && !brush && <line className="cursor" x1={LEFT + (at + 0.5) * step} x2={LEFT + (at + 0.5) * step} y1={TOP} y2={TOP + plot} />}
+              {at !== null && !brush && (
+                <line className="cursor" x1={LEFT + (at + 0.5) * step} x2={LEFT + (at + 0.5) * step} y1={TOP} y2={TOP + plot} />
+              )}
             </svg>
           )}
           {at !== null && times[at] !== undefined && (
@@ -225,16 +244,27 @@ function timeTicks(times: number[], stepMs: number, width: number): number[] {
   const span = last + stepMs - first
   const room = Math.max(1, Math.floor(width / 84))
   const MINUTE = 60_000
-  const unit = [MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 180 * MINUTE, 360 * MINUTE, 720 * MINUTE, 1440 * MINUTE, 2880 * MINUTE, 10080 * MINUTE].find(
-    (one) => span / one <= room,
-  )
+  const unit = [
+    MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    60 * MINUTE,
+    180 * MINUTE,
+    360 * MINUTE,
+    720 * MINUTE,
+    1440 * MINUTE,
+    2880 * MINUTE,
+    10080 * MINUTE,
+  ].find((one) => span / one <= room)
   if (!unit) return [0]
   const found: number[] = []
   let before = -1
   times.forEach((time, i) => {
     const local = time - new Date(time).getTimezoneOffset() * MINUTE
     const cell = Math.floor(local / unit)
-    if (i > 0 && cell !== before && (i * stepMs) / span * width > 40) found.push(i)
+    if (i > 0 && cell !== before && ((i * stepMs) / span) * width > 40) found.push(i)
     before = cell
   })
   return found

@@ -5,8 +5,10 @@ const PATHS = {
   assets: 'M2 3h12v8H2zM5.5 13.5h5M8 11v2.5',
   explore: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.7 10.7 14 14',
   map: 'M4 5.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM12 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM5 14.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM5.8 4.3l4.4 2M10.5 8.4l-4 3M4.2 5.5l.6 5',
-  sensors: 'M8 9.2a1.2 1.2 0 1 0 0-2.4 1.2 1.2 0 0 0 0 2.4ZM5.2 10.8a4 4 0 0 1 0-5.6M10.8 5.2a4 4 0 0 1 0 5.6M3 13A7 7 0 0 1 3 3M13 3a7 7 0 0 1 0 10',
-  settings: 'M2 4.5h7M12.5 4.5H14M2 11.5h1.5M7 11.5h7M10.7 6.2a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4ZM5.2 13.2a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4Z',
+  sensors:
+    'M8 9.2a1.2 1.2 0 1 0 0-2.4 1.2 1.2 0 0 0 0 2.4ZM5.2 10.8a4 4 0 0 1 0-5.6M10.8 5.2a4 4 0 0 1 0 5.6M3 13A7 7 0 0 1 3 3M13 3a7 7 0 0 1 0 10',
+  settings:
+    'M2 4.5h7M12.5 4.5H14M2 11.5h1.5M7 11.5h7M10.7 6.2a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4ZM5.2 13.2a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4Z',
   close: 'M4 4l8 8M12 4l-8 8',
   down: 'M4 6l4 4 4-4',
   right: 'M6 4l4 4-4 4',
@@ -50,14 +52,34 @@ export type IconName = keyof typeof PATHS
 
 export function Icon({ name, label }: { name: IconName; label?: string }) {
   return (
-    <svg className="icon" viewBox="0 0 16 16" width="16" height="16" role={label ? 'img' : undefined} aria-label={label} aria-hidden={label ? undefined : true}>
+    <svg
+      className="icon"
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      role={label ? 'img' : undefined}
+      aria-label={label}
+      aria-hidden={label ? undefined : true}
+    >
       <path d={PATHS[name]} />
     </svg>
   )
 }
 
 const CLASS_ICONS: Record<string, IconName> = {
-  workstation: 'workstation', laptop: 'laptop', server: 'server', phone: 'voip', mobile: 'phone', tablet: 'phone', network: 'network', printer: 'printer',
-  camera: 'camera', voip: 'voip', iot: 'iot', industrial: 'industrial', biomedical: 'medical', virtual: 'server',
+  workstation: 'workstation',
+  laptop: 'laptop',
+  server: 'server',
+  phone: 'voip',
+  mobile: 'phone',
+  tablet: 'phone',
+  network: 'network',
+  printer: 'printer',
+  camera: 'camera',
+  voip: 'voip',
+  iot: 'iot',
+  industrial: 'industrial',
+  biomedical: 'medical',
+  virtual: 'server',
 }
 export const classIcon = (name: string | null): IconName => CLASS_ICONS[name ?? ''] ?? 'unknown'

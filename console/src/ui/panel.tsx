@@ -4,7 +4,17 @@ import { useShortcuts } from '../app/keyboard'
 import { Icon } from './icons'
 
 /** The row that is open, beside the list. Esc closes it. */
-export function SidePanel({ title, head, onClose, children }: { title: string; head?: ReactNode; onClose: () => void; children: ReactNode }) {
+export function SidePanel({
+  title,
+  head,
+  onClose,
+  children,
+}: {
+  title: string
+  head?: ReactNode
+  onClose: () => void
+  children: ReactNode
+}) {
   const { t } = useTranslation()
   const panel = useRef<HTMLElement>(null)
   useShortcuts([{ keys: 'Escape', label: 'keys.close', run: onClose }])
@@ -13,7 +23,13 @@ export function SidePanel({ title, head, onClose, children }: { title: string; h
     if (matchMedia('(max-width: 1099px)').matches) panel.current?.focus({ preventScroll: true })
   }, [])
   return (
-    <aside className="panel" aria-label={title} ref={panel} tabIndex={-1} onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}>
+    <aside
+      className="panel"
+      aria-label={title}
+      ref={panel}
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}
+    >
       <header className="panel-head">
         <h2>{title}</h2>
         {head}

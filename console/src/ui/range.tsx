@@ -20,7 +20,12 @@ export function RangeControl() {
   const { choice, range, setChoice, now } = useScope()
   const store = usePopoverStore({ placement: 'bottom-end' })
   const [wrong, setWrong] = useState(false)
-  const said = choice.kind === 'last' ? t(`range.${choice.preset}`) : choice.kind === 'all' ? t('range.all') : `${moment(range.from, lang, now)} – ${moment(range.to, lang, now)}`
+  const said =
+    choice.kind === 'last'
+      ? t(`range.${choice.preset}`)
+      : choice.kind === 'all'
+        ? t('range.all')
+        : `${moment(range.from, lang, now)} – ${moment(range.to, lang, now)}`
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()

@@ -34,7 +34,13 @@ export function Failed({ error, retry, page = false }: { error: unknown; retry?:
   const { t } = useTranslation()
   const known = error instanceof ApiError ? error : null
   const refused = known?.status === 403
-  const title = refused ? t('state.refused') : known?.status === 0 ? t('state.unreachable') : known?.status === 404 ? t('state.absent') : t('state.failed')
+  const title = refused
+    ? t('state.refused')
+    : known?.status === 0
+      ? t('state.unreachable')
+      : known?.status === 404
+        ? t('state.absent')
+        : t('state.failed')
   const said = known?.message || (known ? t('state.status', { status: known.status }) : error instanceof Error ? error.message : '')
   return (
     <div className={page ? 'empty empty-page' : 'empty'} role="alert">

@@ -142,7 +142,12 @@ export function DataTable<R>(props: Props<R>) {
           {columns.map((column) => {
             const direction = sort === column.sort ? 'ascending' : sort === `-${column.sort}` ? 'descending' : undefined
             return (
-              <div key={column.key} role="columnheader" className={column.figure ? 'cell figure' : 'cell'} aria-sort={column.sort ? (direction ?? 'none') : undefined}>
+              <div
+                key={column.key}
+                role="columnheader"
+                className={column.figure ? 'cell figure' : 'cell'}
+                aria-sort={column.sort ? (direction ?? 'none') : undefined}
+              >
                 {column.sort && onSort ? (
                   <button className="sort" onClick={() => onSort(direction === 'descending' ? column.sort! : `-${column.sort}`)}>
                     {column.label}
@@ -161,7 +166,13 @@ export function DataTable<R>(props: Props<R>) {
           const row = rows[item.index]
           if (row === undefined) return null
           const key = rowKey(row)
-          const classes = ['row', key === openKey && 'row-open', item.index === at && 'row-cursor', selected?.has(key) && 'row-selected', props.rowClass?.(row)]
+          const classes = [
+            'row',
+            key === openKey && 'row-open',
+            item.index === at && 'row-cursor',
+            selected?.has(key) && 'row-selected',
+            props.rowClass?.(row),
+          ]
           return (
             <div
               key={key}
@@ -178,7 +189,12 @@ export function DataTable<R>(props: Props<R>) {
             >
               {onSelect && !phone && (
                 <div role="gridcell" className="cell" onClick={(event) => event.stopPropagation()}>
-                  <input type="checkbox" aria-label={t('table.select')} checked={selected?.has(key) ?? false} onChange={() => toggle(key)} />
+                  <input
+                    type="checkbox"
+                    aria-label={t('table.select')}
+                    checked={selected?.has(key) ?? false}
+                    onChange={() => toggle(key)}
+                  />
                 </div>
               )}
               {phone ? (

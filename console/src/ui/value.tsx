@@ -92,7 +92,9 @@ function ValueMenu({ meaning }: { meaning: Meaning }) {
   }
   const openOwner = async () => {
     try {
-      const target: SearchResult = assetId ? { kind: 'asset', target: { id: assetId } } : await request<SearchResult>('/search', { params: { q: value, dataset: search.dataset } })
+      const target: SearchResult = assetId
+        ? { kind: 'asset', target: { id: assetId } }
+        : await request<SearchResult>('/search', { params: { q: value, dataset: search.dataset } })
       goTo(navigate, search, target)
     } catch (error) {
       say(error instanceof ApiError && error.message ? error.message : t('state.failed'), true)
@@ -136,7 +138,12 @@ function ValueMenu({ meaning }: { meaning: Meaning }) {
       <MenuSeparator className="menu-line" />
       <MenuItem
         className="menu-item"
-        onClick={() => void navigate({ to: '/explore', search: { ...(search.dataset ? { dataset: search.dataset } : {}), last: '30d', q: everything } as never })}
+        onClick={() =>
+          void navigate({
+            to: '/explore',
+            search: { ...(search.dataset ? { dataset: search.dataset } : {}), last: '30d', q: everything } as never,
+          })
+        }
       >
         <Icon name="explore" />
         {t('value.everything')}

@@ -22,11 +22,16 @@ export function Views({ page }: { page: string }) {
   const again = () => void client.invalidateQueries({ queryKey: ['/views'] })
   const failed = (error: Error) => say(error.message || t('state.failed'), true)
   const save = useMutation({
-    mutationFn: (body: { name: string; page: string; query: string; shared: boolean }) => request<View>('/views', { method: 'POST', json: body }),
+    mutationFn: (body: { name: string; page: string; query: string; shared: boolean }) =>
+      request<View>('/views', { method: 'POST', json: body }),
     onSuccess: again,
     onError: failed,
   })
-  const remove = useMutation({ mutationFn: (id: string) => request(`/views/${encodeURIComponent(id)}`, { method: 'DELETE' }), onSuccess: again, onError: failed })
+  const remove = useMutation({
+    mutationFn: (id: string) => request(`/views/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    onSuccess: again,
+    onError: failed,
+  })
   const mine = views.data?.filter((view) => view.page === page) ?? []
   return (
     <>
@@ -75,7 +80,12 @@ export function Views({ page }: { page: string }) {
               event.preventDefault()
               const form = event.currentTarget
               const data = new FormData(form)
-              save.mutate({ name: String(data.get('name')).trim(), page, query: stringifySearch({ ...search, open: null }).slice(1), shared: data.has('shared') })
+              save.mutate({
+                name: String(data.get('name')).trim(),
+                page,
+                query: stringifySearch({ ...search, open: null }).slice(1),
+                shared: data.has('shared'),
+              })
               form.reset()
             }}
           >

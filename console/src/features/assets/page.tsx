@@ -27,7 +27,16 @@ export function AssetsPage() {
   const { number } = useFormat()
   const navigate = useNavigate()
   const sort = search.sort ?? '-last_seen'
-  const filter = { dataset, q: search.q, class: search.class, vendor: search.vendor, os: search.os, role: search.role, new: search.new, sort }
+  const filter = {
+    dataset,
+    q: search.q,
+    class: search.class,
+    vendor: search.vendor,
+    os: search.os,
+    role: search.role,
+    new: search.new,
+    sort,
+  }
   const list = useList<AssetRow, AssetList>('/assets', filter)
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const first = list.data?.pages[0]
@@ -44,18 +53,65 @@ export function AssetsPage() {
       cell: (row) => (
         <span className="asset-name">
           <Icon name={classIcon(row.class)} label={t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' })} />
-          {row.declared?.name ? <span className="strong">{row.declared.name}</span> : row.name ? <Value kind="name" value={row.name} assetId={row.id} /> : <span className="quiet">{t('asset.nameless')}</span>}
+          {row.declared?.name ? (
+            <span className="strong">{row.declared.name}</span>
+          ) : row.name ? (
+            <Value kind="name" value={row.name} assetId={row.id} />
+          ) : (
+            <span className="quiet">{t('asset.nameless')}</span>
+          )}
           {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
         </span>
       ),
     },
-    { key: 'ip', label: t('asset.address'), width: '116px', sort: 'ip', cell: (row) => (row.ips[0] ? <><Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />{row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}</> : '–') },
-    { key: 'class', label: t('asset.class'), width: '108px', drop: 4, cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }) },
-    { key: 'vendor', label: t('asset.vendor'), drop: 2, width: 'minmax(84px, 1fr)', cell: (row) => row.vendor ?? <span className="quiet">–</span> },
+    {
+      key: 'ip',
+      label: t('asset.address'),
+      width: '116px',
+      sort: 'ip',
+      cell: (row) =>
+        row.ips[0] ? (
+          <>
+            <Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />
+            {row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}
+          </>
+        ) : (
+          '–'
+        ),
+    },
+    {
+      key: 'class',
+      label: t('asset.class'),
+      width: '108px',
+      drop: 4,
+      cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }),
+    },
+    {
+      key: 'vendor',
+      label: t('asset.vendor'),
+      drop: 2,
+      width: 'minmax(84px, 1fr)',
+      cell: (row) => row.vendor ?? <span className="quiet">–</span>,
+    },
     { key: 'os', label: t('asset.os'), drop: 3, width: 'minmax(84px, 1fr)', cell: (row) => row.os ?? <span className="quiet">–</span> },
-    { key: 'services', label: t('asset.services'), width: '58px', figure: true, drop: 6, sort: 'services', cell: (row) => number(row.services) },
+    {
+      key: 'services',
+      label: t('asset.services'),
+      width: '58px',
+      figure: true,
+      drop: 6,
+      sort: 'services',
+      cell: (row) => number(row.services),
+    },
     { key: 'peers', label: t('asset.peers'), width: '60px', figure: true, drop: 5, sort: 'peers', cell: (row) => number(row.peers) },
-    { key: 'cases', label: t('asset.cases'), width: '36px', figure: true, sort: 'open_cases', cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>) },
+    {
+      key: 'cases',
+      label: t('asset.cases'),
+      width: '36px',
+      figure: true,
+      sort: 'open_cases',
+      cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>),
+    },
     { key: 'first', label: t('asset.first'), width: '92px', drop: 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
     { key: 'last', label: t('asset.last'), width: '92px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
   ]
@@ -63,7 +119,13 @@ export function AssetsPage() {
     <div className="page page-list">
       <PageHead
         title={t('nav.assets')}
-        sentence={first && t(search.new ? 'assets.sentence_new' : filtered ? 'assets.sentence_filtered' : 'assets.sentence', { count: total, formatted: number(total) })}
+        sentence={
+          first &&
+          t(search.new ? 'assets.sentence_new' : filtered ? 'assets.sentence_filtered' : 'assets.sentence', {
+            count: total,
+            formatted: number(total),
+          })
+        }
         ignoresRange={t('assets.ignores_range')}
         actions={
           <>
@@ -84,7 +146,11 @@ export function AssetsPage() {
           onBlur={(event) => event.currentTarget.value.trim() !== (search.q ?? '') && set({ q: event.currentTarget.value.trim() })}
         />
         <label className="check">
-          <input type="checkbox" checked={search.new === 'true'} onChange={(event) => set(event.target.checked ? { new: 'true', sort: '-first_seen' } : { new: null, sort: null })} />
+          <input
+            type="checkbox"
+            checked={search.new === 'true'}
+            onChange={(event) => set(event.target.checked ? { new: 'true', sort: '-first_seen' } : { new: null, sort: null })}
+          />
           {t('assets.only_new')}
         </label>
         {filtered && (
@@ -116,15 +182,23 @@ export function AssetsPage() {
               sort={sort}
               onSort={(next) => set({ sort: next === '-last_seen' ? null : next })}
               onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
-              keys={[{ keys: 'o', label: 'keys.sheet', run: (row) => void navigate({ to: '/assets/$id', params: { id: row.id }, search: kept(search) as never }) }]}
+              keys={[
+                {
+                  keys: 'o',
+                  label: 'keys.sheet',
+                  run: (row) => void navigate({ to: '/assets/$id', params: { id: row.id }, search: kept(search) as never }),
+                },
+              ]}
               compact={(row) => (
                 <>
                   <span className="compact-first">
                     <Icon name={classIcon(row.class)} />
-                    <span className="strong">{row.declared?.name ?? row.name ?? row.ips[0]}</span> {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
+                    <span className="strong">{row.declared?.name ?? row.name ?? row.ips[0]}</span>{' '}
+                    {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
                   </span>
                   <span className="compact-second">
-                    <span className="mono">{row.ips[0]}</span> · {[row.vendor, row.os].filter(Boolean).join(', ')} · <When at={row.last_seen} />
+                    <span className="mono">{row.ips[0]}</span> · {[row.vendor, row.os].filter(Boolean).join(', ')} ·{' '}
+                    <When at={row.last_seen} />
                   </span>
                 </>
               )}
@@ -151,7 +225,12 @@ function AssetFacets({ facets }: { facets: AssetList['facets'] }) {
           const word = facet === 'class' || facet === 'role' ? t(`${facet}.${one.value}`, { defaultValue: one.value }) : one.value || t('class.unknown')
           return (
             <li key={one.value}>
-              <button className="facet-value" aria-pressed={on} onClick={() => set({ [facet]: on ? null : one.value, open: null })} title={word}>
+              <button
+                className="facet-value"
+                aria-pressed={on}
+                onClick={() => set({ [facet]: on ? null : one.value, open: null })}
+                title={word}
+              >
                 {facet === 'class' && <Icon name={classIcon(one.value)} />}
                 {word}
               </button>

@@ -37,8 +37,14 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
     }
     return [...found.values()].sort((a, b) => b.bytes - a.bytes)
   }
-  const callers = gather(of.edges.filter((edge) => edge.to === id), (edge) => edge.from)
-  const called = gather(of.edges.filter((edge) => edge.from === id), (edge) => edge.to)
+  const callers = gather(
+    of.edges.filter((edge) => edge.to === id),
+    (edge) => edge.from,
+  )
+  const called = gather(
+    of.edges.filter((edge) => edge.from === id),
+    (edge) => edge.to,
+  )
   const height = Math.max(callers.length, called.length, 2) * LINE
   const most = Math.max(1, ...[...callers, ...called].map((one) => one.bytes))
   const weight = (amount: number) => 1 + 7 * (Math.log1p(amount) / Math.log1p(most)) ** 3
@@ -57,7 +63,11 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
         >
           <Icon name={node.inside ? classIcon(node.class) : 'map'} />
           <span className="peer-name">
-            {node.ip ? <Value kind="ip" field="ip" value={node.ip} assetId={node.asset_id} label={node.label === node.ip ? undefined : node.label} /> : node.label}
+            {node.ip ? (
+              <Value kind="ip" field="ip" value={node.ip} assetId={node.asset_id} label={node.label === node.ip ? undefined : node.label} />
+            ) : (
+              node.label
+            )}
           </span>
           <span className="quiet peer-protocols">{one.protocols.slice(0, 2).join(', ')}</span>
           <span className="figure quiet">{bytes(one.bytes)}</span>
@@ -84,10 +94,20 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
           {width > 0 && !phone && (
             <svg width={width} height={height}>
               {callers.map((one, i) => (
-                <path key={one.node.id} className={at === `callers ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'} d={curve(i, callers.length, true)} strokeWidth={weight(one.bytes)} />
+                <path
+                  key={one.node.id}
+                  className={at === `callers ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'}
+                  d={curve(i, callers.length, true)}
+                  strokeWidth={weight(one.bytes)}
+                />
               ))}
               {called.map((one, i) => (
-                <path key={one.node.id} className={at === `called ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'} d={curve(i, called.length, false)} strokeWidth={weight(one.bytes)} />
+                <path
+                  key={one.node.id}
+                  className={at === `called ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'}
+                  d={curve(i, called.length, false)}
+                  strokeWidth={weight(one.bytes)}
+                />
               ))}
               <rect className="peer-self" x={width / 2 - 44} y={center - 13} width={88} height={26} rx={6} />
               <text className="peer-self-name" x={width / 2} y={center + 4} textAnchor="middle">

@@ -32,9 +32,19 @@ export function AssetPage() {
   const activity = useRead<Activity>(`${path}/activity`, range)
   useShortcuts([{ keys: 'Escape', label: 'keys.back', run: () => void navigate({ to: '/assets', search: kept(search) as never }) }])
 
-  if (detail.error) return <div className="page"><Failed error={detail.error} retry={() => void detail.refetch()} /></div>
+  if (detail.error)
+    return (
+      <div className="page">
+        <Failed error={detail.error} retry={() => void detail.refetch()} />
+      </div>
+    )
   const of = detail.data
-  if (!of) return <div className="page"><Skeleton tall /></div>
+  if (!of)
+    return (
+      <div className="page">
+        <Skeleton tall />
+      </div>
+    )
   const name = of.declared?.name ?? of.name ?? of.ips[0] ?? of.mac ?? id
   const ip = of.ips[0]
   return (
@@ -113,7 +123,13 @@ export function AssetPage() {
           <header className="card-head">
             <h2>{t('asset.peers')}</h2>
           </header>
-          {peers.error && !peers.data ? <Failed error={peers.error} retry={() => void peers.refetch()} /> : !peers.data ? <Skeleton rows={4} /> : <PeerGraph id={id} of={peers.data} />}
+          {peers.error && !peers.data ? (
+            <Failed error={peers.error} retry={() => void peers.refetch()} />
+          ) : !peers.data ? (
+            <Skeleton rows={4} />
+          ) : (
+            <PeerGraph id={id} of={peers.data} />
+          )}
         </section>
         <section className="card sheet-wide">
           <header className="card-head">

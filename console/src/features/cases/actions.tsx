@@ -46,7 +46,11 @@ export function CaseActions({ of }: { of: CaseRow }) {
           </button>
         )}
         {(of.state === 'new' || of.state === 'acknowledged') && (
-          <button className="button" disabled={change.isPending} onClick={() => apply({ state: 'in_progress', owner: of.owner ?? session.user.name })}>
+          <button
+            className="button"
+            disabled={change.isPending}
+            onClick={() => apply({ state: 'in_progress', owner: of.owner ?? session.user.name })}
+          >
             {t('case.start')}
           </button>
         )}

@@ -36,10 +36,12 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     [useFirst, useSecond, detector, first, second],
   )
   const preview = useMutation({
-    mutationFn: () => request<ExclusionPreview>('/exclusions/preview', { method: 'POST', json: { scope, since: shortIso(now - LENGTH[period]) } }),
+    mutationFn: () =>
+      request<ExclusionPreview>('/exclusions/preview', { method: 'POST', json: { scope, since: shortIso(now - LENGTH[period]) } }),
   })
   const save = useMutation({
-    mutationFn: (body: { scope: Scope; reason: string; expires: string | null }) => request<Exclusion>('/exclusions', { method: 'POST', json: body }),
+    mutationFn: (body: { scope: Scope; reason: string; expires: string | null }) =>
+      request<Exclusion>('/exclusions', { method: 'POST', json: body }),
     onSuccess: () => {
       say(t('exclusion.saved'))
       void client.invalidateQueries({ queryKey: ['/exclusions'] })

@@ -132,7 +132,12 @@ export function CasesPage() {
           <button className="button" disabled={!canWrite} onClick={() => bulk({ ids: [...selected], owner: session.user.name })}>
             {t('case.take')}
           </button>
-          <select aria-label={t('case.close')} value="" disabled={!canWrite} onChange={(event) => bulk({ ids: [...selected], state: 'closed', verdict: event.target.value as Verdict })}>
+          <select
+            aria-label={t('case.close')}
+            value=""
+            disabled={!canWrite}
+            onChange={(event) => bulk({ ids: [...selected], state: 'closed', verdict: event.target.value as Verdict })}
+          >
             <option value="">{t('case.close')}</option>
             {VERDICTS.map((verdict) => (
               <option key={verdict} value={verdict}>
@@ -160,7 +165,9 @@ export function CasesPage() {
                 </button>
               </Empty>
             ) : (
-              <Empty title={t(state === 'open' ? 'cases.none_open' : 'cases.none')}>{state === 'open' && <p>{t('cases.none_open_text')}</p>}</Empty>
+              <Empty title={t(state === 'open' ? 'cases.none_open' : 'cases.none')}>
+                {state === 'open' && <p>{t('cases.none_open_text')}</p>}
+              </Empty>
             )
           ) : (
             <DataTable
@@ -179,8 +186,18 @@ export function CasesPage() {
               keys={[
                 { keys: 'e', label: 'keys.acknowledge', run: (row) => canWrite && bulk({ ids: [row.id], state: 'acknowledged' }) },
                 { keys: 'o', label: 'keys.report', run: openReport },
-                { keys: 'c', label: 'keys.comment', run: (row) => void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'comment' } as never }) },
-                { keys: 'x', label: 'keys.exclude', run: (row) => void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'exclude' } as never }) },
+                {
+                  keys: 'c',
+                  label: 'keys.comment',
+                  run: (row) =>
+                    void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'comment' } as never }),
+                },
+                {
+                  keys: 'x',
+                  label: 'keys.exclude',
+                  run: (row) =>
+                    void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'exclude' } as never }),
+                },
               ]}
               compact={(row) => (
                 <>

@@ -35,16 +35,34 @@ export function CasePage() {
   useShortcuts([
     { keys: 'c', label: 'keys.comment', run: () => comment.current?.focus() },
     { keys: 'x', label: 'keys.exclude', run: () => set({ do: 'exclude' }) },
-    { keys: 'e', label: 'keys.acknowledge', run: () => found?.state === 'new' && canWrite && change.mutate({ id, version: found.version, change: { state: 'acknowledged' } }) },
-    { keys: 'Escape', label: 'keys.back', run: () => (excluding ? set({ do: null }) : void navigate({ to: '/cases', search: kept(search) as never })) },
+    {
+      keys: 'e',
+      label: 'keys.acknowledge',
+      run: () => found?.state === 'new' && canWrite && change.mutate({ id, version: found.version, change: { state: 'acknowledged' } }),
+    },
+    {
+      keys: 'Escape',
+      label: 'keys.back',
+      run: () => (excluding ? set({ do: null }) : void navigate({ to: '/cases', search: kept(search) as never })),
+    },
   ])
   const wantsComment = search.do === 'comment' && !!found
   useEffect(() => {
     if (wantsComment) comment.current?.focus()
   }, [wantsComment])
 
-  if (detail.error) return <div className="page"><Failed error={detail.error} retry={() => void detail.refetch()} /></div>
-  if (!found) return <div className="page"><Skeleton tall /></div>
+  if (detail.error)
+    return (
+      <div className="page">
+        <Failed error={detail.error} retry={() => void detail.refetch()} />
+      </div>
+    )
+  if (!found)
+    return (
+      <div className="page">
+        <Skeleton tall />
+      </div>
+    )
 
   const explore = (q: string, ts?: string): { to: '/explore'; search: never } => ({
     to: '/explore',
@@ -93,7 +111,11 @@ export function CasePage() {
           {found.timeline.length > 0 && (
             <section>
               <h2>{t('case.picture')}</h2>
-              <Picture steps={found.timeline} entities={found.entities} onStep={(step) => void navigate(explore(`flow_id:${step.flow_id}`, step.ts))} />
+              <Picture
+                steps={found.timeline}
+                entities={found.entities}
+                onStep={(step) => void navigate(explore(`flow_id:${step.flow_id}`, step.ts))}
+              />
             </section>
           )}
 
@@ -147,7 +169,15 @@ export function CasePage() {
                   ))}
                 </ul>
                 {alert.evidence.length > 0 && (
-                  <Link {...explore(alert.evidence.slice(0, 50).map((flow) => `flow_id:${flow}`).join(' or '))} className="button">
+                  <Link
+                    {...explore(
+                      alert.evidence
+                        .slice(0, 50)
+                        .map((flow) => `flow_id:${flow}`)
+                        .join(' or '),
+                    )}
+                    className="button"
+                  >
                     <Icon name="explore" />
                     {t('case.open_evidence')}
                   </Link>

@@ -22,7 +22,13 @@ export function ColumnChoice({ fields, shown, onChange }: { fields: Field[]; sho
       </PopoverDisclosure>
       <Popover className="popover columns" gutter={6} portal unmountOnHide aria-label={t('explore.columns')}>
         <div className="range-form">
-          <input type="search" value={text} onChange={(event) => setText(event.target.value)} placeholder={t('explore.find_field')} aria-label={t('explore.find_field')} />
+          <input
+            type="search"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            placeholder={t('explore.find_field')}
+            aria-label={t('explore.find_field')}
+          />
         </div>
         <div className="columns-list">
           {shown.map((name) => (
@@ -33,7 +39,12 @@ export function ColumnChoice({ fields, shown, onChange }: { fields: Field[]; sho
           ))}
           {found.map((field) => (
             <label key={field.name} className="check" title={field.doc}>
-              <input type="checkbox" checked={false} disabled={shown.length >= COLUMNS_MAX} onChange={() => onChange([...shown, field.name])} />
+              <input
+                type="checkbox"
+                checked={false}
+                disabled={shown.length >= COLUMNS_MAX}
+                onChange={() => onChange([...shown, field.name])}
+              />
               <span className="mono">{field.name}</span>
             </label>
           ))}

@@ -25,7 +25,8 @@ export const DEFAULT_COLUMNS = ['src_ip', 'dest_ip', 'dest_port', 'app_proto']
 /** Columns of the histogram: one is some ten pixels wide on a laptop. */
 const BUCKETS = 120
 
-export const eventKey = (event: Eve) => `${event.timestamp} ${event.flow_id ?? ''} ${event._kind ?? event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
+export const eventKey = (event: Eve) =>
+  `${event.timestamp} ${event.flow_id ?? ''} ${event._kind ?? event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
 
 export function ExplorePage() {
   const { t } = useTranslation()
@@ -48,7 +49,13 @@ export function ExplorePage() {
 
   const columns = useMemo<Column<Row>[]>(
     () => [
-      { key: 'timestamp', label: t('explore.time'), width: '146px', sort: 'timestamp', cell: ({ event }) => <When at={event.timestamp} form="clock" /> },
+      {
+        key: 'timestamp',
+        label: t('explore.time'),
+        width: '146px',
+        sort: 'timestamp',
+        cell: ({ event }) => <When at={event.timestamp} form="clock" />,
+      },
       {
         key: 'kind',
         label: t('explore.kind'),
@@ -92,7 +99,11 @@ export function ExplorePage() {
         sentence={total !== undefined && !wrong ? t('explore.sentence', { count: total, formatted: number(total) }) : undefined}
         actions={
           <>
-            <ColumnChoice fields={fields.data ?? []} shown={shownColumns} onChange={(next) => set({ cols: next.join() === DEFAULT_COLUMNS.join() ? null : next.join(',') })} />
+            <ColumnChoice
+              fields={fields.data ?? []}
+              shown={shownColumns}
+              onChange={(next) => set({ cols: next.join() === DEFAULT_COLUMNS.join() ? null : next.join(',') })}
+            />
             <a className="button" href={url('/events/export', { ...filter, format: 'csv' })} download>
               <Icon name="download" />
               {t('explore.csv')}
@@ -176,7 +187,10 @@ export function ExplorePage() {
                     </span>
                   </span>
                   <span className="compact-second">
-                    <When at={event.timestamp} form="clock" /> · {telling(event).map(({ path, value }) => said(path, value, bytes)).join(' ')}
+                    <When at={event.timestamp} form="clock" /> ·{' '}
+                    {telling(event)
+                      .map(({ path, value }) => said(path, value, bytes))
+                      .join(' ')}
                   </span>
                 </>
               )}

@@ -64,7 +64,9 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
             .map(({ path, value }, i) => (
               <div key={i}>
                 <dt className="mono">{path}</dt>
-                <dd>{path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}</dd>
+                <dd>
+                  {path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}
+                </dd>
               </div>
             ))}
         </dl>

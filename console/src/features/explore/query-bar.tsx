@@ -13,7 +13,17 @@ import { Icon } from '../../ui/icons'
 const OFFERS_MAX = 12
 
 /** The query as text. Fields and values complete as one types; Enter asks. */
-export function QueryBar({ value, fields, wrong, onChange }: { value: string; fields: Field[]; wrong: ApiError | null; onChange: (query: string) => void }) {
+export function QueryBar({
+  value,
+  fields,
+  wrong,
+  onChange,
+}: {
+  value: string
+  fields: Field[]
+  wrong: ApiError | null
+  onChange: (query: string) => void
+}) {
   const { t } = useTranslation()
   const { params } = useScope()
   const [text, setText] = useState(value)
@@ -38,7 +48,9 @@ export function QueryBar({ value, fields, wrong, onChange }: { value: string; fi
     if (!typed && text) return []
     const starts = fields.filter((field) => field.name.toLowerCase().startsWith(typed))
     const holds = fields.filter((field) => !field.name.toLowerCase().startsWith(typed) && field.name.toLowerCase().includes(typed))
-    return [...starts, ...holds].slice(0, OFFERS_MAX).map((field) => ({ insert: `${field.name}:`, shown: field.name, side: field.type, doc: field.doc }))
+    return [...starts, ...holds]
+      .slice(0, OFFERS_MAX)
+      .map((field) => ({ insert: `${field.name}:`, shown: field.name, side: field.type, doc: field.doc }))
   }, [word.field, word.text, values.data, fields, text])
 
   const store = useComboboxStore({ value: text, setValue: setText, focusLoop: true, includesBaseElement: true })
@@ -95,7 +107,14 @@ export function QueryBar({ value, fields, wrong, onChange }: { value: string; fi
         {offers.length > 0 && (
           <ComboboxPopover className="popover offers" gutter={4} sameWidth portal unmountOnHide aria-label={t('explore.offers')}>
             {offers.map((offer) => (
-              <ComboboxItem key={offer.shown} className="menu-item offer" value={offer.shown} setValueOnClick={false} hideOnClick={false} onClick={() => take(offer.insert)}>
+              <ComboboxItem
+                key={offer.shown}
+                className="menu-item offer"
+                value={offer.shown}
+                setValueOnClick={false}
+                hideOnClick={false}
+                onClick={() => take(offer.insert)}
+              >
                 <span className="mono">{offer.shown}</span>
                 <span className="quiet offer-doc">{offer.doc}</span>
                 <span className="menu-figure">{offer.side}</span>

@@ -35,7 +35,9 @@ export function Login({ onEnter, again, change }: Props) {
         await request('/session/password', { method: 'POST', json: { old: text('old'), new: text('new') }, quiet: true })
         onEnter(await request<Session>('/session', { quiet: true }))
       } else {
-        onEnter(await request<Session>('/session', { method: 'POST', json: { name: text('name'), password: text('password') }, quiet: true }))
+        onEnter(
+          await request<Session>('/session', { method: 'POST', json: { name: text('name'), password: text('password') }, quiet: true }),
+        )
       }
     } catch (failure) {
       const known = failure instanceof ApiError ? failure : null
@@ -78,7 +80,15 @@ export function Login({ onEnter, again, change }: Props) {
         <>
           <label>
             {t('login.name')}
-            <input name="name" autoComplete="username" defaultValue={again} required autoFocus={again === undefined} autoCapitalize="none" spellCheck={false} />
+            <input
+              name="name"
+              autoComplete="username"
+              defaultValue={again}
+              required
+              autoFocus={again === undefined}
+              autoCapitalize="none"
+              spellCheck={false}
+            />
           </label>
           <label>
             {t('login.password')}
@@ -97,7 +107,14 @@ export function Login({ onEnter, again, change }: Props) {
       {again === undefined && (
         <p className="login-languages">
           {LANGUAGES.map((lang) => (
-            <button key={lang} type="button" lang={lang} className="button-quiet" aria-pressed={i18n.language === lang} onClick={() => void changeLanguage(lang)}>
+            <button
+              key={lang}
+              type="button"
+              lang={lang}
+              className="button-quiet"
+              aria-pressed={i18n.language === lang}
+              onClick={() => void changeLanguage(lang)}
+            >
               {t(`language.${lang}`)}
             </button>
           ))}

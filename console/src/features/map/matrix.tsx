@@ -43,9 +43,16 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
               {of.groups.map((column) => {
                 const cell = cells.get(`${row.id} ${column.id}`)
                 return (
-                  <td key={column.id} className={cell ? `heat heat-${shade(cell[measure])}` : row.id === column.id ? 'heat-self' : undefined}>
+                  <td
+                    key={column.id}
+                    className={cell ? `heat heat-${shade(cell[measure])}` : row.id === column.id ? 'heat-self' : undefined}
+                  >
                     {cell && (
-                      <button disabled={!cell.q} onClick={() => onOpen(cell)} title={`${name(row.id)} → ${name(column.id)} · ${write(cell[measure])} · ${cell.top_protocols.join(', ')}`}>
+                      <button
+                        disabled={!cell.q}
+                        onClick={() => onOpen(cell)}
+                        title={`${name(row.id)} → ${name(column.id)} · ${write(cell[measure])} · ${cell.top_protocols.join(', ')}`}
+                      >
                         {write(cell[measure])}
                       </button>
                     )}

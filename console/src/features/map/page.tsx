@@ -10,6 +10,7 @@ import { useFormat, usePhone } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
 import { Matrix } from './matrix'
+import { Wide } from '../../ui/wide'
 
 /** Pairs listed on a phone, and in the table under the picture. */
 const PAIRS_SHOWN = 60
@@ -40,7 +41,10 @@ export function MapPage() {
 
   return (
     <div className="page">
-      <PageHead title={t('nav.map')} sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })} />
+      <PageHead
+        title={t('nav.map')}
+        sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })}
+      />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
         <div className="segments">
           {(['matrix', 'flow'] as const).map((one) => (
@@ -63,11 +67,17 @@ export function MapPage() {
             </button>
           ))}
         </div>
-        <select aria-label={t('field.app_proto')} value={search.app_proto ?? ''} onChange={(event) => set({ app_proto: event.target.value })}>
+        <select
+          aria-label={t('field.app_proto')}
+          value={search.app_proto ?? ''}
+          onChange={(event) => set({ app_proto: event.target.value })}
+        >
           <option value="">{t('map.any_protocol')}</option>
-          {[...new Set([...(protocols.data?.values.map((one) => one.value) ?? []), ...(search.app_proto ? [search.app_proto] : [])])].map((one) => (
-            <option key={one}>{one}</option>
-          ))}
+          {[...new Set([...(protocols.data?.values.map((one) => one.value) ?? []), ...(search.app_proto ? [search.app_proto] : [])])].map(
+            (one) => (
+              <option key={one}>{one}</option>
+            ),
+          )}
         </select>
       </div>
       {error && !data ? (
@@ -85,14 +95,18 @@ export function MapPage() {
         <>
           {!phone && (
             <section className="card">
-              {view === 'matrix' ? <Matrix of={data} measure={measure} name={name} write={write} onOpen={open} /> : <FlowPicture of={data} measure={measure} name={name} write={write} onOpen={open} />}
+              {view === 'matrix' ? (
+                <Matrix of={data} measure={measure} name={name} write={write} onOpen={open} />
+              ) : (
+                <FlowPicture of={data} measure={measure} name={name} write={write} onOpen={open} />
+              )}
             </section>
           )}
           <section className="card">
             <header className="card-head">
               <h2>{t('map.pairs')}</h2>
             </header>
-            <div className="scroll-x">
+            <Wide>
               <table className="plain">
                 <thead>
                   <tr>
@@ -123,7 +137,7 @@ export function MapPage() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Wide>
           </section>
         </>
       )}

@@ -8,7 +8,11 @@ import { useFormat } from '../../ui/hooks'
 const HOLE = 0.95
 
 /** Stretches of a coverage in which the sensor saw nothing, or missed much. */
-export function holes({ first, last, coverage: { buckets, complete, step_seconds } }: Sensor): { from: number; to: number; seen: number | null }[] {
+export function holes({
+  first,
+  last,
+  coverage: { buckets, complete, step_seconds },
+}: Sensor): { from: number; to: number; seen: number | null }[] {
   const found: { from: number; to: number; seen: number | null }[] = []
   complete.forEach((share, i) => {
     if (share !== null && share >= HOLE) return
@@ -38,16 +42,30 @@ export function Coverage({ of: sensor }: { of: Sensor }) {
   const long = last - first > 2.5 * 86_400_000
   const tick = (at: number) => (long ? day(at, lang) : hour(at, lang))
   const gaps = holes(sensor)
-  const there = (i: number) => Date.parse(of.buckets[i]!) + of.step_seconds * 1000 > Date.parse(sensor.first) && Date.parse(of.buckets[i]!) < Date.parse(sensor.last)
+  const there = (i: number) =>
+    Date.parse(of.buckets[i]!) + of.step_seconds * 1000 > Date.parse(sensor.first) && Date.parse(of.buckets[i]!) < Date.parse(sensor.last)
   const word = (share: number | null) => (share === null ? t('coverage.none') : percent(share, 1))
   return (
     <div className="coverage">
       <svg viewBox={`0 0 ${count} 20`} preserveAspectRatio="none" role="img" aria-label={t('sensors.coverage')}>
         {of.complete.map((share, i) => (
-          <g key={i} onClick={() => setChoice({ kind: 'absolute', from: Date.parse(of.buckets[i]!), to: Date.parse(of.buckets[i]!) + of.step_seconds * 1000 })}>
+          <g
+            key={i}
+            onClick={() =>
+              setChoice({ kind: 'absolute', from: Date.parse(of.buckets[i]!), to: Date.parse(of.buckets[i]!) + of.step_seconds * 1000 })
+            }
+          >
             <title>{`${exact(Date.parse(of.buckets[i]!), lang)} · ${word(share)}`}</title>
             <rect className="coverage-back" x={i} width={1} height={20} />
-            {(share !== null || there(i)) && <rect className={`coverage-${kind(share)}`} x={i} width={1.02} y={share === null ? 18 : 20 - 20 * share} height={share === null ? 2 : 20 * share} />}
+            {(share !== null || there(i)) && (
+              <rect
+                className={`coverage-${kind(share)}`}
+                x={i}
+                width={1.02}
+                y={share === null ? 18 : 20 - 20 * share}
+                height={share === null ? 2 : 20 * share}
+              />
+            )}
           </g>
         ))}
       </svg>

@@ -22,7 +22,7 @@ export function SensorsPage() {
   const { lang } = useFormat()
   const { data, error, isPending, refetch } = useRead<Sensor[]>('/sensors', params)
   const blind = data?.flatMap((one) => holes(one).map((hole) => ({ ...hole, name: one.name }))) ?? []
-  const sentence = data && (data.length === 0 ? undefined : blind.length === 0 ? t('sensors.sentence_whole') : t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) }))
+  const sentence = data && (data.length === 0 ? undefined : data.every((one) => one.coverage.buckets.length === 0) ? t('sensors.sentence_unmeasured') : blind.length === 0 ? t('sensors.sentence_whole') : t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) }))
   return (
     <div className="page">
       <PageHead title={t('nav.sensors')} sentence={sentence} />

@@ -10,7 +10,15 @@ import { Empty, Failed, Skeleton } from '../../ui/states'
 import type { ValueKind } from '../../ui/value'
 import { Value } from '../../ui/value'
 
-const KINDS: Record<keyof Scope, ValueKind> = { asset_id: 'text', ip: 'ip', role: 'text', peer: 'ip', port: 'port', proto: 'proto', detector: 'rule' }
+const KINDS: Record<keyof Scope, ValueKind> = {
+  asset_id: 'text',
+  ip: 'ip',
+  role: 'text',
+  peer: 'ip',
+  port: 'port',
+  proto: 'proto',
+  detector: 'rule',
+}
 
 /** What is "normal here", by whom, why, until when, and how much each hid. */
 export function Exclusions() {
@@ -53,7 +61,12 @@ export function Exclusions() {
                 {(Object.entries(one.scope) as [keyof Scope, string | number][]).map(([key, value]) => (
                   <div key={key}>
                     <span className="quiet">{t(`scope.${key}`, { defaultValue: key })}</span>{' '}
-                    <Value kind={KINDS[key] ?? 'text'} value={String(value)} field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''} assetId={key === 'asset_id' ? String(value) : undefined} />
+                    <Value
+                      kind={KINDS[key] ?? 'text'}
+                      value={String(value)}
+                      field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''}
+                      assetId={key === 'asset_id' ? String(value) : undefined}
+                    />
                   </div>
                 ))}
               </td>
@@ -64,7 +77,16 @@ export function Exclusions() {
               </td>
               <td>{one.expires ? <When at={one.expires} form="moment" /> : t('exclusion.never')}</td>
               <td className="figure">{number(one.hits)}</td>
-              <td>{canWrite && <Twice label={t('exclusion.remove')} sure={t('exclusion.remove_sure')} onConfirm={() => remove.mutate(one.id)} className="button-quiet" />}</td>
+              <td>
+                {canWrite && (
+                  <Twice
+                    label={t('exclusion.remove')}
+                    sure={t('exclusion.remove_sure')}
+                    onConfirm={() => remove.mutate(one.id)}
+                    className="button-quiet"
+                  />
+                )}
+              </td>
             </tr>
           ))}
         </tbody>

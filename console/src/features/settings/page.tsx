@@ -28,13 +28,19 @@ export function SettingsPage() {
   const View = SECTIONS[section].view
   return (
     <div className="page">
-      <PageHead title={t('nav.settings')} sentence={t(`settings.${section}_text`)} ignoresRange={section === 'audit' ? undefined : t('settings.ignores_range')} />
+      <PageHead
+        title={t('nav.settings')}
+        sentence={t(`settings.${section}_text`)}
+        ignoresRange={section === 'audit' ? undefined : t('settings.ignores_range')}
+      />
       <div className="settings">
         <nav className="settings-nav" aria-label={t('nav.settings')}>
           {names.map((one) => (
             <button key={one} aria-current={one === section ? 'page' : undefined} onClick={() => set({ section: one })}>
               {t(`settings.${one}`)}
-              {SECTIONS[one].administrator && !isAdministrator && <span className="quiet"> · {t('account_role.administrator').toLowerCase()}</span>}
+              {SECTIONS[one].administrator && !isAdministrator && (
+                <span className="quiet"> · {t('account_role.administrator').toLowerCase()}</span>
+              )}
             </button>
           ))}
         </nav>

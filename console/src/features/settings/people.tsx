@@ -18,7 +18,8 @@ function useChange(keys: string[]) {
   const { t } = useTranslation()
   const client = useQueryClient()
   return useMutation({
-    mutationFn: ({ path, method, json }: { path: string; method: 'POST' | 'PATCH' | 'DELETE'; json?: unknown }) => request<unknown>(path, { method, json }),
+    mutationFn: ({ path, method, json }: { path: string; method: 'POST' | 'PATCH' | 'DELETE'; json?: unknown }) =>
+      request<unknown>(path, { method, json }),
     onSuccess: () => say(t('settings.saved')),
     onError: (error) => say(error.message || t('state.failed'), true),
     onSettled: () => keys.forEach((key) => void client.invalidateQueries({ queryKey: [key] })),
@@ -36,7 +37,10 @@ export function People() {
     event.preventDefault()
     const form = event.currentTarget
     const given = new FormData(form)
-    change.mutate({ path: '/users', method: 'POST', json: { name: given.get('name'), role: given.get('role'), password: given.get('password') } }, { onSuccess: () => form.reset() })
+    change.mutate(
+      { path: '/users', method: 'POST', json: { name: given.get('name'), role: given.get('role'), password: given.get('password') } },
+      { onSuccess: () => form.reset() },
+    )
   }
   return (
     <>
@@ -61,7 +65,12 @@ export function People() {
                     <span className="strong">{one.name}</span> {one.disabled && <span className="tag">{t('people.disabled')}</span>}
                   </td>
                   <td>
-                    <select value={one.role} disabled={self} aria-label={t('people.role_of', { name: one.name })} onChange={(event) => change.mutate({ path, method: 'PATCH', json: { role: event.target.value } })}>
+                    <select
+                      value={one.role}
+                      disabled={self}
+                      aria-label={t('people.role_of', { name: one.name })}
+                      onChange={(event) => change.mutate({ path, method: 'PATCH', json: { role: event.target.value } })}
+                    >
                       {ROLES.map((role) => (
                         <option key={role} value={role}>
                           {t(`account_role.${role}`)}
@@ -76,11 +85,19 @@ export function People() {
                   <td>
                     {!self &&
                       (one.disabled ? (
-                        <button className="button-quiet" onClick={() => change.mutate({ path, method: 'PATCH', json: { disabled: false } })}>
+                        <button
+                          className="button-quiet"
+                          onClick={() => change.mutate({ path, method: 'PATCH', json: { disabled: false } })}
+                        >
                           {t('people.enable')}
                         </button>
                       ) : (
-                        <Twice className="button-quiet" label={t('people.disable')} sure={t('people.disable_sure')} onConfirm={() => change.mutate({ path, method: 'PATCH', json: { disabled: true } })} />
+                        <Twice
+                          className="button-quiet"
+                          label={t('people.disable')}
+                          sure={t('people.disable_sure')}
+                          onConfirm={() => change.mutate({ path, method: 'PATCH', json: { disabled: true } })}
+                        />
                       ))}
                   </td>
                 </tr>
@@ -134,7 +151,8 @@ export function Tokens() {
   const change = useChange(['/tokens', '/users'])
   const [fresh, setFresh] = useState<string | null>(null)
   const make = useMutation({
-    mutationFn: (body: { name: string; days: number }) => request<{ token: string }>(`/users/${encodeURIComponent(session.user.name)}/tokens`, { method: 'POST', json: body }),
+    mutationFn: (body: { name: string; days: number }) =>
+      request<{ token: string }>(`/users/${encodeURIComponent(session.user.name)}/tokens`, { method: 'POST', json: body }),
     onSuccess: ({ token }) => {
       setFresh(token)
       void client.invalidateQueries({ queryKey: ['/tokens'] })
@@ -151,7 +169,15 @@ export function Tokens() {
             <p>{t('tokens.once')}</p>
             <p className="buttons">
               <code className="mono token">{fresh}</code>
-              <button className="button" onClick={() => void navigator.clipboard.writeText(fresh).then(() => say(t('value.copied', { value: t('tokens.token') })), () => say(t('value.not_copied'), true))}>
+              <button
+                className="button"
+                onClick={() =>
+                  void navigator.clipboard.writeText(fresh).then(
+                    () => say(t('value.copied', { value: t('tokens.token') })),
+                    () => say(t('value.not_copied'), true),
+                  )
+                }
+              >
                 <Icon name="copy" />
                 {t('value.copy')}
               </button>
@@ -187,7 +213,12 @@ export function Tokens() {
                   </td>
                   <td>{one.last_used ? <When at={one.last_used} /> : t('exclusion.never')}</td>
                   <td>
-                    <Twice className="button-quiet" label={t('tokens.revoke')} sure={t('tokens.revoke_sure')} onConfirm={() => change.mutate({ path: `/tokens/${encodeURIComponent(one.id)}`, method: 'DELETE' })} />
+                    <Twice
+                      className="button-quiet"
+                      label={t('tokens.revoke')}
+                      sure={t('tokens.revoke_sure')}
+                      onConfirm={() => change.mutate({ path: `/tokens/${encodeURIComponent(one.id)}`, method: 'DELETE' })}
+                    />
                   </td>
                 </tr>
               ))}
@@ -234,7 +265,14 @@ export function Audit() {
   return (
     <section className="card scroll-x" tabIndex={0}>
       <div className="toolbar">
-        <input type="search" className="filter-text" placeholder={t('audit.who')} aria-label={t('audit.who')} defaultValue={search.who ?? ''} onKeyDown={(event) => event.key === 'Enter' && set({ who: event.currentTarget.value.trim() })} />
+        <input
+          type="search"
+          className="filter-text"
+          placeholder={t('audit.who')}
+          aria-label={t('audit.who')}
+          defaultValue={search.who ?? ''}
+          onKeyDown={(event) => event.key === 'Enter' && set({ who: event.currentTarget.value.trim() })}
+        />
       </div>
       {rows.length === 0 ? (
         <Empty icon="user" title={t('audit.none')} />

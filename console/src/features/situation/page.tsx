@@ -76,7 +76,11 @@ function OpenCases({ of }: { of: Situation['cases'] }) {
       ) : (
         <ul className="case-list">
           {of.top.map((one: CaseRow) => (
-            <li key={one.id} className="case-item" onClick={() => void navigate({ to: '/cases/$id', params: { id: one.id }, search: keep as never })}>
+            <li
+              key={one.id}
+              className="case-item"
+              onClick={() => void navigate({ to: '/cases/$id', params: { id: one.id }, search: keep as never })}
+            >
               <div className="case-item-side">
                 <Severity level={one.severity} />
                 <Score of={one} />
@@ -155,7 +159,8 @@ function Changes({ of }: { of: Situation['changes'] }) {
                     <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
                       {one.name ?? one.ip}
                     </Link>{' '}
-                    <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} /> {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
+                    <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} /> {one.proto}/
+                    <Value kind="port" field="dest_port" value={String(one.port)} />
                   </span>
                   <When at={one.first_seen} />
                 </li>
@@ -234,7 +239,11 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
             label={t('situation.traffic')}
             buckets={of.buckets}
             stepSeconds={of.step_seconds}
-            series={of.series.map((one) => ({ key: one.key, label: t(`direction.${one.key}`, { defaultValue: one.key }), values: one[measure] }))}
+            series={of.series.map((one) => ({
+              key: one.key,
+              label: t(`direction.${one.key}`, { defaultValue: one.key }),
+              values: one[measure],
+            }))}
             format={write}
             height={phone ? 130 : 200}
             onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}

@@ -262,9 +262,12 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
     })
 }
 
+/// A flow with data that no protocol claimed: its frames are longer than headers and handshakes alone are.
+const UNKNOWN: &str = "app_proto IS NULL AND proto IN ('TCP', 'UDP') AND bytes_toserver + bytes_toclient > 90 * (pkts_toserver + pkts_toclient)";
+
 async fn blind(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<Vec<Blind>> {
     let sql = format!(
-        "SELECT CASE WHEN app_proto IN ('tls', 'ssh', 'quic') THEN 'encrypted' WHEN app_proto IS NULL OR app_proto = 'failed' THEN 'unknown' ELSE 'read' END AS k, \
+        "SELECT CASE WHEN app_proto IN ('tls', 'ssh', 'quic') THEN 'encrypted' WHEN {UNKNOWN} THEN 'unknown' ELSE 'read' END AS k, \
          pkts_toclient = 0 AND proto = 'TCP' AS one_way, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY k, one_way",
         within.sql()
     );
