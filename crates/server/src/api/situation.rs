@@ -263,7 +263,8 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
 }
 
 /// A flow with data that no protocol claimed: its frames are longer than headers and handshakes alone are.
-const UNKNOWN: &str = "app_proto IS NULL AND proto IN ('TCP', 'UDP') AND bytes_toserver + bytes_toclient > 90 * (pkts_toserver + pkts_toclient)";
+const UNKNOWN: &str =
+    "app_proto IS NULL AND proto IN ('TCP', 'UDP') AND bytes_toserver + bytes_toclient > 90 * (pkts_toserver + pkts_toclient)";
 
 async fn blind(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<Vec<Blind>> {
     let sql = format!(
