@@ -185,7 +185,7 @@ pub fn replay<K: Keep>(
     };
     let mut folds = Folds { ends, analysis: Analysis::new(config, options.resume.clone()) };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
-    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
+    let summary = vigie_sensor::run(capture, &config.sensor, &mut folds, go_on);
     folds.analysis.finish(&mut folds.ends);
     let Folds { ends, analysis } = folds;
     let mut caps = summary.caps_reached();

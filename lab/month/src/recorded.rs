@@ -88,7 +88,7 @@ impl Recorded {
         // To the same time of another day.
         let shift = day.0 as i64 - (first.0 / DAY * DAY) as i64;
         let mut capture = Capture::open(&paths, Options { shift, ..Options::default() });
-        vigie_sensor::replay(&mut capture, &Settings::default(), self, |_| Control::Go);
+        vigie_sensor::run(&mut capture, &Settings::default(), self, |_| Control::Go);
         Ok(())
     }
 
