@@ -49,7 +49,7 @@ export interface Source {
 }
 export interface Dataset {
   name: string
-  kind: 'replay' | 'live'
+  kind: 'replay' | 'live' | 'synthetic'
   shift_seconds: number
   created: Time
   first: Time | null

@@ -16,6 +16,8 @@ pub enum Kind {
     Replay,
     /// The site's own traffic.
     Live,
+    /// Events that were made, for demonstration and measurement.
+    Synthetic,
 }
 
 impl Kind {
@@ -24,6 +26,15 @@ impl Kind {
         match self {
             Kind::Replay => "replay",
             Kind::Live => "live",
+            Kind::Synthetic => "synthetic",
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        match name {
+            "live" => Kind::Live,
+            "synthetic" => Kind::Synthetic,
+            _ => Kind::Replay,
         }
     }
 }
@@ -169,7 +180,7 @@ fn list(db: &Connection, name: Option<&str>) -> Result<Vec<Dataset>, Error> {
     while let Some(r) = rows.next()? {
         out.push(Dataset {
             name: r.get(1)?,
-            kind: if r.get::<_, String>(2)? == "live" { Kind::Live } else { Kind::Replay },
+            kind: Kind::of(&r.get::<_, String>(2)?),
             shift: r.get(3)?,
             created: time(r.get(4)?),
             sources: sources.query_map([r.get::<_, i64>(0)?], source)?.collect::<Result<_, _>>()?,

@@ -6,6 +6,7 @@
 //! Time is packet time. A flow's end is `last packet + time-out`, whenever the worker learns of it, so that the same packets
 //! give the same flows whatever the number of workers.
 
+pub mod community;
 pub mod defrag;
 pub mod key;
 pub mod record;

@@ -3,6 +3,7 @@
 //!
 //! `vigie replay` runs it. It holds no domain logic: it composes.
 
+mod analysis;
 pub mod config;
 mod eve;
 mod names;
@@ -12,6 +13,7 @@ mod stats;
 pub mod story;
 mod words;
 
+pub use analysis::Analysis;
 pub use config::Config;
 pub use plan::Plan;
 pub use replay::{Error, Keep, Nothing, Options, Report, replay};

@@ -1,5 +1,6 @@
 //! `vigie replay`: captures in, files or a story out.
 
+use crate::analysis::Analysis;
 use crate::config::Config;
 use crate::eve::{EveFile, Lines};
 use crate::names::Names;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vigie_base::Time;
 use vigie_capture::Capture;
 use vigie_case::{Alert, Case, Cases};
-use vigie_detect::{Engine, Finding, Lang};
+use vigie_detect::Lang;
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
 use vigie_sensor::{Control, Fold, Summary};
@@ -69,10 +70,7 @@ pub struct Report {
 /// Those who read the events of a replay.
 struct Folds<'k, K> {
     ends: Ends<'k, K>,
-    inventory: Inventory,
-    engine: Engine,
-    cases: Cases,
-    findings: Vec<Finding>,
+    analysis: Analysis,
 }
 
 /// Where events go in the end.
@@ -159,25 +157,14 @@ impl<K: Keep> Out for Ends<'_, K> {
     }
 }
 
-impl<K: Keep> Folds<'_, K> {
-    /// Files what the detectors found.
-    fn file(&mut self) {
-        for finding in self.findings.drain(..) {
-            self.cases.take(&finding, &mut self.ends);
-        }
-    }
-}
-
 impl<K: Keep> Fold for Folds<'_, K> {
     fn row(&mut self, row: Row<'_>) {
         self.ends.row(row);
-        self.inventory.row(row);
-        self.engine.row(row, &mut self.findings);
-        self.file();
+        self.analysis.row(row, &mut self.ends);
     }
 
     fn upto(&mut self, now: Time) {
-        self.inventory.upto(now);
+        self.analysis.upto(now);
     }
 }
 
@@ -196,25 +183,14 @@ pub fn replay<K: Keep>(
         story: options.story.then(|| Story::new(config.home_net.clone())),
         failed: Arc::clone(&failed),
     };
-    let inventory = Inventory::new(vigie_inventory::Settings::new(config.home_net.clone()));
-    let mut settings = config.detect.clone();
-    settings.home.clone_from(&config.home_net);
-    let mut folds = Folds {
-        ends,
-        inventory,
-        engine: Engine::new(settings),
-        cases: Cases::resume(options.resume.0.clone(), options.resume.1.clone()),
-        findings: Vec::new(),
-    };
+    let mut folds = Folds { ends, analysis: Analysis::new(config, options.resume.clone()) };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
     let summary = vigie_sensor::run(capture, &config.sensor, &mut folds, go_on);
-    folds.engine.finish(&mut folds.findings);
-    folds.file();
-    let Folds { ends, inventory, cases, engine, .. } = folds;
+    folds.analysis.finish(&mut folds.ends);
+    let Folds { ends, analysis } = folds;
     let mut caps = summary.caps_reached();
-    caps.extend(inventory.counters().list());
-    caps.extend(engine.full());
-    caps.push(("case.cases", cases.dropped));
+    caps.extend(analysis.caps());
+    let Analysis { inventory, cases, .. } = analysis;
     caps.retain(|(_, n)| *n > 0);
     let stats = stats::batch(&summary, &caps, ends.files.as_ref().map_or(&[], |f| f.eve.kinds()));
     ends.keep.row(stats.row(0));

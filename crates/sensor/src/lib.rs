@@ -10,7 +10,6 @@
 //! This crate knows no detector and no output.
 
 pub mod batches;
-mod community;
 mod front;
 pub mod merge;
 mod plan;

@@ -2,7 +2,6 @@
 
 use crate::Settings;
 use crate::batches::{ROWS_MAX, Slice};
-use crate::community;
 use crate::front::Item;
 use crate::merge::Watermark;
 use vigie_base::{Budget, Direction, Mac, Time};
@@ -10,6 +9,7 @@ use vigie_decode::{Body, Packet, Tcp};
 use vigie_dissect::record::Anomaly;
 use vigie_dissect::{Cx, Dissection, Shared, Transport, Verdict, proto::arp};
 use vigie_event::{Envelope, Flag, NO_TX, Out, Record};
+use vigie_flow::community;
 use vigie_flow::key::quoted;
 use vigie_flow::record::{FlowEnd, FlowStart, FlowUpdate, TcpEnd};
 use vigie_flow::{Closed, Flow, FlowState, NO_COLD, Table};

@@ -56,7 +56,7 @@ impl Home {
         let quota = options.quota_bytes;
         let (store, _) = Store::open(&dir.join("events"), schemas, options).map_err(|e| Held::Fault(Fault::of(e)))?;
         let catalog = Catalog::open(&dir.join("vigie.db")).map_err(|e| Held::Fault(Fault::of(e)))?;
-        crate::import::forget_cut(&store, &catalog).map_err(Held::Fault)?;
+        crate::keep::forget_cut(&store, &catalog).map_err(Held::Fault)?;
         Ok(Home { dir: dir.to_owned(), store, catalog, config, quota, _lock: lock })
     }
 

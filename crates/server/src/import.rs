@@ -2,27 +2,21 @@
 
 use crate::Fault;
 use crate::app::{App, Change, now};
+use crate::keep::{Keeper, sensor};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vigie_base::{Ip, Time};
+use vigie_base::Time;
 use vigie_capture::Capture;
-use vigie_catalog::{Catalog, Kept, Kind, Pair, Source};
-use vigie_event::Row;
-use vigie_flow::record::FlowEndRow;
-use vigie_link::{Header, Limits, Packer};
-use vigie_pipeline::{Control, Keep};
-use vigie_store::Store;
+use vigie_catalog::{Kind, Source};
+use vigie_pipeline::Control;
 
 /// Imports that are remembered.
 const REMEMBERED_MAX: usize = 200;
-
-/// Pairs of addresses of one import whose first meeting is kept.
-const PAIRS_MAX: usize = 500_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -201,71 +195,6 @@ fn work(app: &Arc<App>) {
     }
 }
 
-/// Keeps the events of an import.
-struct Keeper {
-    packer: Packer,
-    store: Store,
-    events: u64,
-    /// Who called whom, when first; at most [`PAIRS_MAX`].
-    pairs: BTreeMap<(Ip, Ip), Time>,
-    failed: Option<Fault>,
-}
-
-impl Keeper {
-    /// Gives the store what is ready.
-    fn hand_over(&mut self) {
-        let batches = self.packer.take();
-        if !batches.is_empty()
-            && self.failed.is_none()
-            && let Err(e) = self.store.append(&batches)
-        {
-            self.failed = Some(Fault::of(e));
-        }
-    }
-}
-
-impl Keep for Keeper {
-    fn row(&mut self, row: Row<'_>) {
-        if row.schema().internal {
-            return;
-        }
-        self.events += 1;
-        let env = row.env();
-        if FlowEndRow::of(row).is_some() && (self.pairs.len() < PAIRS_MAX || self.pairs.contains_key(&(env.src, env.dst))) {
-            let first = self.pairs.entry((env.src, env.dst)).or_insert(env.ts);
-            *first = (*first).min(env.ts);
-        }
-        if let Err(e) = self.packer.row(row) {
-            self.failed = Some(Fault::of(e));
-        }
-        self.hand_over();
-    }
-
-    fn goes_on(&self) -> bool {
-        self.failed.is_none()
-    }
-}
-
-/// The sensor that events of an import are filed under: what names it is its first file.
-fn sensor(sha256: &str) -> String {
-    format!("import-{}", sha256.get(..16).unwrap_or(sha256))
-}
-
-/// Removes what imports left that were cut by a crash: events whose file is not in the catalog, datasets without a file.
-pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
-    let known = catalog.datasets().map_err(Fault::of)?;
-    for (dataset, from) in store.origins() {
-        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(&s.sha256) == from));
-        if !whole && from.starts_with("import-") {
-            store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
-        }
-    }
-    for dataset in known.iter().filter(|d| d.kind == Kind::Replay && d.sources.is_empty()) {
-        catalog.remove_dataset(&dataset.name).map_err(Fault::of)?;
-    }
-    Ok(())
-}
-
 /// The SHA-256 of a file in hexadecimal, and its bytes.
 fn digest(path: &Path, stop: &AtomicBool) -> Result<(String, u64), Fault> {
     let bad = |e: std::io::Error| Fault::at(path, &e, "give a capture that can be read");
@@ -320,11 +249,8 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     if known.is_none() {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
-    let sensor = sensor(hashes.first().map_or("", |h| &h.0));
-    let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
-    header.number = store.last_number(&header);
-    let mut keeper =
-        Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
+    let sensor = sensor(Kind::Replay, hashes.first().map_or("", |h| &h.0));
+    let mut keeper = Keeper::new(store, &job.dataset, &sensor);
     let resume = match &known {
         Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
         None => Default::default(),
@@ -340,10 +266,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         }
         if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go }
     });
-    if let Err(e) = keeper.packer.finish() {
-        keeper.failed = Some(Fault::of(e));
-    }
-    keeper.hand_over();
+    let closed = keeper.close();
     let undo = |why: Fault| {
         let _ = store.remove_sensor(&job.dataset, &sensor);
         if known.is_none() {
@@ -352,19 +275,12 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         why
     };
     let report = report.map_err(|vigie_pipeline::Error::Output(path, e)| undo(Fault::at(&path, &e, "free space")))?;
-    if let Some(why) = keeper.failed.take() {
-        return Err(undo(why));
-    }
+    closed.map_err(&undo)?;
     if stop.load(Ordering::Relaxed) {
         return Err(undo(Fault::new("cancelled")));
     }
-    store.commit().and_then(|()| store.flush()).map_err(|e| undo(Fault::of(e)))?;
-    let cases: Vec<_> = report.cases.iter().cloned().collect();
-    let loose: Vec<_> = report.cases.loose().cloned().collect();
-    let assets = report.inventory.assets();
-    let pairs: Vec<Pair> = keeper.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
-    let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs };
-    let changes = catalog.keep(&job.dataset, &kept, now()).map_err(|e| undo(Fault::of(e)))?;
+    let events = keeper.events;
+    let changes = keeper.file(catalog, &job.dataset, &report.cases, &report.inventory).map_err(undo)?;
     for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
         let name = if job.own { job.name.clone() } else { source.name.clone() };
         let source = Source {
@@ -379,10 +295,10 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
-    let done = serde_json::json!({"files": files.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
+    let done = serde_json::json!({"files": files.len(), "events": events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {
-        events: keeper.events,
+        events,
         flows: report.summary.flow.flows,
         frames: report.summary.frames.pkts,
         new_cases: changes.new_cases.len() as u64,

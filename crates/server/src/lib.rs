@@ -11,6 +11,7 @@ mod client;
 mod error;
 mod home;
 mod import;
+mod keep;
 mod listen;
 mod person;
 mod tls;
@@ -21,6 +22,7 @@ mod words;
 pub use api::openapi;
 pub use client::{Client, Reply};
 pub use hyper::Method;
+pub use keep::{Filed, Made};
 pub use up::{Options, up};
 
 use std::fmt;

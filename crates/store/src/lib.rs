@@ -353,10 +353,9 @@ impl Store {
         self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Changes what queries see from now on; those at work keep the view that they began with, which is copied only then.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut s = self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Snapshot::clone(&s);
-        change(&mut next);
-        *s = Arc::new(next);
+        change(Arc::make_mut(&mut s));
     }
 }

@@ -49,7 +49,7 @@ export function Datasets() {
             <header className="card-head">
               <h2>{one.name}</h2>
               <span className="tag">{t(`dataset.${one.kind}`)}</span>
-              {isAdministrator && one.kind === 'replay' && (
+              {isAdministrator && one.kind !== 'live' && (
                 <span className="card-more">
                   <Twice label={t('datasets.remove')} sure={t('datasets.remove_sure')} onConfirm={() => remove.mutate(one.name)} />
                 </span>

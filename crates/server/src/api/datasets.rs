@@ -16,7 +16,7 @@ use vigie_catalog::AssetFilter;
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct Dataset {
     name: String,
-    /// `replay` or `live`.
+    /// `replay`, `live`, or `synthetic`: events that were made, for demonstration and measurement.
     kind: &'static str,
     /// Seconds that its times were moved by.
     shift_seconds: f64,

@@ -1,12 +1,12 @@
 //! Community ID, version 1, seed 0 (Corelight's specification): one name of a flow in every tool.
 
+use crate::key::counterpart;
 use base64::Engine;
 use sha1::{Digest, Sha1};
 use vigie_base::Ip;
-use vigie_flow::key::counterpart;
 
-/// Writes `1:<base64>` of the two ends into `out`.
-pub(crate) fn id(src: Ip, dst: Ip, mut sp: u16, mut dp: u16, proto: u8, icmp: Option<(u8, u8)>, out: &mut String) {
+/// Writes `1:<base64>` of the two ends into `out`; `icmp` is the type and code of the first packet.
+pub fn id(src: Ip, dst: Ip, mut sp: u16, mut dp: u16, proto: u8, icmp: Option<(u8, u8)>, out: &mut String) {
     let mut one_way = false;
     if let Some((kind, code)) = icmp {
         let answer = answer(proto, kind);

@@ -1,0 +1,64 @@
+//! What is made of events, whoever gives them: a capture's sensor, or a generator of the lab.
+
+use crate::config::Config;
+use vigie_base::Time;
+use vigie_case::{Alert, Case, Cases};
+use vigie_detect::{Engine, Finding};
+use vigie_event::{Out, Row};
+use vigie_inventory::Inventory;
+
+/// The folds of events: assets, findings, cases.
+pub struct Analysis {
+    /// What is on the network.
+    pub inventory: Inventory,
+    /// What was found.
+    pub cases: Cases,
+    engine: Engine,
+    findings: Vec<Finding>,
+}
+
+impl Analysis {
+    /// As configured; `resume` holds cases and loose alerts of earlier runs, which what is found now may join.
+    pub fn new(config: &Config, resume: (Vec<Case>, Vec<Alert>)) -> Self {
+        let mut settings = config.detect.clone();
+        settings.home.clone_from(&config.home_net);
+        Analysis {
+            inventory: Inventory::new(vigie_inventory::Settings::new(config.home_net.clone())),
+            cases: Cases::resume(resume.0, resume.1),
+            engine: Engine::new(settings),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes one event; events come in their total order. The alerts that it leads to go to `alerts`.
+    pub fn row(&mut self, row: Row<'_>, alerts: &mut impl Out) {
+        self.inventory.row(row);
+        self.engine.row(row, &mut self.findings);
+        self.file(alerts);
+    }
+
+    /// All events before `now` have been given.
+    pub fn upto(&mut self, now: Time) {
+        self.inventory.upto(now);
+    }
+
+    /// No event follows.
+    pub fn finish(&mut self, alerts: &mut impl Out) {
+        self.engine.finish(&mut self.findings);
+        self.file(alerts);
+    }
+
+    /// How often each cap was reached, by its name; those that were not are among them.
+    pub fn caps(&self) -> Vec<(&'static str, u64)> {
+        let mut caps = self.inventory.counters().list().to_vec();
+        caps.extend(self.engine.full());
+        caps.push(("case.cases", self.cases.dropped));
+        caps
+    }
+
+    fn file(&mut self, alerts: &mut impl Out) {
+        for finding in self.findings.drain(..) {
+            self.cases.take(&finding, alerts);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Where the events of one run go: the store while it runs, the catalog at its end.
+
+use crate::Fault;
+use crate::app::now;
+use crate::home::{Held, Home};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use vigie_base::{Ip, Time};
+use vigie_case::Cases;
+use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
+use vigie_event::{Batch, Envelope, Out, Record, Row};
+use vigie_flow::record::FlowEndRow;
+use vigie_inventory::Inventory;
+use vigie_link::{Header, Limits, Packer};
+use vigie_pipeline::{Analysis, Config, Keep};
+use vigie_store::Store;
+
+/// Pairs of addresses of one run whose first meeting is kept.
+const PAIRS_MAX: usize = 500_000;
+
+/// Keeps the events of a run.
+pub(crate) struct Keeper {
+    packer: Packer,
+    store: Store,
+    pub(crate) events: u64,
+    pub(crate) flows: u64,
+    /// Who called whom, when first; at most [`PAIRS_MAX`].
+    pairs: BTreeMap<(Ip, Ip), Time>,
+    failed: Option<Fault>,
+}
+
+impl Keeper {
+    /// For events of a dataset that are filed under a sensor.
+    pub(crate) fn new(store: &Store, dataset: &str, sensor: &str) -> Self {
+        let mut header = Header { dataset: dataset.to_owned(), sensor: sensor.to_owned(), ..Header::default() };
+        header.number = store.last_number(&header);
+        Keeper {
+            packer: Packer::new(header, Limits::IMPORT),
+            store: store.clone(),
+            events: 0,
+            flows: 0,
+            pairs: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// Gives the store what is ready.
+    fn hand_over(&mut self) {
+        let batches = self.packer.take();
+        if self.failed.is_none()
+            && let Err(e) = self.store.append(&batches)
+        {
+            self.failed = Some(Fault::of(e));
+        }
+    }
+
+    /// No event follows: gives the store what is open. An error is the first of the whole run.
+    pub(crate) fn close(&mut self) -> Result<(), Fault> {
+        if let Err(e) = self.packer.finish() {
+            self.failed = Some(Fault::of(e));
+        }
+        self.hand_over();
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Makes all durable, and files what was found of it.
+    pub(crate) fn file(self, catalog: &Catalog, dataset: &str, cases: &Cases, inventory: &Inventory) -> Result<Changes, Fault> {
+        self.store.commit().and_then(|()| self.store.flush()).map_err(Fault::of)?;
+        let (cases, loose): (Vec<_>, Vec<_>) = (cases.iter().cloned().collect(), cases.loose().cloned().collect());
+        let assets = inventory.assets();
+        let pairs: Vec<Pair> = self.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
+        catalog.keep(dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs }, now()).map_err(Fault::of)
+    }
+}
+
+impl Keep for Keeper {
+    fn row(&mut self, row: Row<'_>) {
+        if row.schema().internal {
+            return;
+        }
+        self.events += 1;
+        if FlowEndRow::of(row).is_some() {
+            self.flows += 1;
+            let env = row.env();
+            match self.pairs.get_mut(&(env.src, env.dst)) {
+                Some(first) => *first = (*first).min(env.ts),
+                None if self.pairs.len() < PAIRS_MAX => {
+                    self.pairs.insert((env.src, env.dst), env.ts);
+                }
+                None => {}
+            }
+        }
+        if let Err(e) = self.packer.row(row) {
+            self.failed = Some(Fault::of(e));
+        }
+        if self.packer.has_ready() {
+            self.hand_over();
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.failed.is_none()
+    }
+}
+
+/// Alerts are events of the run that led to them.
+impl Out for Keeper {
+    fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
+        let mut batch = Batch::new(R::schema());
+        batch.push(env, record);
+        self.row(batch.row(0));
+    }
+}
+
+/// The sensor that events of a run are filed under: what names it is the SHA-256 of what was read first.
+pub(crate) fn sensor(kind: Kind, sha256: &str) -> String {
+    let kind = if kind == Kind::Synthetic { SYNTHETIC } else { IMPORT };
+    format!("{kind}{}", sha256.get(..16).unwrap_or(sha256))
+}
+
+const IMPORT: &str = "import-";
+const SYNTHETIC: &str = "synthetic-";
+
+/// Removes what runs left that were cut by a crash: events whose source is not in the catalog, datasets without a source.
+pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
+    let known = catalog.datasets().map_err(Fault::of)?;
+    for (dataset, from) in store.origins() {
+        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(d.kind, &s.sha256) == from));
+        if !whole && [IMPORT, SYNTHETIC].iter().any(|kind| from.starts_with(kind)) {
+            store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
+        }
+    }
+    for dataset in known.iter().filter(|d| d.kind != Kind::Live && d.sources.is_empty()) {
+        catalog.remove_dataset(&dataset.name).map_err(Fault::of)?;
+    }
+    Ok(())
+}
+
+/// What came of a [`Made`] dataset.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// Events kept.
+    pub events: u64,
+    /// Flows among them.
+    pub flows: u64,
+    /// Assets known.
+    pub assets: u64,
+    /// Cases: score, title in English, detectors.
+    pub cases: Vec<(u32, String, Vec<String>)>,
+    /// Caps that were reached, by name, with how often.
+    pub caps: Vec<(&'static str, u64)>,
+}
+
+/// A dataset of events that no capture gave: marked as synthetic, else kept, judged and filed as those of an import are.
+pub struct Made {
+    home: Home,
+    dataset: String,
+    sha256: String,
+    name: String,
+    keeper: Keeper,
+    analysis: Analysis,
+    span: Option<(Time, Time)>,
+}
+
+impl Made {
+    /// Begins a dataset in the data directory `dir`, which no server may hold. `name` says what the events are made from: the same name
+    /// is refused twice, as the same capture is.
+    pub fn begin(dir: &Path, config: Config, dataset: &str, name: &str) -> Result<Made, Fault> {
+        let home = Home::open(dir, config).map_err(|held| match held {
+            Held::Elsewhere => Fault::new(format!("{}: another vigie has this directory open; stop it first", dir.display())),
+            Held::Fault(fault) => fault,
+        })?;
+        let mut sha256 = Vec::new();
+        vigie_base::text::hex(&Sha256::digest(name.as_bytes()), &mut sha256);
+        let sha256 = String::from_utf8(sha256).unwrap_or_default();
+        if let Some((known, _)) = home.catalog.source_of(&sha256).map_err(Fault::of)? {
+            return Err(Fault::new(format!("{name}: these events are already in dataset {known}; delete that dataset first")));
+        }
+        home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
+        let keeper = Keeper::new(&home.store, dataset, &sensor(Kind::Synthetic, &sha256));
+        let analysis = Analysis::new(&home.config, Default::default());
+        Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), keeper, analysis, span: None })
+    }
+
+    /// Takes one event; events come in their total order. Gives whether there is use in more.
+    pub fn row(&mut self, row: Row<'_>) -> bool {
+        let at = row.env().ts;
+        self.span = Some((self.span.map_or(at, |s| s.0), at));
+        self.keeper.row(row);
+        self.analysis.row(row, &mut self.keeper);
+        self.keeper.goes_on()
+    }
+
+    /// Takes one event and does not judge it: what measures the store alone.
+    pub fn keep(&mut self, row: Row<'_>) -> bool {
+        let at = row.env().ts;
+        self.span = Some((self.span.map_or(at, |s| s.0), at));
+        self.keeper.row(row);
+        self.keeper.goes_on()
+    }
+
+    /// Events kept so far.
+    pub fn events(&self) -> u64 {
+        self.keeper.events
+    }
+
+    /// All events before `now` have been given.
+    pub fn upto(&mut self, now: Time) {
+        self.analysis.upto(now);
+    }
+
+    /// Files all, and puts small files together. Where it fails nothing of the dataset is kept once the directory is opened again.
+    pub fn finish(mut self) -> Result<Filed, Fault> {
+        let Home { store, catalog, .. } = &self.home;
+        self.analysis.finish(&mut self.keeper);
+        self.keeper.close()?;
+        let (events, flows) = (self.keeper.events, self.keeper.flows);
+        let Analysis { cases, inventory, .. } = &self.analysis;
+        let changes = self.keeper.file(catalog, &self.dataset, cases, inventory)?;
+        let (first, last) = self.span.unwrap_or_default();
+        let source = Source { name: self.name, sha256: self.sha256, bytes: 0, frames: 0, first, last, kept_as: None };
+        catalog.add_source(&self.dataset, &source, now()).map_err(Fault::of)?;
+        while store.maintain(now()).map_err(Fault::of)?.more {}
+        let told = |c: &vigie_case::Case| {
+            let title = vigie_case::TellCase::of(c, vigie_detect::Lang::En).title;
+            (c.score(), title, c.detectors().into_iter().map(str::to_owned).collect())
+        };
+        let mut caps = self.analysis.caps();
+        caps.retain(|(_, n)| *n > 0);
+        Ok(Filed { events, flows, assets: changes.new_assets.len() as u64, cases: cases.iter().map(told).collect(), caps })
+    }
+}

@@ -1,0 +1,248 @@
+//! A council's month, made from a seed: the large store for demonstration and measurement.
+//!
+//! The ordinary traffic is a model ([`month`]) of some 25,000 devices in 300 buildings; the attacks are the lab's recordings, read by the
+//! real sensor and moved to days of the month ([`recorded`]). All events are records of the engine's own types, in their total order,
+//! and go the way of an import: inventory, detectors, cases, catalog; packer, journal, Parquet. The dataset is marked as synthetic.
+//!
+//! The same options give the same events. The attacks must become cases, and nothing else may: the exit code is 1 otherwise.
+
+mod event;
+mod month;
+mod recorded;
+mod rng;
+mod world;
+
+use clap::Parser;
+use month::{Month, weekday};
+use recorded::{DAY, Recorded};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use vigie_base::Time;
+use vigie_event::{Batch, Envelope, Out, Record, Row, slot_of};
+use vigie_pipeline::Config;
+use vigie_sensor::batches::{KINDS, schemas};
+use vigie_server::{Filed, Made};
+use world::World;
+
+/// Makes a month of a council's network and keeps it in a data directory.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "vigie-month")]
+struct Args {
+    /// Devices, about.
+    #[arg(long, default_value_t = 25_000, value_parser = clap::value_parser!(u64).range(50..=40_000))]
+    assets: u64,
+    /// Days.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
+    days: u64,
+    /// Events kept, about.
+    #[arg(long, default_value_t = 20_000_000)]
+    events: u64,
+    /// What the chance of everything comes from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The day after the last, at midnight UTC.
+    #[arg(long, default_value = "2026-11-29")]
+    end: String,
+    /// Where to keep it; nothing is kept without.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The dataset.
+    #[arg(long, default_value = "month")]
+    dataset: String,
+    /// The lab's recordings, which the attacks are taken from; none without.
+    #[arg(long)]
+    recordings: Option<PathBuf>,
+    /// Keeps the events and looks for nothing in them: what measures the store alone.
+    #[arg(long)]
+    keep_only: bool,
+}
+
+/// Where events go.
+enum End {
+    Counted,
+    Kept(Box<Made>),
+    Judged(Box<Made>),
+}
+
+/// Takes events one by one.
+struct Sink {
+    end: End,
+    batches: Vec<Batch>,
+    events: u64,
+    rows: u64,
+    goes_on: bool,
+}
+
+impl Sink {
+    fn new(end: End) -> Self {
+        Sink { end, batches: schemas().into_iter().map(Batch::new).collect(), events: 0, rows: 0, goes_on: true }
+    }
+
+    fn row(&mut self, row: Row<'_>) {
+        self.rows += 1;
+        self.events += u64::from(!row.schema().internal);
+        match &mut self.end {
+            End::Counted => {}
+            End::Kept(made) => self.goes_on = made.keep(row),
+            End::Judged(made) => self.goes_on = made.row(row),
+        }
+    }
+
+    fn upto(&mut self, now: Time) {
+        if let End::Judged(made) = &mut self.end {
+            made.upto(now);
+        }
+    }
+}
+
+impl Out for Sink {
+    fn push<R: Record>(&mut self, env: &Envelope, record: &R) {
+        let slot = const { slot_of(&KINDS, R::KIND) };
+        let mut batch = std::mem::replace(&mut self.batches[slot], Batch::new(R::schema()));
+        batch.clear();
+        batch.push(env, record);
+        self.row(batch.row(0));
+        self.batches[slot] = batch;
+    }
+}
+
+/// Runs a month of `days` from `start`, with the recordings among it.
+fn run(world: &World, start: Time, days: u64, scale: f64, recorded: &mut Recorded, sink: &mut Sink, mut each_day: impl FnMut(u64, &Sink)) {
+    let mut month = Month::new(world, start, scale);
+    let end = start.plus(days * DAY);
+    let mut now = start;
+    while now < end && sink.goes_on {
+        now = month.pass();
+        drain(&mut month, recorded, now, sink);
+        if now.0.is_multiple_of(DAY) {
+            each_day(now.since(start) / DAY, sink);
+        }
+    }
+    // What has begun ends.
+    drain(&mut month, recorded, Time::MAX, sink);
+}
+
+fn drain(month: &mut Month<'_>, recorded: &mut Recorded, now: Time, sink: &mut Sink) {
+    loop {
+        let (made, played) = (month.first(), recorded.first());
+        let first = match (made, played) {
+            (None, None) => break,
+            (a, b) => a.into_iter().chain(b).min(),
+        };
+        let Some(first) = first.filter(|f| f.0 < now) else { break };
+        if played == Some(first) {
+            if let Some(row) = recorded.take() {
+                sink.row(row);
+            }
+        } else {
+            month.tell(sink);
+        }
+    }
+    sink.upto(now);
+}
+
+/// How much of everything gives about so many events, from one day of work and one of rest.
+fn scale(world: &World, start: Time, args: &Args) -> f64 {
+    let part = 0.02_f64.max(2000.0 / args.assets as f64 / 100.0);
+    let count = |day: Time, scale| {
+        let mut sink = Sink::new(End::Counted);
+        run(world, day, 1, scale, &mut Recorded::default(), &mut sink, |_, _| {});
+        sink.events as f64
+    };
+    let (mut fixed, mut varying) = (0.0, 0.0);
+    for rest in [false, true] {
+        let days = (0..args.days).map(|d| start.plus(d * DAY)).filter(|d| (weekday(*d) >= 5) == rest);
+        let Some(day) = days.clone().next() else { continue };
+        let (none, some) = (count(day, 0.0), count(day, part));
+        fixed += none * days.clone().count() as f64;
+        varying += (some - none) / part * days.count() as f64;
+    }
+    ((args.events as f64 - fixed) / varying.max(1.0)).max(0.0)
+}
+
+fn months(args: &Args) -> Result<ExitCode, String> {
+    let end = Time::parse(&args.end).filter(|t| t.0.is_multiple_of(DAY)).ok_or("--end: a day, as 2026-11-29")?;
+    let start = Time(end.0.checked_sub(args.days * DAY).ok_or("--end: too early")?);
+    let world = World::new(args.assets, args.seed);
+    let mut recorded = match &args.recordings {
+        Some(dir) => {
+            let days: Vec<Time> = (0..args.days).map(|d| start.plus(d * DAY)).filter(|d| weekday(*d) < 5).collect();
+            Recorded::read(dir, &days)?
+        }
+        None => Recorded::default(),
+    };
+    let scale = scale(&world, start, args);
+    println!(
+        "{} devices in {} buildings, {} days from {}, seed {}: {scale:.4} of their usual traffic",
+        world.assets.len(),
+        world.buildings.len() - 1,
+        args.days,
+        &start.to_string()[..10],
+        args.seed
+    );
+    let name = format!(
+        "synthetic month: {} devices, {} days, {} events, seed {}, end {}",
+        args.assets, args.days, args.events, args.seed, args.end
+    );
+    let end = match &args.data {
+        None => End::Counted,
+        Some(dir) => {
+            let made = Box::new(Made::begin(dir, Config::default(), &args.dataset, &name).map_err(|e| e.to_string())?);
+            if args.keep_only { End::Kept(made) } else { End::Judged(made) }
+        }
+    };
+    let mut sink = Sink::new(end);
+    let began = Instant::now();
+    run(&world, start, args.days, scale, &mut recorded, &mut sink, |day, sink| {
+        let seconds = began.elapsed().as_secs_f64();
+        println!("day {day}: {} events, {seconds:.0} s, {:.0} events/s", sink.events, sink.events as f64 / seconds);
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{} events ({} rows, with those for Vigie's own use) in {seconds:.1} s: {:.0} events/s",
+        sink.events,
+        sink.rows,
+        sink.events as f64 / seconds
+    );
+    match sink.end {
+        End::Counted => Ok(ExitCode::SUCCESS),
+        End::Kept(made) | End::Judged(made) => {
+            let filed = made.finish().map_err(|e| e.to_string())?;
+            println!("filed and merged after {:.1} s", began.elapsed().as_secs_f64());
+            Ok(told(&filed, &recorded, args.keep_only))
+        }
+    }
+}
+
+/// Tells the cases, and what of them was not expected or is missing.
+fn told(filed: &Filed, recorded: &Recorded, keep_only: bool) -> ExitCode {
+    println!("{} events, {} flows, {} assets, {} cases", filed.events, filed.flows, filed.assets, filed.cases.len());
+    for (cap, n) in &filed.caps {
+        println!("cap reached: {cap} {n} times");
+    }
+    if keep_only {
+        return ExitCode::SUCCESS;
+    }
+    let known = |d: &String| recorded.expected.iter().any(|e| e.detector == *d) || recorded.allowed.contains(d);
+    let mut wrong = 0;
+    for (score, title, detectors) in &filed.cases {
+        let fits = detectors.iter().all(known);
+        wrong += usize::from(!fits);
+        println!("{} {score:3} {title} ({})", if fits { "case " } else { "FALSE" }, detectors.join(", "));
+    }
+    for e in &recorded.expected {
+        if !filed.cases.iter().any(|c| c.2.contains(&e.detector)) {
+            wrong += 1;
+            println!("MISSING {} of {}", e.detector, e.name);
+        }
+    }
+    ExitCode::from(u8::from(wrong > 0))
+}
+
+fn main() -> ExitCode {
+    months(&Args::parse()).unwrap_or_else(|why| {
+        eprintln!("vigie-month: {why}");
+        ExitCode::from(2)
+    })
+}
