@@ -207,7 +207,7 @@ pub fn replay<K: Keep>(
         findings: Vec::new(),
     };
     let go_on = move |capture: &Capture| if failed.load(Ordering::Relaxed) { Control::Stop } else { progress(capture) };
-    let summary = vigie_sensor::replay(capture, &config.sensor, &mut folds, go_on);
+    let summary = vigie_sensor::run(capture, &config.sensor, &mut folds, go_on);
     folds.engine.finish(&mut folds.findings);
     folds.file();
     let Folds { ends, inventory, cases, engine, .. } = folds;

@@ -6,9 +6,8 @@
 //!
 //! Bounds: [`HELD_MAX`] bytes of fragments that wait for the rest of their datagram.
 
-use crate::Settings;
 use crate::front::Front;
-use crate::replay::Control;
+use crate::{Control, Settings};
 use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use vigie_base::{Ip, Time};
@@ -66,7 +65,7 @@ pub fn cut(
     mut goes_on: impl FnMut() -> Control,
 ) -> Found {
     let mut front = Front::new(settings);
-    front.stand_at(since);
+    front.idle(since);
     let mut seeker = Seeker::new(settings, flows);
     let mut held = Held::default();
     let mut found = Found::default();

@@ -48,7 +48,15 @@ impl Front {
         }
     }
 
-    /// The time of the latest frame.
+    /// No frame came, and none earlier than `now` will.
+    pub(crate) fn idle(&mut self, now: Time) {
+        if now > self.now {
+            self.now = now;
+            self.defrag.expire(now);
+        }
+    }
+
+    /// The time of the latest frame, or of the silence after it.
     pub(crate) fn now(&self) -> Time {
         self.now
     }
@@ -63,11 +71,6 @@ impl Front {
     pub(crate) fn frame(&mut self, frame: &Frame<'_>, each: impl FnMut(Item<'_>)) {
         self.decode(frame);
         self.packet(frame, each);
-    }
-
-    /// The time that counts: the latest that a frame before had, where it is later than the next one's.
-    pub(crate) fn stand_at(&mut self, now: Time) {
-        self.now = self.now.max(now);
     }
 
     /// The datagram of which the frame is a fragment, after [`Front::decode`].

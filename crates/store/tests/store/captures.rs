@@ -8,7 +8,7 @@ use std::time::Instant;
 use vigie_base::Time;
 use vigie_event::Row;
 use vigie_link::{Header, Limits, Packer, pack, unpack};
-use vigie_sensor::{Control, Fold, Settings, replay};
+use vigie_sensor::{Control, Fold, Settings};
 use vigie_store::{Filter, Order, Query, Store};
 
 struct Kept {
@@ -59,7 +59,7 @@ fn every_event_of_a_capture_comes_back() {
     let copies = copies();
     let mut fold = Kept { packer: Packer::new(Header::default(), Limits::IMPORT), lines: Vec::new(), keep: copies == 1 };
     let mut capture = vigie_capture::Capture::open(&captures(), vigie_capture::Options::default());
-    timed("replay", || replay(&mut capture, &Settings::default(), &mut fold, |_| Control::Go));
+    timed("replay", || vigie_sensor::run(&mut capture, &Settings::default(), &mut fold, |_| Control::Go));
     fold.packer.finish().unwrap();
     let batches = fold.packer.take();
     let rows: usize = batches.iter().map(|p| p.rows.num_rows()).sum();
