@@ -46,6 +46,10 @@ export interface Source {
   frames: number
   first: Time
   last: Time
+  /** Packets can be cut from it. */
+  kept: boolean
+  /** Among the captures that go first when room is needed. */
+  goes_next: boolean
 }
 export interface Dataset {
   name: string

@@ -10,6 +10,7 @@
 //! This crate knows no detector and no output.
 
 pub mod batches;
+pub mod cut;
 mod front;
 pub mod merge;
 mod plan;

@@ -7,16 +7,21 @@ use crate::person::{Person, Way};
 use axum::http::HeaderMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use vigie_base::Time;
 use vigie_catalog::Catalog;
 use vigie_detect::Lang;
 
+/// Packets are cut for so many at once: each reads a disk and holds a thread.
+const CUTS_MAX: usize = 2;
+
 /// The server's state.
 pub(crate) struct App {
-    pub(crate) home: Home,
+    pub(crate) home: Arc<Home>,
     pub(crate) imports: Imports,
     pub(crate) changes: Changes,
+    /// Places of those for whom packets are cut.
+    pub(crate) cuts: Arc<Semaphore>,
     pub(crate) started: Time,
 }
 
@@ -65,7 +70,8 @@ pub(crate) fn now() -> Time {
 
 impl App {
     pub(crate) fn new(home: Home) -> Arc<App> {
-        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), started: now() })
+        let home = Arc::new(home);
+        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), cuts: Arc::new(Semaphore::new(CUTS_MAX)), started: now() })
     }
 
     /// Asks the catalog, off the threads that serve connections; `now` is given.

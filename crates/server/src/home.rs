@@ -7,6 +7,9 @@ use vigie_catalog::Catalog;
 use vigie_pipeline::Config;
 use vigie_store::Store;
 
+/// The catalog's file in a data directory.
+const CATALOG: &str = "vigie.db";
+
 /// A data directory that this process holds: nobody else opens it meanwhile.
 pub struct Home {
     /// Where it is.
@@ -37,6 +40,16 @@ impl Home {
         dir.join("vigie.sock")
     }
 
+    /// Where uploads stand until they are read.
+    pub(crate) fn incoming(dir: &Path) -> PathBuf {
+        dir.join("incoming")
+    }
+
+    /// Whether there is a data directory.
+    pub(crate) fn is_there(dir: &Path) -> bool {
+        dir.join(CATALOG).exists()
+    }
+
     /// Opens a directory, made where it is absent.
     pub(crate) fn open(dir: &Path, config: Config) -> Result<Home, Held> {
         use std::os::unix::fs::DirBuilderExt;
@@ -55,17 +68,12 @@ impl Home {
         let options = vigie_store::Options::default();
         let quota = options.quota_bytes;
         let (store, _) = Store::open(&dir.join("events"), schemas, options).map_err(|e| Held::Fault(Fault::of(e)))?;
-        let catalog = Catalog::open(&dir.join("vigie.db")).map_err(|e| Held::Fault(Fault::of(e)))?;
+        let catalog = Catalog::open(&dir.join(CATALOG)).map_err(|e| Held::Fault(Fault::of(e)))?;
         crate::keep::forget_cut(&store, &catalog).map_err(Held::Fault)?;
-        Ok(Home { dir: dir.to_owned(), store, catalog, config, quota, _lock: lock })
-    }
-
-    /// Bytes that may still be written: what the quota leaves, and the disk.
-    pub(crate) fn room(&self) -> u64 {
-        let disk = rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
-        match self.quota {
-            0 => disk,
-            quota => disk.min(quota.saturating_sub(self.store.usage().bytes)),
-        }
+        // Uploads that no import of this process knows.
+        let _ = std::fs::remove_dir_all(Home::incoming(dir));
+        let home = Home { dir: dir.to_owned(), store, catalog, config, quota, _lock: lock };
+        home.sweep_captures().map_err(Held::Fault)?;
+        Ok(home)
     }
 }

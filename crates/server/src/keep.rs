@@ -6,13 +6,14 @@ use crate::home::{Held, Home};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use vigie_base::{Ip, Time};
 use vigie_case::Cases;
 use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::Inventory;
-use vigie_link::{Header, Limits, Packer};
+use vigie_link::{Header, Limits, Packed, Packer};
 use vigie_pipeline::{Analysis, Config, Keep};
 use vigie_store::Store;
 
@@ -22,7 +23,7 @@ const PAIRS_MAX: usize = 500_000;
 /// Keeps the events of a run.
 pub(crate) struct Keeper {
     packer: Packer,
-    store: Store,
+    home: Arc<Home>,
     pub(crate) events: u64,
     pub(crate) flows: u64,
     /// Who called whom, when first; at most [`PAIRS_MAX`].
@@ -32,12 +33,12 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// For events of a dataset that are filed under a sensor.
-    pub(crate) fn new(store: &Store, dataset: &str, sensor: &str) -> Self {
+    pub(crate) fn new(home: &Arc<Home>, dataset: &str, sensor: &str) -> Self {
         let mut header = Header { dataset: dataset.to_owned(), sensor: sensor.to_owned(), ..Header::default() };
-        header.number = store.last_number(&header);
+        header.number = home.store.last_number(&header);
         Keeper {
             packer: Packer::new(header, Limits::IMPORT),
-            store: store.clone(),
+            home: Arc::clone(home),
             events: 0,
             flows: 0,
             pairs: BTreeMap::new(),
@@ -45,13 +46,23 @@ impl Keeper {
         }
     }
 
+    /// Takes batches; captures that are kept make room for them.
+    fn append(&self, batches: &[Packed]) -> Result<(), Fault> {
+        loop {
+            match self.home.store.append(batches) {
+                Err(vigie_store::Error::Quota { .. }) if self.home.forget_captures()? => {}
+                done => return done.map(drop).map_err(Fault::of),
+            }
+        }
+    }
+
     /// Gives the store what is ready.
     fn hand_over(&mut self) {
         let batches = self.packer.take();
         if self.failed.is_none()
-            && let Err(e) = self.store.append(&batches)
+            && let Err(e) = self.append(&batches)
         {
-            self.failed = Some(Fault::of(e));
+            self.failed = Some(e);
         }
     }
 
@@ -65,12 +76,13 @@ impl Keeper {
     }
 
     /// Makes all durable, and files what was found of it.
-    pub(crate) fn file(self, catalog: &Catalog, dataset: &str, cases: &Cases, inventory: &Inventory) -> Result<Changes, Fault> {
-        self.store.commit().and_then(|()| self.store.flush()).map_err(Fault::of)?;
+    pub(crate) fn file(self, dataset: &str, cases: &Cases, inventory: &Inventory, sources: &[Source]) -> Result<Changes, Fault> {
+        let Home { store, catalog, .. } = &*self.home;
+        store.commit().and_then(|()| store.flush()).map_err(Fault::of)?;
         let (cases, loose): (Vec<_>, Vec<_>) = (cases.iter().cloned().collect(), cases.loose().cloned().collect());
         let assets = inventory.assets();
         let pairs: Vec<Pair> = self.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
-        catalog.keep(dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs }, now()).map_err(Fault::of)
+        catalog.keep(dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources }, now()).map_err(Fault::of)
     }
 }
 
@@ -126,7 +138,7 @@ const SYNTHETIC: &str = "synthetic-";
 pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
     let known = catalog.datasets().map_err(Fault::of)?;
     for (dataset, from) in store.origins() {
-        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(d.kind, &s.sha256) == from));
+        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| s.import == from || sensor(d.kind, &s.sha256) == from));
         if !whole && [IMPORT, SYNTHETIC].iter().any(|kind| from.starts_with(kind)) {
             store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
         }
@@ -154,7 +166,7 @@ pub struct Filed {
 
 /// A dataset of events that no capture gave: marked as synthetic, else kept, judged and filed as those of an import are.
 pub struct Made {
-    home: Home,
+    home: Arc<Home>,
     dataset: String,
     sha256: String,
     name: String,
@@ -171,6 +183,7 @@ impl Made {
             Held::Elsewhere => Fault::new(format!("{}: another vigie has this directory open; stop it first", dir.display())),
             Held::Fault(fault) => fault,
         })?;
+        let home = Arc::new(home);
         let mut sha256 = Vec::new();
         vigie_base::text::hex(&Sha256::digest(name.as_bytes()), &mut sha256);
         let sha256 = String::from_utf8(sha256).unwrap_or_default();
@@ -178,7 +191,7 @@ impl Made {
             return Err(Fault::new(format!("{name}: these events are already in dataset {known}; delete that dataset first")));
         }
         home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
-        let keeper = Keeper::new(&home.store, dataset, &sensor(Kind::Synthetic, &sha256));
+        let keeper = Keeper::new(&home, dataset, &sensor(Kind::Synthetic, &sha256));
         let analysis = Analysis::new(&home.config, Default::default());
         Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), keeper, analysis, span: None })
     }
@@ -212,16 +225,15 @@ impl Made {
 
     /// Files all, and puts small files together. Where it fails nothing of the dataset is kept once the directory is opened again.
     pub fn finish(mut self) -> Result<Filed, Fault> {
-        let Home { store, catalog, .. } = &self.home;
         self.analysis.finish(&mut self.keeper);
         self.keeper.close()?;
         let (events, flows) = (self.keeper.events, self.keeper.flows);
         let Analysis { cases, inventory, .. } = &self.analysis;
-        let changes = self.keeper.file(catalog, &self.dataset, cases, inventory)?;
         let (first, last) = self.span.unwrap_or_default();
-        let source = Source { name: self.name, sha256: self.sha256, bytes: 0, frames: 0, first, last, kept_as: None };
-        catalog.add_source(&self.dataset, &source, now()).map_err(Fault::of)?;
-        while store.maintain(now()).map_err(Fault::of)?.more {}
+        let import = sensor(Kind::Synthetic, &self.sha256);
+        let source = Source { name: self.name, sha256: self.sha256, bytes: 0, frames: 0, first, last, kept_as: None, import };
+        let changes = self.keeper.file(&self.dataset, cases, inventory, &[source])?;
+        while self.home.store.maintain(now()).map_err(Fault::of)?.more {}
         let told = |c: &vigie_case::Case| {
             let title = vigie_case::TellCase::of(c, vigie_detect::Lang::En).title;
             (c.score(), title, c.detectors().into_iter().map(str::to_owned).collect())

@@ -16,6 +16,9 @@ use vigie_pipeline::Config;
 /// The longest that an answer may take to begin, an upload apart.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
+/// How long imports may take to end when the server stops.
+const IMPORTS_END: Duration = Duration::from_secs(30);
+
 /// How to serve.
 pub struct Options {
     /// The data directory.
@@ -83,7 +86,15 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
     interrupted().await;
     let _ = stop.send(true);
+    app.imports.cancel_all();
     let _ = tokio::join!(tls, local, upkeep);
+    // What an import had read is removed before the store is closed; where that takes too long, the next start does it.
+    let idle = async {
+        while !app.imports.is_idle() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(IMPORTS_END, idle).await;
     let _ = std::fs::remove_file(Home::socket(&options.data));
     let store = app.home.store.clone();
     tokio::task::spawn_blocking(move || store.commit()).await.map_err(Fault::of)?.map_err(Fault::of)
@@ -109,8 +120,13 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
             _ = every.tick() => {}
         }
-        let store = app.home.store.clone();
-        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.maintain(now())).await {
+        let app = Arc::clone(&app);
+        let work = move || {
+            // Some room, so that what comes between two steps finds it; captures go before events.
+            app.home.make_room(app.home.quota / 20, 1)?;
+            app.home.store.maintain(now()).map_err(Fault::of)
+        };
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(work).await {
             eprintln!("vigie: the store's upkeep failed: {e}");
         }
     }

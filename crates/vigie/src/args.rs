@@ -243,6 +243,9 @@ pub(crate) struct Replay {
     /// Move all times so that the last frame is now
     #[arg(long, requires = "data")]
     pub(crate) shift_to_now: bool,
+    /// Do not keep the captures: no packets can be cut from them then
+    #[arg(long, requires = "data")]
+    pub(crate) no_keep: bool,
     #[command(flatten)]
     pub(crate) configured: Configured,
     /// Replay each capture as its own, with -l into DIR/NAME/

@@ -37,19 +37,24 @@ fn directory(given: Option<&Path>) -> PathBuf {
     }
 }
 
-fn client(data: &Data) -> Result<Client, Exit> {
-    let config = configured(&data.configured)?;
-    Client::open(&directory(data.data.as_deref()), config).map_err(|e| failed(&e))
-}
-
 /// Runs one request and what is done with its answer.
 fn asked(data: &Data, ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>) -> Exit {
-    match client(data) {
-        Err(exit) => exit,
-        Ok(client) => match ask(&client) {
-            Ok(text) => replay::printed(&text),
-            Err(fault) => failed(&fault),
-        },
+    asked_of(Client::open, data, ask)
+}
+
+/// The same, of a client that `open` gives.
+fn asked_of(
+    open: impl FnOnce(&Path, Config) -> Result<Client, Fault>,
+    data: &Data,
+    ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>,
+) -> Exit {
+    let config = match configured(&data.configured) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    match open(&directory(data.data.as_deref()), config).and_then(|client| ask(&client)) {
+        Ok(text) => replay::printed(&text),
+        Err(fault) => failed(&fault),
     }
 }
 
@@ -123,7 +128,8 @@ fn password() -> Result<String, Fault> {
 
 pub(crate) fn user(what: &UserCommand) -> Exit {
     match what {
-        UserCommand::Add { name, role, data } => asked(data, |client| {
+        // The first user may be made before the first `up`.
+        UserCommand::Add { name, role, data } => asked_of(Client::make, data, |client| {
             let body = json!({"name": name, "role": role, "password": password()?});
             client.json(Method::POST, "/users", Some(&body)).map(|_| Vec::new())
         }),
@@ -191,7 +197,7 @@ pub(crate) fn import(dir: &Path, args: &Replay) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let client = match Client::open(dir, config) {
+    let client = match Client::make(dir, config) {
         Ok(client) => client,
         Err(fault) => return failed(&fault),
     };
@@ -210,7 +216,7 @@ fn follow(client: &Client, args: &Replay) -> Result<Exit, Fault> {
             None => return Err(Fault::new(format!("{}: the name is not UTF-8; rename the file", path.display()))),
         }
     }
-    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now});
+    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now, "keep": args.no_keep.then_some(false)});
     let import = client.json(Method::POST, "/imports/paths", Some(&body))?;
     let at = format!("/imports/{}", import["id"]);
     let progress = Progress::new(args.quiet, screen::locale());

@@ -94,6 +94,8 @@ pub(crate) struct Into {
     name: Option<String>,
     /// Moves its times so that its last frame is now.
     shift_to_now: Option<bool>,
+    /// Whether the capture is kept, so that packets can be cut from it; so it is unless told.
+    keep: Option<bool>,
 }
 
 fn dataset(asked: Option<String>) -> Answer<String> {
@@ -118,15 +120,25 @@ pub(crate) async fn create(
     body: Body,
 ) -> Answer<(StatusCode, Json<Import>)> {
     let dataset = dataset(into.dataset)?;
-    let folder = app.home.dir.join("incoming");
+    let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
-    let written = receive(&folder, &file, body, app.home.room()).await;
+    let of = Arc::clone(&app);
+    let room = tokio::task::spawn_blocking(move || of.home.room().saturating_add(of.home.captures_bytes())).await.map_err(Refusal::internal)?;
+    let written = receive(&folder, &file, body, room).await;
     if let Err(refusal) = written {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(refusal);
     }
     let name = into.name.filter(|n| !n.is_empty()).unwrap_or_else(|| "capture".to_owned());
-    let job = Job { paths: vec![file], name, dataset, shift_to_now: into.shift_to_now.unwrap_or(false), who: who.name, own: true };
+    let job = Job {
+        paths: vec![file],
+        name,
+        dataset,
+        shift_to_now: into.shift_to_now.unwrap_or(false),
+        who: who.name,
+        own: true,
+        keep: into.keep.unwrap_or(true),
+    };
     accepted(&app, job)
 }
 
@@ -168,6 +180,8 @@ pub(crate) struct Paths {
     dataset: Option<String>,
     #[serde(default)]
     shift_to_now: bool,
+    /// Whether the captures are kept, so that packets can be cut from them; so they are unless told.
+    keep: Option<bool>,
 }
 
 /// Import files of the server's machine
@@ -187,7 +201,15 @@ pub(crate) async fn create_from_paths(
         return Err(Refusal::parameter("paths", "one or more absolute paths are expected"));
     }
     let name = asked.paths.first().and_then(|p| p.rsplit('/').next()).unwrap_or_default().to_owned();
-    let job = Job { paths, name, dataset: dataset(asked.dataset)?, shift_to_now: asked.shift_to_now, who: who.name, own: false };
+    let job = Job {
+        paths,
+        name,
+        dataset: dataset(asked.dataset)?,
+        shift_to_now: asked.shift_to_now,
+        who: who.name,
+        own: false,
+        keep: asked.keep.unwrap_or(true),
+    };
     accepted(&app, job)
 }
 

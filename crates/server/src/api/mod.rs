@@ -8,6 +8,7 @@ mod exclusions;
 mod imports;
 mod live;
 mod map;
+mod packets;
 mod people;
 mod rows;
 mod search;
@@ -68,6 +69,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::bulk))
         .routes(routes!(cases::export))
         .routes(routes!(cases::flows))
+        .routes(routes!(packets::of_case))
         .routes(routes!(assets::list))
         .routes(routes!(assets::declare, assets::declared))
         .routes(routes!(assets::get))
@@ -80,6 +82,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::flow))
         .routes(routes!(events::sql))
         .routes(routes!(events::export))
+        .routes(routes!(packets::of_flow))
         .routes(routes!(exclusions::list, exclusions::add))
         .routes(routes!(exclusions::preview))
         .routes(routes!(exclusions::remove))
