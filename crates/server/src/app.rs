@@ -71,7 +71,13 @@ pub(crate) fn now() -> Time {
 impl App {
     pub(crate) fn new(home: Home) -> Arc<App> {
         let home = Arc::new(home);
-        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), cuts: Arc::new(Semaphore::new(CUTS_MAX)), started: now() })
+        Arc::new(App {
+            home,
+            imports: Imports::default(),
+            changes: Changes::default(),
+            cuts: Arc::new(Semaphore::new(CUTS_MAX)),
+            started: now(),
+        })
     }
 
     /// Asks the catalog, off the threads that serve connections; `now` is given.

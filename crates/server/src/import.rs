@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::app::{App, Change, now};
 use crate::keep::{Keeper, sensor};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -95,12 +95,10 @@ impl Keep for Keeper {
         if FlowEndRow::of(row).is_some() {
             self.flows += 1;
             let env = row.env();
-            match self.pairs.get_mut(&(env.src, env.dst)) {
-                Some(first) => *first = (*first).min(env.ts),
-                None if self.pairs.len() < PAIRS_MAX => {
-                    self.pairs.insert((env.src, env.dst), env.ts);
-                }
-                None => {}
+            if let Some(first) = self.pairs.get_mut(&(env.src, env.dst)) {
+                *first = (*first).min(env.ts);
+            } else if self.pairs.len() < PAIRS_MAX {
+                self.pairs.insert((env.src, env.dst), env.ts);
             }
         }
         if let Err(e) = self.packer.row(row) {
@@ -138,7 +136,8 @@ const SYNTHETIC: &str = "synthetic-";
 pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
     let known = catalog.datasets().map_err(Fault::of)?;
     for (dataset, from) in store.origins() {
-        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| s.import == from || sensor(d.kind, &s.sha256) == from));
+        let whole =
+            known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| s.import == from || sensor(d.kind, &s.sha256) == from));
         if !whole && [IMPORT, SYNTHETIC].iter().any(|kind| from.starts_with(kind)) {
             store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
         }

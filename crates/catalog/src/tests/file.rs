@@ -29,7 +29,8 @@ fn captures_are_listed_from_the_oldest_import_on_and_marked() {
     let kept = |name, sha256| Source { kept_as: Some(format!("captures/{name}")), ..source(name, sha256) };
     // A run that reads what is known is not kept at all.
     c.keep("replay", &Kept { sources: &[kept("late", "01")], ..Kept::default() }, t(9)).unwrap();
-    c.keep("replay", &Kept { sources: &[kept("first", "03"), kept("second", "02"), source("gone", "04")], ..Kept::default() }, t(5)).unwrap();
+    c.keep("replay", &Kept { sources: &[kept("first", "03"), kept("second", "02"), source("gone", "04")], ..Kept::default() }, t(5))
+        .unwrap();
     let twice = Kept { assets: &[asset(1, None, &[("10.0.0.9", 1, 2)], None)], sources: &[kept("again", "03")], ..Kept::default() };
     assert!(c.keep("replay", &twice, t(10)).is_err());
     assert_eq!(c.assets(&AssetFilter::default()).unwrap().total, 0);
