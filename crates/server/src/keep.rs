@@ -94,11 +94,11 @@ impl Keep for Keeper {
         self.events += 1;
         if FlowEndRow::of(row).is_some() {
             self.flows += 1;
-            let env = row.env();
-            if let Some(first) = self.pairs.get_mut(&(env.src, env.dst)) {
-                *first = (*first).min(env.ts);
-            } else if self.pairs.len() < PAIRS_MAX {
-                self.pairs.insert((env.src, env.dst), env.ts);
+            let (env, room) = (row.env(), self.pairs.len() < PAIRS_MAX);
+            match self.pairs.get_mut(&(env.src, env.dst)) {
+                Some(first) => *first = (*first).min(env.ts),
+                None if room => drop(self.pairs.insert((env.src, env.dst), env.ts)),
+                None => {}
             }
         }
         if let Err(e) = self.packer.row(row) {

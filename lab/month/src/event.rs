@@ -170,11 +170,6 @@ impl Queue {
         self.order.peek().map(|Reverse((at, id, seq, _))| (*at, *id, *seq))
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
     /// Takes the first out and writes it as the engine does; `frame` is the number of its packet.
     pub fn tell(&mut self, world: &World, frame: u64, out: &mut impl Out) {
         let Some(Reverse((at, _, seq, place))) = self.order.pop() else { return };

@@ -159,11 +159,6 @@ impl<'w> Month<'w> {
         self.queue.first()
     }
 
-    /// Events that wait.
-    pub fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
     /// Writes the first that waits.
     pub fn tell(&mut self, out: &mut impl Out) {
         // Between two events pass the packets that tell nothing.
@@ -530,7 +525,8 @@ impl<'w> Month<'w> {
     }
 
     fn visitor(&mut self, server: &Asset, at: Time) {
-        let visitor = self.outside(v4(0xc613_0000 + self.rng.skewed(60_000) as u32));
+        let ip = v4(0xc613_0000 + self.rng.skewed(60_000) as u32);
+        let visitor = self.outside(ip);
         self.session(&visitor, server.ip, 443, at, server.name, false, 60_000.0);
     }
 

@@ -117,8 +117,6 @@ pub struct Building {
     pub router: Ip,
     /// The router's Ethernet address.
     pub router_mac: Mac,
-    /// Its VLAN.
-    pub vlan: u16,
 }
 
 /// A site of the internet.
@@ -197,7 +195,7 @@ impl World {
         let base = 0x0a64_0000 + u32::from(b) * 0x800;
         let vlan = 100 + b;
         let router_mac = Mac([0x00, 0x1b, 0x54, 0x10, (b >> 8) as u8, b as u8]);
-        self.buildings.push(Building { router: v4(base + 1), router_mac, vlan });
+        self.buildings.push(Building { router: v4(base + 1), router_mac });
         self.printers.push(Vec::new());
         for n in 0..devices {
             let mut at = rng.below(1000);
@@ -229,7 +227,7 @@ impl World {
 
     fn servers(&mut self, b: u16, counts: &[u64]) {
         let router_mac = Mac([0x00, 0x1b, 0x54, 0x20, 0, 1]);
-        self.buildings.push(Building { router: v4(0x0a63_0001), router_mac, vlan: 99 });
+        self.buildings.push(Building { router: v4(0x0a63_0001), router_mac });
         self.printers.push(Vec::new());
         for (r, ((role, _, word), n)) in SERVERS.iter().zip(counts).enumerate() {
             for i in 0..*n {
