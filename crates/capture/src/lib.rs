@@ -48,6 +48,22 @@ pub trait Input {
 
     /// The earliest time given so far.
     fn first(&self) -> Option<Time>;
+
+    /// What the kernel counted, where it is the kernel that gives frames.
+    fn captured(&self) -> Option<Captured> {
+        None
+    }
+}
+
+/// What the kernel counted of the interfaces of a capture point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// Frames that it saw, those lost included.
+    pub packets: u64,
+    /// Frames lost because a ring was full.
+    pub drops: u64,
+    /// Frames that the filter kept out.
+    pub filtered: u64,
 }
 
 impl Input for Capture {
@@ -67,6 +83,10 @@ impl Input for Live {
 
     fn first(&self) -> Option<Time> {
         Live::first(self)
+    }
+
+    fn captured(&self) -> Option<Captured> {
+        Some(Live::captured(self))
     }
 }
 

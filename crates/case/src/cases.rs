@@ -1,7 +1,7 @@
 //! The fold from findings to alerts and cases.
 
 use crate::record::AlertEvent;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Time};
@@ -166,6 +166,9 @@ pub struct Cases {
     loose: BTreeMap<Thing, Alert>,
     /// Alerts that found no place in a full case or table.
     pub dropped: u64,
+    /// Places of cases, and loose alerts, that changed since they were last asked for.
+    changed: BTreeSet<usize>,
+    changed_loose: BTreeSet<Thing>,
 }
 
 impl Cases {
@@ -214,12 +217,23 @@ impl Cases {
         self.cases.iter()
     }
 
+    /// The cases and the alerts without a case that changed since this was last asked.
+    pub fn changes(&mut self) -> (Vec<Case>, Vec<Alert>) {
+        let cases = std::mem::take(&mut self.changed).into_iter().filter_map(|at| self.cases.get(at).cloned());
+        let loose = std::mem::take(&mut self.changed_loose).into_iter().filter_map(|thing| self.loose.get(&thing).cloned());
+        (cases.collect(), loose.collect())
+    }
+
     /// Takes a finding; pushes an `alert` event where it opens or ends.
     pub fn take<O: Out>(&mut self, finding: &Finding, out: &mut O) {
         let Some(about) = info(finding.detector) else { return };
         let thing = (finding.detector, finding.key);
         let id = hex(Stable::default().bytes(finding.detector.as_bytes()).word(finding.key).finish());
         let at = self.place(thing, &id, finding, about.story);
+        match at {
+            Some(at) => drop(self.changed.insert(at)),
+            None => drop(self.changed_loose.insert(thing)),
+        }
         self.push_event(finding, &id, at.map(|at| self.cases[at].id.clone()), out);
     }
 

@@ -1,7 +1,7 @@
 //! The whole way in one process: a capture through the sensor, its events to EVE, inventory, detectors and cases, and what is asked
 //! for at the end: files, or a story.
 //!
-//! `vigie replay` runs it. It holds no domain logic: it composes.
+//! `vigie replay` runs it, and `vigie up` the folds of it. It holds no domain logic: it composes.
 
 mod analysis;
 pub mod config;
@@ -9,7 +9,7 @@ mod eve;
 mod names;
 mod plan;
 mod replay;
-mod stats;
+pub mod stats;
 pub mod story;
 mod words;
 

@@ -1,9 +1,9 @@
-//! The `stats` event of a replay, from what the sensor counted.
+//! The `stats` event, from what the sensor counted.
 
 use vigie_decode::Anomaly;
 use vigie_event::{Batch, Envelope, Hex, Record};
 use vigie_sensor::Summary;
-use vigie_sensor::stats::{Counter, Decoder, Flows, Memcap, Stats, UnknownPort};
+use vigie_sensor::stats::{Counter, Decoder, Flows, Kernel, Memcap, Stats, UnknownPort};
 
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
@@ -21,8 +21,8 @@ pub(crate) const fn transport(proto: u8) -> &'static str {
     }
 }
 
-/// A batch with the one event.
-pub(crate) fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str, u64)]) -> Batch {
+/// A batch with the one event: what was counted, caps that were reached, events by kind.
+pub fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str, u64)]) -> Batch {
     let f = &s.frames;
     let counters = |list: Vec<(&'static str, u64)>| -> Vec<Counter<'static>> {
         list.into_iter().map(|(name, count)| Counter { name, count }).collect()
@@ -41,6 +41,7 @@ pub(crate) fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'stat
     let (first, last) = s.span.unwrap_or_default();
     let record = Stats {
         uptime: last.since(first) / vigie_base::time::SECOND,
+        capture: s.captured.map(|c| Kernel { kernel_packets: c.packets, kernel_drops: c.drops }),
         decoder: Decoder {
             pkts: f.pkts,
             bytes: f.bytes,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub dissect: vigie_dissect::Settings,
     /// Threads that own flows; 1 for none beside the reader.
     pub workers: Workers,
+    /// Seconds from the first frame on for which TCP sessions are picked up whose beginning was not seen: those that were open already.
+    pub midstream_first: u64,
 }
 
 /// Bytes that wait in streams, for all workers: 64 MiB by default, as Suricata's `stream.memcap`.

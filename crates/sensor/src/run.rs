@@ -9,7 +9,7 @@ use crate::worker::{Counted, Worker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use vigie_base::{Budget, Time};
-use vigie_capture::{Capture, Frame, Input, Status};
+use vigie_capture::{Capture, Captured, Frame, Input, Status};
 use vigie_decode::Packet;
 use vigie_flow::key::owner;
 
@@ -43,6 +43,8 @@ pub struct Summary {
     pub unknown: Vec<vigie_dissect::UnknownFlows>,
     /// First and last frame.
     pub span: Option<(Time, Time)>,
+    /// What the kernel counted, live.
+    pub captured: Option<Captured>,
     /// Whether it was stopped before the end of its input.
     pub stopped: bool,
 }
@@ -144,7 +146,7 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
             if counting.is_due(front.now()) {
                 let mut so_far = Summary::default();
                 so_far.add(worker.counted());
-                fold.counted(&close(so_far, &front, first));
+                fold.counted(&close(so_far, &front, (first, input.captured())));
             }
         }
         if status == Status::End {
@@ -162,10 +164,14 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
     });
     let mut summary = Summary { stopped, ..Summary::default() };
     summary.add(counted);
-    close(summary, &front, first)
+    close(summary, &front, (first, input.captured()))
 }
 
-fn close(mut summary: Summary, front: &Front, first: Option<Time>) -> Summary {
+/// What an input says of itself: the time of its first frame, and what the kernel counted.
+type Told = (Option<Time>, Option<Captured>);
+
+fn close(mut summary: Summary, front: &Front, (first, captured): Told) -> Summary {
+    summary.captured = captured;
     summary.defrag.add(&front.defrag().counters);
     summary.span = first.map(|f| (f, front.now()));
     summary.frames = front.frames.clone();
@@ -251,9 +257,9 @@ fn shared<I: Input + Send>(
             }
         }
         match reader.join() {
-            Ok((front, first, stopped)) => {
+            Ok((front, told, stopped)) => {
                 summary.stopped = stopped;
-                close(summary, &front, first)
+                close(summary, &front, told)
             }
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -294,7 +300,7 @@ impl Reader {
         Reader { front: Front::new(settings), loads, to_workers, to_merger, counting: Counting::default() }
     }
 
-    fn read<I: Input>(mut self, input: &mut I, progress: &mut impl FnMut(&I) -> Control) -> (Front, Option<Time>, bool) {
+    fn read<I: Input>(mut self, input: &mut I, progress: &mut impl FnMut(&I) -> Control) -> (Front, Told, bool) {
         let (mut stopped, mut first) = (false, None);
         for round in 0u32.. {
             let Reader { front, loads, to_workers, .. } = &mut self;
@@ -311,7 +317,7 @@ impl Reader {
             }
             // Every worker learns the time with every load, so that its silence does not hold the others' rows back.
             if status != Status::More || loads.iter().any(|l| l.items.len() >= LOAD_ITEMS || l.bytes.len() >= LOAD_BYTES) {
-                self.send(first, false);
+                self.send((first, input.captured()), false);
             }
             if status == Status::End {
                 break;
@@ -321,11 +327,12 @@ impl Reader {
                 break;
             }
         }
-        self.send(first, true);
-        (self.front, first, stopped)
+        let told = (first, input.captured());
+        self.send(told, true);
+        (self.front, told, stopped)
     }
 
-    fn send(&mut self, first: Option<Time>, over: bool) {
+    fn send(&mut self, told: Told, over: bool) {
         let now = self.front.now();
         let count = self.counting.is_due(now);
         for (load, to) in self.loads.iter_mut().zip(&self.to_workers) {
@@ -334,7 +341,7 @@ impl Reader {
             let _ = to.send(full);
         }
         if count {
-            let _ = self.to_merger.send(Word::Front(Box::new(close(Summary::default(), &self.front, first))));
+            let _ = self.to_merger.send(Word::Front(Box::new(close(Summary::default(), &self.front, told))));
         }
     }
 }

@@ -122,6 +122,8 @@ impl Frames {
 pub struct Stats<'a> {
     /// Seconds between the first and the last frame.
     pub uptime: u64,
+    /// What the kernel counted, live.
+    pub capture: Option<Kernel>,
     /// Decode.
     pub decoder: Decoder,
     /// Flows.
@@ -153,6 +155,15 @@ pub struct Stats<'a> {
     /// Events by kind.
     #[field(place = "vigie")]
     pub events: &'a [Counter<'a>],
+}
+
+/// What the kernel counted.
+#[derive(Group)]
+pub struct Kernel {
+    /// Frames that it saw, those lost included.
+    pub kernel_packets: u64,
+    /// Frames lost because the ring was full.
+    pub kernel_drops: u64,
 }
 
 /// Decode.

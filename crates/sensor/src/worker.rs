@@ -4,6 +4,7 @@ use crate::Settings;
 use crate::batches::{ROWS_MAX, Slice};
 use crate::front::Item;
 use crate::merge::Watermark;
+use vigie_base::time::SECOND;
 use vigie_base::{Budget, Direction, Mac, Time};
 use vigie_decode::{Body, Packet, Tcp};
 use vigie_dissect::record::Anomaly;
@@ -20,6 +21,10 @@ pub(crate) struct Worker {
     inner: Inner,
     now: Time,
     flushed: Time,
+    /// Seconds for which sessions are picked up whose beginning was not seen, 0 once they are over; until when; and what holds after.
+    midstream_first: u64,
+    midstream_until: Option<Time>,
+    midstream_after: bool,
 }
 
 /// What a worker keeps beside its flow table.
@@ -119,7 +124,10 @@ impl Worker {
             inner: Inner {
                 streams: Pool::new(),
                 datagrams: Pool::new(),
-                stream_settings: settings.stream.clone(),
+                stream_settings: vigie_stream::Settings {
+                    midstream: settings.stream.midstream || settings.midstream_first > 0,
+                    ..settings.stream.clone()
+                },
                 memory: Memory::new(settings.stream_memory.0 / workers),
                 shared: Shared::new(vigie_dissect::Settings {
                     memory_max: settings.dissect.memory_max / workers,
@@ -131,6 +139,9 @@ impl Worker {
             },
             now: Time(0),
             flushed: Time(0),
+            midstream_first: settings.midstream_first,
+            midstream_until: None,
+            midstream_after: settings.stream.midstream,
         }
     }
 
@@ -185,9 +196,22 @@ impl Worker {
     pub(crate) fn flush(&mut self, now: Time, spare: Slice) -> (Slice, Watermark) {
         self.now = self.now.max(now);
         self.flushed = self.now;
+        self.midstream();
         let Worker { table, inner, .. } = self;
         table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
         (std::mem::replace(&mut self.inner.out, spare), (self.table.watermark().min(self.now), 0))
+    }
+
+    /// Ends the time in which sessions that were open already are picked up.
+    fn midstream(&mut self) {
+        if self.midstream_first == 0 {
+            return;
+        }
+        let until = *self.midstream_until.get_or_insert(self.now.plus(self.midstream_first.saturating_mul(SECOND)));
+        if self.now >= until {
+            self.midstream_first = 0;
+            self.inner.stream_settings.midstream = self.midstream_after;
+        }
     }
 
     /// The capture is over: ends every flow, in the order of their identifiers, and hands over slices as they fill.

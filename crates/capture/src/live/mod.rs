@@ -8,7 +8,7 @@
 mod block;
 mod ring;
 
-use crate::{BURST, Filter, Frame, LinkType, Status};
+use crate::{BURST, Captured, Filter, Frame, LinkType, Status};
 use block::{Found, Place};
 use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
 use std::fmt;
@@ -304,9 +304,10 @@ impl Live {
         self.taps.iter().map(|t| &t.source)
     }
 
-    /// Frames that the filter kept out.
-    pub fn filtered(&self) -> u64 {
-        self.filtered
+    /// What the kernel counted of all of them, as of the last second.
+    pub fn captured(&self) -> Captured {
+        let of = |count: fn(&LiveSource) -> u64| self.sources().map(count).sum();
+        Captured { packets: of(|s| s.frames), drops: of(|s| s.lost), filtered: self.filtered }
     }
 
     /// Time of the first frame given.
