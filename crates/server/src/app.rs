@@ -5,8 +5,8 @@ use crate::home::Home;
 use crate::import::Imports;
 use crate::person::{Person, Way};
 use axum::http::HeaderMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use vigie_base::Time;
 use vigie_catalog::Catalog;
@@ -23,6 +23,8 @@ pub(crate) struct App {
     /// Places of those for whom packets are cut.
     pub(crate) cuts: Arc<Semaphore>,
     pub(crate) started: Time,
+    /// What was found wrong beside the store, in words.
+    pub(crate) problems: Mutex<Vec<String>>,
 }
 
 /// Counters that grow with what changes, for pages that stay open.
@@ -70,7 +72,27 @@ pub(crate) fn now() -> Time {
 
 impl App {
     pub(crate) fn new(home: Home) -> Arc<App> {
-        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), cuts: Arc::new(Semaphore::new(CUTS_MAX)), started: now() })
+        Arc::new(App {
+            home,
+            imports: Imports::default(),
+            changes: Changes::default(),
+            cuts: Arc::new(Semaphore::new(CUTS_MAX)),
+            started: now(),
+            problems: Mutex::default(),
+        })
+    }
+
+    /// What was found damaged or odd, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let store = self.home.store.problems().iter().map(ToString::to_string).collect::<Vec<_>>();
+        store.into_iter().chain(self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned()).collect()
+    }
+
+    /// Looks for damage that opening does not see; gives it in words, and keeps it among the problems.
+    pub(crate) fn check(&self) -> Option<String> {
+        let found = self.home.catalog.check().err()?.to_string();
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(found.clone());
+        Some(found)
     }
 
     /// Asks the catalog, off the threads that serve connections; `now` is given.

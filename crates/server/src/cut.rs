@@ -197,9 +197,8 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
     let mut interfaces: BTreeMap<(String, LinkType), u32> = BTreeMap::new();
     let (mut frames, mut problem) = (0, None);
     for stretch in &plan.stretches {
-        let files = stretch.files.iter().filter_map(|(file, mark)| {
-            Some((file.sha256.clone(), home.capture(file.kept_as.as_ref()?), *mark))
-        });
+        let files =
+            stretch.files.iter().filter_map(|(file, mark)| Some((file.sha256.clone(), home.capture(file.kept_as.as_ref()?), *mark)));
         let mut capture = Capture::open_at(files.collect(), Options { shift: plan.shift, ..Options::default() });
         let sources = capture.sources().to_vec();
         let since = stretch.files.iter().filter_map(|(_, mark)| *mark).map(|m| m.time).max().unwrap_or_default();

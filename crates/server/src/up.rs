@@ -57,6 +57,8 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         }
     };
     let app = App::new(home);
+    // Whoever reads the first line may end it at once.
+    let asked_to_stop = interrupted()?;
     let first = first_user(&app).await?;
     let own = options.certificate.is_none();
     let pair = match options.certificate {
@@ -79,12 +81,18 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     for problem in app.home.store.problems() {
         say(&problem.to_string());
     }
+    let of = Arc::clone(&app);
+    tokio::task::spawn_blocking(move || {
+        if let Some(damage) = of.check() {
+            eprintln!("vigie: {damage}");
+        }
+    });
     let router = service(Arc::clone(&app));
     let (stop, stopped) = watch::channel(false);
     let tls = tokio::spawn(listen::tls(port, config, router.clone(), stopped.clone()));
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    interrupted().await;
+    asked_to_stop.await;
     let _ = stop.send(true);
     app.imports.cancel_all();
     let _ = tokio::join!(tls, local, upkeep);
@@ -132,12 +140,17 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn interrupted() {
+/// Listens for signals from now on; done when one comes.
+fn interrupted() -> Result<impl Future<Output = ()>, Fault> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
-        _ = hup.recv() => {}
-    }
+    let listen = |kind| signal(kind).map_err(Fault::of);
+    let (mut term, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    let mut int = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
+    })
 }

@@ -272,8 +272,11 @@ impl Cursor {
     #[cold]
     fn mark(&mut self, at: u64, marks: &mut Vec<Mark>) {
         if marks.len() >= MARKS_MAX {
-            let mut odd = false;
-            marks.retain(|_| std::mem::replace(&mut odd, !odd));
+            let mut keep = true;
+            marks.retain(|_| {
+                keep = !keep;
+                keep
+            });
             self.mark_every = self.mark_every.saturating_mul(2);
         }
         marks.push(Mark { time: self.key, head: self.format.head(), at });

@@ -49,6 +49,13 @@ pub(crate) struct Source {
     goes_next: bool,
 }
 
+impl Dataset {
+    /// Bytes of its captures that are kept.
+    pub(crate) fn captures_bytes(&self) -> u64 {
+        self.sources.iter().filter(|s| s.kept).map(|s| s.bytes).sum()
+    }
+}
+
 /// All of them, by name.
 pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
     let known = app

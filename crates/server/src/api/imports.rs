@@ -123,7 +123,8 @@ pub(crate) async fn create(
     let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
     let of = Arc::clone(&app);
-    let room = tokio::task::spawn_blocking(move || of.home.room().saturating_add(of.home.captures_bytes())).await.map_err(Refusal::internal)?;
+    let room =
+        tokio::task::spawn_blocking(move || of.home.room().saturating_add(of.home.captures_bytes())).await.map_err(Refusal::internal)?;
     let written = receive(&folder, &file, body, room).await;
     if let Err(refusal) = written {
         let _ = tokio::fs::remove_file(&file).await;

@@ -18,6 +18,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 use vigie_base::Time;
+use vigie_case::Case;
 use vigie_event::proto_number;
 use vigie_sensor::cut::Wanted;
 use vigie_store::SqlLimits;
@@ -73,17 +74,19 @@ pub(crate) async fn of_case(
 ) -> Answer<Response> {
     let kept = app.catalog(move |c, _| c.case(&id, of.dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
     let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
-    let mut alerts = case.alerts.iter().filter(|a| of.alert.as_ref().is_none_or(|id| a.id == *id)).peekable();
-    if alerts.peek().is_none() {
-        return Err(Refusal::not_found("alert of this case"));
-    }
-    let ids: BTreeSet<u64> = alerts.flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect();
+    let ids = evidence(&case, of.alert.as_deref()).ok_or_else(|| Refusal::not_found("alert of this case"))?;
     let (object, name) = match &of.alert {
         Some(alert) => (format!("case {} alert {alert}", kept.id), format!("alert-{alert}")),
         None => (format!("case {}", kept.id), format!("case-{}", kept.id)),
     };
     let flows = find(&app, Some(&kept.dataset), &ids).await?;
     send(app, who.name, object, name, flows).await
+}
+
+/// The flows that a case names, or one of its alerts; none where it has no such alert.
+fn evidence(case: &Case, alert: Option<&str>) -> Option<BTreeSet<u64>> {
+    let alerts: Vec<_> = case.alerts.iter().filter(|a| alert.is_none_or(|id| a.id == id)).collect();
+    (!alerts.is_empty()).then(|| alerts.iter().flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect())
 }
 
 /// The flows of these identifiers, from the store.

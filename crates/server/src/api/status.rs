@@ -30,8 +30,10 @@ struct StoreStatus {
     events: u64,
     /// Of them, flows.
     flows: u64,
-    /// Bytes of all files.
+    /// Bytes of all files of events.
     bytes: u64,
+    /// Bytes of kept captures.
+    captures_bytes: u64,
     /// Bytes that Vigie may write; 0 where there is no quota.
     quota: u64,
     /// Bytes of merged files for each flow, all its events included; none where there is no flow.
@@ -52,10 +54,11 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Jso
             events: usage.rows,
             flows,
             bytes: usage.bytes,
+            captures_bytes: datasets.iter().map(Dataset::captures_bytes).sum(),
             quota: app.home.quota,
             bytes_per_flow: (flows > 0).then(|| (usage.bytes - usage.journal_bytes) as f64 / flows as f64),
         },
         datasets,
-        problems: app.home.store.problems().iter().map(ToString::to_string).collect(),
+        problems: app.problems(),
     }))
 }
