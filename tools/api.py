@@ -485,13 +485,15 @@ class Restart(unittest.TestCase):
                 of_file = next(Path(p) for p in demo_captures() if source["name"] == p)
                 self.assertEqual(source["sha256"], hashlib.sha256(of_file.read_bytes()).hexdigest())
             (data / "captures" / "left").write_text("what a crash left")
+            (data / "captures" / sources[0]["sha256"]).unlink()
+            sources[0].update(kept=False, goes_next=False)
             killed(server)
             again = Server(data)
             self.assertIsNone(again.password)
             client = logged_in(again)
             self.assertEqual(client.get("/status")["store"]["events"], before)
             self.assertEqual(client.get("/datasets")[0]["sources"], sources)
-            self.assertEqual({f.name for f in (data / "captures").iterdir()}, {s["sha256"] for s in sources})
+            self.assertEqual({f.name for f in (data / "captures").iterdir()}, {s["sha256"] for s in sources[1:]})
             self.assertEqual(again.stop(), 0)
 
     def test_an_import_ends_with_the_server_and_nothing_of_it_stays(self):
@@ -626,8 +628,8 @@ class Storage(unittest.TestCase):
             kept = {d["name"] for d in client.get("/datasets") if d["sources"][0]["kept"]}
             self.assertIn("third", kept)
             self.assertNotIn(before[0], kept)
-            rows = client.get("/audit?action=capture.remove")["items"]
-            self.assertIn(before[0], [r["object"] for r in rows])
+            rows = client.get("/audit?action=store.evict")["items"]
+            self.assertIn(str(Path(folder) / before[0]), [r["object"] for r in rows])
             self.assertEqual(server.stop(), 0)
 
     def test_a_directory_that_is_full_at_start(self):

@@ -125,7 +125,8 @@ impl From<vigie_catalog::Error> for Refusal {
         match e {
             e if e.is_storage() => {
                 eprintln!("vigie: {e}");
-                let message = "the data directory is full or cannot be written, so that nothing can be noted, the trail neither; free space there";
+                let message =
+                    "the data directory is full or cannot be written, so that nothing can be noted, the trail neither; free space there";
                 Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
             }
             Error::Refused(_) => Refusal::unprocessable("refused", e.to_string()),

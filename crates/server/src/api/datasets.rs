@@ -138,7 +138,9 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Admi
     let of = Arc::clone(&app);
     let rest = move || {
         removed.iter().for_each(|source| of.home.forget_capture(source));
-        of.home.store.remove_dataset(&name)
+        let done = of.home.store.remove_dataset(&name);
+        of.home.weigh();
+        done
     };
     tokio::task::spawn_blocking(rest).await.map_err(Refusal::internal)?.map_err(Refusal::from)?;
     app.changes.tell(Change::Cases);
