@@ -69,7 +69,7 @@ export interface Status {
   version: string
   started: Time
   now: Time
-  store: { events: number; bytes: number; quota: number; flows: number; bytes_per_flow: number }
+  store: { events: number; bytes: number; captures_bytes: number; quota: number; flows: number; bytes_per_flow: number }
   datasets: Dataset[]
   problems: string[]
 }

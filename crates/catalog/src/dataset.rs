@@ -125,12 +125,12 @@ impl Catalog {
         source_of(&self.read(), sha256)
     }
 
-    /// The captures that are kept, with their datasets: those of the oldest import first.
+    /// The captures that are kept, with their datasets: those of the oldest import first, whatever the clock said then.
     pub fn captures(&self) -> Result<Vec<(String, Source)>, Error> {
         let db = self.read();
         let sql = format!(
             "SELECT {SOURCE}, d.name FROM source s JOIN dataset d ON d.id = s.ds WHERE s.kept_as IS NOT NULL
-             ORDER BY s.added, s.import, s.first, s.sha256"
+             ORDER BY s.rowid"
         );
         let mut statement = db.prepare_cached(&sql)?;
         Ok(statement.query_map([], |r| Ok((r.get(8)?, source(r)?)))?.collect::<Result<_, _>>()?)

@@ -3,10 +3,13 @@
 use crate::error::{Answer, Refusal};
 use crate::home::Home;
 use crate::import::Imports;
+use crate::metrics::Meter;
 use crate::person::{Person, Way};
+use crate::rate::Rates;
+use crate::tls::Certificate;
 use axum::http::HeaderMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use vigie_base::Time;
 use vigie_catalog::Catalog;
@@ -22,7 +25,13 @@ pub(crate) struct App {
     pub(crate) changes: Changes,
     /// Places of those for whom packets are cut.
     pub(crate) cuts: Arc<Semaphore>,
+    pub(crate) rates: Rates,
+    pub(crate) meter: Meter,
+    /// What is served now; none in a command's own process.
+    certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
+    /// What was found wrong beside the store, in words.
+    pub(crate) problems: Mutex<Vec<String>>,
 }
 
 /// Counters that grow with what changes, for pages that stay open.
@@ -76,8 +85,35 @@ impl App {
             imports: Imports::default(),
             changes: Changes::default(),
             cuts: Arc::new(Semaphore::new(CUTS_MAX)),
+            rates: Rates::default(),
+            meter: Meter::default(),
+            certificate: Mutex::default(),
             started: now(),
+            problems: Mutex::default(),
         })
+    }
+
+    /// What was found damaged or odd, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let store = self.home.store.problems().iter().map(ToString::to_string).collect::<Vec<_>>();
+        store.into_iter().chain(self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned()).collect()
+    }
+
+    /// Looks for damage that opening does not see; gives it in words, and keeps it among the problems.
+    pub(crate) fn check(&self) -> Option<String> {
+        let found = self.home.catalog.check().err()?.to_string();
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(found.clone());
+        Some(found)
+    }
+
+    /// The certificate that is served.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another certificate is served from now on.
+    pub(crate) fn serves(&self, certificate: Certificate) {
+        *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
     /// Asks the catalog, off the threads that serve connections; `now` is given.

@@ -5,10 +5,9 @@
 //! the catalog has marks. Files of one import are kept and go together, since a flow may run through several of them.
 
 use crate::Fault;
-use crate::app::now;
 use crate::home::Home;
 use crate::import::hexadecimal;
-use serde_json::json;
+use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,66 +18,48 @@ use vigie_catalog::Source;
 
 /// The folder in a data directory.
 const FOLDER: &str = "captures";
-/// Room that is left on the disk at least: 1 GiB, or a twentieth of a small one.
-const SPARE: u64 = 1 << 30;
 
 impl Home {
+    /// Where imported captures are kept.
+    pub(crate) fn captures(dir: &Path) -> PathBuf {
+        dir.join(FOLDER)
+    }
+
     /// Where a kept file is.
     pub(crate) fn capture(&self, kept_as: &str) -> PathBuf {
         self.dir.join(kept_as)
     }
 
     /// Bytes of all kept captures.
-    pub(crate) fn captures_bytes(&self) -> u64 {
+    fn captures_bytes(&self) -> u64 {
         // Where the catalog cannot be read nothing can be kept either.
         self.catalog.captures().map_or(0, |all| all.iter().map(|(_, s)| s.bytes).sum())
     }
 
-    /// Bytes that may still be written: what the quota leaves, and the disk.
-    pub(crate) fn room(&self) -> u64 {
-        self.room_in_quota().min(self.room_on_disk())
-    }
-
-    fn room_on_disk(&self) -> u64 {
-        rustix::fs::statvfs(&self.dir).map_or(0, |s| (s.f_bavail * s.f_frsize).saturating_sub(SPARE.min(s.f_blocks * s.f_frsize / 20)))
-    }
-
-    fn room_in_quota(&self) -> u64 {
-        match self.quota {
-            0 => u64::MAX,
-            quota => quota.saturating_sub(self.store.usage().bytes + self.captures_bytes() + self.catalog.bytes().unwrap_or(0)),
+    /// The captures of the oldest imports that are kept, with their datasets, until they are of `bytes` together.
+    pub(crate) fn oldest_captures(&self, bytes: u64) -> Vec<(String, Source)> {
+        let mut all = self.catalog.captures().unwrap_or_default();
+        let (mut freed, mut end) = (0u64, 0);
+        while freed < bytes && end < all.len() {
+            let of = (&all[end].0, &all[end].1.import);
+            let together = all[end..].iter().take_while(|(dataset, s)| (dataset, &s.import) == of).count();
+            freed += all[end..end + together].iter().map(|(_, s)| s.bytes).sum::<u64>();
+            end += together;
         }
+        all.truncate(end);
+        all
     }
 
-    /// Makes room for so many bytes, of which so many are yet to be written, if it can be made: captures go, those of the oldest import
-    /// first.
-    pub(crate) fn make_room(&self, bytes: u64, unwritten: u64) -> std::result::Result<bool, Fault> {
-        let captures = self.captures_bytes();
-        let lacks = |more: u64| self.room_in_quota().saturating_add(more) < bytes || self.room_on_disk().saturating_add(more) < unwritten;
-        if lacks(captures) {
-            return Ok(false);
-        }
-        while lacks(0) {
-            if !self.forget_captures()? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Removes the captures of the oldest import that has any; false where there is none.
-    pub(crate) fn forget_captures(&self) -> std::result::Result<bool, Fault> {
-        let all = self.catalog.captures().map_err(Fault::of)?;
-        let Some((dataset, oldest)) = all.first() else { return Ok(false) };
-        let (mut files, mut bytes) = (0, 0);
-        for (_, source) in all.iter().filter(|(d, s)| d == dataset && s.import == oldest.import) {
+    /// Removes captures, those of the oldest import first, until `bytes` are freed or none is left.
+    pub(crate) fn evict_captures(&self, bytes: u64) -> std::result::Result<Vec<Gone>, Fault> {
+        let mut gone = Vec::new();
+        for (_, source) in self.oldest_captures(bytes) {
+            // First the file: on a full disk nothing can be noted before there is room.
+            self.forget_capture(&source);
             self.catalog.unkeep(&source.sha256).map_err(Fault::of)?;
-            self.forget_capture(source);
-            (files, bytes) = (files + 1, bytes + source.bytes);
+            gone.push(Gone::capture(&source));
         }
-        let detail = json!({"files": files, "bytes": bytes});
-        self.catalog.audit("vigie", "capture.remove", dataset, &detail, now()).map_err(Fault::of)?;
-        Ok(true)
+        Ok(gone)
     }
 
     /// Removes the file of a source; what cannot be removed now is when the directory is opened next.
@@ -91,12 +72,23 @@ impl Home {
     /// Keeps the files of one import, each source with where it is now: all of them, or none and why.
     pub(crate) fn keep_captures(&self, sources: &mut [Source], files: &[PathBuf], own: bool, stop: &AtomicBool) -> Option<String> {
         let bytes: u64 = sources.iter().map(|s| s.bytes).sum();
-        match self.make_room(bytes, if own { 0 } else { bytes }) {
-            Ok(true) => {}
-            Ok(false) => {
-                let room = self.room().saturating_add(self.captures_bytes());
-                return Some(format!("{bytes} bytes are needed, and {room} can be had; raise the quota or free space"));
-            }
+        // What is the server's own already counts as used.
+        let unwritten = if own { 0 } else { bytes };
+        let fits = |more: u64| {
+            let in_quota = match self.in_force().quota {
+                0 => true,
+                quota => self.used().total().saturating_add(unwritten) <= quota.saturating_add(more),
+            };
+            in_quota && (own || self.disk_room().saturating_add(more) >= unwritten.saturating_add(self.disk_spare()))
+        };
+        if !fits(self.captures_bytes()) {
+            return Some(format!(
+                "it has {bytes} bytes, and there is no room for it, all older captures' included; raise the quota or free space"
+            ));
+        }
+        match self.make_room(unwritten, For::Capture) {
+            Ok(_) if fits(0) => {}
+            Ok(_) => return Some(format!("it has {bytes} bytes, and no room could be made; raise the quota or free space")),
             Err(why) => return Some(why.to_string()),
         }
         for (source, file) in sources.iter_mut().zip(files) {
@@ -109,6 +101,7 @@ impl Home {
                 return Some(format!("{}: {e}", to.display()));
             }
         }
+        self.weigh();
         None
     }
 
@@ -120,11 +113,18 @@ impl Home {
         }
     }
 
-    /// Removes files that the catalog does not know: what a crash left.
+    /// Removes files that the catalog does not know, and forgets those that are not there: what a crash left.
     pub(crate) fn sweep_captures(&self) -> std::result::Result<(), Fault> {
-        let known: BTreeSet<PathBuf> =
-            self.catalog.captures().map_err(Fault::of)?.iter().filter_map(|(_, s)| Some(self.capture(s.kept_as.as_ref()?))).collect();
-        for entry in std::fs::read_dir(self.dir.join(FOLDER)).into_iter().flatten().flatten() {
+        let mut known = BTreeSet::new();
+        for (_, source) in self.catalog.captures().map_err(Fault::of)? {
+            let path = source.kept_as.as_ref().map(|kept_as| self.capture(kept_as)).unwrap_or_default();
+            if path.is_file() {
+                known.insert(path);
+            } else {
+                self.catalog.unkeep(&source.sha256).map_err(Fault::of)?;
+            }
+        }
+        for entry in std::fs::read_dir(Home::captures(&self.dir)).into_iter().flatten().flatten() {
             if !known.contains(&entry.path()) {
                 let _ = std::fs::remove_file(entry.path());
             }

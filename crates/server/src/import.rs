@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::app::{App, Change, now};
 use crate::keep::{Keeper, sensor};
+use crate::room::Gone;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -215,6 +216,9 @@ fn work(app: &Arc<App>) {
                 Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
             }
         });
+        if let Some(ended) = app.imports.get(import.id) {
+            app.meter.import(ended.stage);
+        }
         app.changes.tell(Change::Imports);
         app.changes.tell(Change::Events);
         app.changes.tell(Change::Cases);
@@ -360,7 +364,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     };
     let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
-    let report = vigie_pipeline::replay(&mut capture, &app.home.config, &wanted, &mut keeper, |capture| {
+    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut keeper, |capture| {
         let (done, total) = capture.progress();
         // A lock every few megabytes, and not every burst.
         if done >= told + (4 << 20) {
@@ -378,6 +382,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         why
     };
     let report = report.map_err(|vigie_pipeline::Error::Output(path, e)| undo(Fault::at(&path, &e, "free space")))?;
+    app.meter.caps(&report.caps);
     closed.map_err(&undo)?;
     if stop.load(Ordering::Relaxed) {
         return Err(undo(Fault::new("cancelled")));
@@ -393,8 +398,8 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         app.home.forget_all(&mut sources);
         return Err(undo(Fault::new("cancelled")));
     }
-    let events = keeper.events;
-    let changes = match keeper.file(&job.dataset, &report.cases, &report.inventory, &sources) {
+    let (events, gone) = (keeper.events, std::mem::take(&mut keeper.gone));
+    let changes = match keeper.file(&report.cases, &report.inventory, &sources) {
         Ok(changes) => changes,
         Err(e) => {
             app.home.forget_all(&mut sources);
@@ -407,6 +412,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         let _ = catalog.add_marks(&source.sha256, read.map_or(&[], |r| &r.marks));
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
+    said.extend(gone.iter().map(Gone::told));
     let done = serde_json::json!({"files": sources.len(), "events": events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {

@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::app::now;
 use crate::home::{Held, Home};
+use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::Inventory;
-use vigie_link::{Header, Limits, Packed, Packer};
+use vigie_link::{Header, Limits, Packer};
 use vigie_pipeline::{Analysis, Config, Keep};
 use vigie_store::Store;
 
@@ -24,10 +25,13 @@ const PAIRS_MAX: usize = 500_000;
 pub(crate) struct Keeper {
     packer: Packer,
     home: Arc<Home>,
+    dataset: String,
     pub(crate) events: u64,
     pub(crate) flows: u64,
     /// Who called whom, when first; at most [`PAIRS_MAX`].
     pairs: BTreeMap<(Ip, Ip), Time>,
+    /// What went to make room for it.
+    pub(crate) gone: Vec<Gone>,
     failed: Option<Fault>,
 }
 
@@ -39,30 +43,24 @@ impl Keeper {
         Keeper {
             packer: Packer::new(header, Limits::IMPORT),
             home: Arc::clone(home),
+            dataset: dataset.to_owned(),
             events: 0,
             flows: 0,
             pairs: BTreeMap::new(),
+            gone: Vec::new(),
             failed: None,
         }
     }
 
-    /// Takes batches; captures that are kept make room for them.
-    fn append(&self, batches: &[Packed]) -> Result<(), Fault> {
-        loop {
-            match self.home.store.append(batches) {
-                Err(vigie_store::Error::Quota { .. }) if self.home.forget_captures()? => {}
-                done => return done.map(drop).map_err(Fault::of),
-            }
-        }
-    }
-
-    /// Gives the store what is ready.
+    /// Gives the store what is ready; older things go where the quota leaves no room.
     fn hand_over(&mut self) {
         let batches = self.packer.take();
-        if self.failed.is_none()
-            && let Err(e) = self.append(&batches)
-        {
-            self.failed = Some(e);
+        if batches.is_empty() || self.failed.is_some() {
+            return;
+        }
+        match self.home.append(&batches, For::Import(&self.dataset)) {
+            Ok(gone) => self.gone.extend(gone),
+            Err(e) => self.failed = Some(e),
         }
     }
 
@@ -76,13 +74,13 @@ impl Keeper {
     }
 
     /// Makes all durable, and files what was found of it.
-    pub(crate) fn file(self, dataset: &str, cases: &Cases, inventory: &Inventory, sources: &[Source]) -> Result<Changes, Fault> {
+    pub(crate) fn file(self, cases: &Cases, inventory: &Inventory, sources: &[Source]) -> Result<Changes, Fault> {
         let Home { store, catalog, .. } = &*self.home;
         store.commit().and_then(|()| store.flush()).map_err(Fault::of)?;
         let (cases, loose): (Vec<_>, Vec<_>) = (cases.iter().cloned().collect(), cases.loose().cloned().collect());
         let assets = inventory.assets();
         let pairs: Vec<Pair> = self.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
-        catalog.keep(dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources }, now()).map_err(Fault::of)
+        catalog.keep(&self.dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources }, now()).map_err(Fault::of)
     }
 }
 
@@ -191,7 +189,7 @@ impl Made {
         }
         home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
         let keeper = Keeper::new(&home, dataset, &sensor(Kind::Synthetic, &sha256));
-        let analysis = Analysis::new(&home.config, Default::default());
+        let analysis = Analysis::new(&home.config(), Default::default());
         Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), keeper, analysis, span: None })
     }
 
@@ -231,7 +229,7 @@ impl Made {
         let (first, last) = self.span.unwrap_or_default();
         let import = sensor(Kind::Synthetic, &self.sha256);
         let source = Source { name: self.name, sha256: self.sha256, bytes: 0, frames: 0, first, last, kept_as: None, import };
-        let changes = self.keeper.file(&self.dataset, cases, inventory, &[source])?;
+        let changes = self.keeper.file(cases, inventory, &[source])?;
         while self.home.store.maintain(now()).map_err(Fault::of)?.more {}
         let told = |c: &vigie_case::Case| {
             let title = vigie_case::TellCase::of(c, vigie_detect::Lang::En).title;

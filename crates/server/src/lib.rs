@@ -15,9 +15,14 @@ mod home;
 mod import;
 mod keep;
 mod listen;
+mod metrics;
 mod person;
+mod rate;
+mod room;
+mod settings;
 mod tls;
 mod up;
+mod upload;
 mod web;
 mod words;
 

@@ -84,6 +84,7 @@ pub(crate) fn status(args: &Data) -> Exit {
         let mut out = format!("Vigie {} on {}\n", text(&status["version"]), directory(args.data.as_deref()).display());
         let store = &status["store"];
         out += &format!("{} events ({} flows), {} bytes of {}\n", store["events"], store["flows"], store["bytes"], store["quota"]);
+        out += &format!("{} bytes of captures\n", store["captures_bytes"]);
         for d in status["datasets"].as_array().into_iter().flatten() {
             out += &format!(
                 "  {}: {} events, {} assets, {} open cases, {} to {}\n",

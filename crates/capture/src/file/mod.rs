@@ -272,10 +272,10 @@ impl Cursor {
     #[cold]
     fn mark(&mut self, at: u64, marks: &mut Vec<Mark>) {
         if marks.len() >= MARKS_MAX {
-            let mut odd = false;
+            let mut keep = true;
             marks.retain(|_| {
-                odd = !odd;
-                !odd
+                keep = !keep;
+                keep
             });
             self.mark_every = self.mark_every.saturating_mul(2);
         }

@@ -49,6 +49,13 @@ pub(crate) struct Source {
     goes_next: bool,
 }
 
+impl Dataset {
+    /// Bytes of its captures that are kept.
+    pub(crate) fn captures_bytes(&self) -> u64 {
+        self.sources.iter().filter(|s| s.kept).map(|s| s.bytes).sum()
+    }
+}
+
 /// All of them, by name.
 pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
     let known = app
@@ -131,7 +138,9 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Admi
     let of = Arc::clone(&app);
     let rest = move || {
         removed.iter().for_each(|source| of.home.forget_capture(source));
-        of.home.store.remove_dataset(&name)
+        let done = of.home.store.remove_dataset(&name);
+        of.home.weigh();
+        done
     };
     tokio::task::spawn_blocking(rest).await.map_err(Refusal::internal)?.map_err(Refusal::from)?;
     app.changes.tell(Change::Cases);

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::import::{self, Job};
 use crate::person::{Analyst, Viewer, Way};
+use crate::room::For;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -94,7 +95,7 @@ pub(crate) struct Into {
     name: Option<String>,
     /// Moves its times so that its last frame is now.
     shift_to_now: Option<bool>,
-    /// Whether the capture is kept, so that packets can be cut from it; so it is unless told.
+    /// Whether the capture is kept, so that packets can be cut from it; without, as the setting `captures_keep` says.
     keep: Option<bool>,
 }
 
@@ -122,10 +123,7 @@ pub(crate) async fn create(
     let dataset = dataset(into.dataset)?;
     let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
-    let of = Arc::clone(&app);
-    let room =
-        tokio::task::spawn_blocking(move || of.home.room().saturating_add(of.home.captures_bytes())).await.map_err(Refusal::internal)?;
-    let written = receive(&folder, &file, body, room).await;
+    let written = receive(&app, &dataset, &folder, &file, body).await;
     if let Err(refusal) = written {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(refusal);
@@ -138,13 +136,16 @@ pub(crate) async fn create(
         shift_to_now: into.shift_to_now.unwrap_or(false),
         who: who.name,
         own: true,
-        keep: into.keep.unwrap_or(true),
+        keep: into.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
     };
     accepted(&app, job)
 }
 
-/// Writes a body into a file of its own, as long as there is room for it.
-async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, room: u64) -> Answer<()> {
+/// Bytes that are freed at a time for a capture that comes.
+const ROOM_AT_A_TIME: u64 = 64 << 20;
+
+/// Writes a body into a file of its own, as long as there is room for it: what is older goes for it, as the quota says.
+async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: &std::path::Path, body: Body) -> Answer<()> {
     let full = |e: std::io::Error| {
         Refusal::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -154,10 +155,19 @@ async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, r
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
-    let (mut chunks, mut bytes) = (body.into_data_stream(), 0u64);
+    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), 0u64, app.home.room());
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Refusal::parameter("body", "the upload was cut; send it again"))?;
+        let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
         bytes += chunk.len() as u64;
+        if bytes > room {
+            // What is written already counts as used.
+            out.flush().await.map_err(full)?;
+            let written = bytes - chunk.len() as u64;
+            let (ours, dataset) = (Arc::clone(app), dataset.to_owned());
+            let made = tokio::task::spawn_blocking(move || ours.home.make_room(ROOM_AT_A_TIME, For::Import(&dataset)));
+            made.await.map_err(Refusal::internal)?.map_err(Refusal::internal)?;
+            room = written.saturating_add(app.home.room());
+        }
         if bytes > room {
             return Err(Refusal::new(
                 StatusCode::INSUFFICIENT_STORAGE,
@@ -181,7 +191,7 @@ pub(crate) struct Paths {
     dataset: Option<String>,
     #[serde(default)]
     shift_to_now: bool,
-    /// Whether the captures are kept, so that packets can be cut from them; so they are unless told.
+    /// Whether the captures are kept, so that packets can be cut from them; without, as the setting `captures_keep` says.
     keep: Option<bool>,
 }
 
@@ -209,7 +219,7 @@ pub(crate) async fn create_from_paths(
         shift_to_now: asked.shift_to_now,
         who: who.name,
         own: false,
-        keep: asked.keep.unwrap_or(true),
+        keep: asked.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
     };
     accepted(&app, job)
 }

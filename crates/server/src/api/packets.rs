@@ -83,11 +83,10 @@ pub(crate) async fn of_case(
     send(app, who.name, object, name, flows).await
 }
 
-/// The flows that a case, or one of its alerts, names; none where there is no such alert.
+/// The flows that a case names, or one of its alerts; none where it has no such alert.
 fn evidence(case: &Case, alert: Option<&str>) -> Option<BTreeSet<u64>> {
-    let mut alerts = case.alerts.iter().filter(|a| alert.is_none_or(|id| a.id == id)).peekable();
-    alerts.peek()?;
-    Some(alerts.flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect())
+    let alerts: Vec<_> = case.alerts.iter().filter(|a| alert.is_none_or(|id| a.id == id)).collect();
+    (!alerts.is_empty()).then(|| alerts.iter().flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect())
 }
 
 /// The flows of these identifiers, from the store.
