@@ -18,6 +18,8 @@ use vigie_sensor::Settings;
 pub struct Config {
     /// The sensor's settings.
     pub sensor: Settings,
+    /// How interfaces are captured from.
+    pub live: vigie_capture::LiveOptions,
     /// The detectors' settings, but for HOME_NET.
     pub detect: vigie_detect::Settings,
     /// The site's own networks.
@@ -82,6 +84,28 @@ pub const KEYS: &[Key] = &[
         default: "1",
         doc: "Threads that own flows (1 to 64). The result is the same with any number.",
         apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
+    },
+    Key {
+        name: "capture.ring",
+        default: "\"64mb\"",
+        doc: "Live: memory of each interface's ring, which frames wait in (2mb to 4gb).",
+        apply: |c, v| {
+            let bytes = size(v)?;
+            if !(2 << 20..=4 << 30).contains(&bytes) {
+                return Err("2mb to 4gb is expected".to_owned());
+            }
+            c.live.ring_bytes = bytes;
+            Ok(())
+        },
+    },
+    Key {
+        name: "capture.filter",
+        default: "\"\"",
+        doc: "Live: look only at frames that match, as tcpdump's filters say it.",
+        apply: |c, v| {
+            c.live.filter = if v.is_empty() { None } else { Some(vigie_capture::Filter::parse(v).map_err(|e| e.to_string())?) };
+            Ok(())
+        },
     },
     Key {
         name: "flow.max",
@@ -297,6 +321,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut c = Config {
             sensor: Settings::default(),
+            live: vigie_capture::LiveOptions::default(),
             detect: vigie_detect::Settings::default(),
             home_net: HOME_NET.parse().unwrap_or_else(|_| unreachable!("the default HOME_NET reads")),
             groups: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use crate::app::{App, Change, now};
-use crate::keep::{Keeper, sensor};
+use crate::keep::{Filing, sensor};
 use crate::room::Gone;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -357,14 +357,14 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     if known.is_none() {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
-    let mut keeper = Keeper::new(&app.home, &job.dataset, &sensor);
+    let mut filing = Filing::new(&app.home, &job.dataset, &sensor);
     let resume = match &known {
         Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
         None => Default::default(),
     };
     let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
-    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut keeper, |capture| {
+    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut filing.keeper, |capture| {
         let (done, total) = capture.progress();
         // A lock every few megabytes, and not every burst.
         if done >= told + (4 << 20) {
@@ -373,7 +373,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         }
         if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go }
     });
-    let closed = keeper.close();
+    let closed = filing.keeper.close();
     let undo = |why: Fault| {
         let _ = store.remove_sensor(&job.dataset, &sensor);
         if known.is_none() {
@@ -398,8 +398,8 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         app.home.forget_all(&mut sources);
         return Err(undo(Fault::new("cancelled")));
     }
-    let (events, gone) = (keeper.events, std::mem::take(&mut keeper.gone));
-    let changes = match keeper.file(&report.cases, &report.inventory, &sources) {
+    let (events, gone) = (filing.keeper.events, filing.gone());
+    let changes = match filing.file(&report.cases, &report.inventory, &sources) {
         Ok(changes) => changes,
         Err(e) => {
             app.home.forget_all(&mut sources);

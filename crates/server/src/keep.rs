@@ -7,64 +7,58 @@ use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use vigie_base::{Ip, Time};
 use vigie_case::Cases;
 use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::Inventory;
-use vigie_link::{Header, Limits, Packer};
+use vigie_link::{Header, Limits, Packed, Packer};
 use vigie_pipeline::{Analysis, Config, Keep};
 use vigie_store::Store;
 
 /// Pairs of addresses of one run whose first meeting is kept.
 const PAIRS_MAX: usize = 500_000;
 
+/// Who takes batches that are ready.
+pub(crate) type Give = Box<dyn FnMut(Vec<Packed>) -> Result<(), Fault> + Send>;
+
 /// Keeps the events of a run.
 pub(crate) struct Keeper {
     packer: Packer,
-    home: Arc<Home>,
-    dataset: String,
+    give: Give,
     pub(crate) events: u64,
     pub(crate) flows: u64,
     /// Who called whom, when first; at most [`PAIRS_MAX`].
     pairs: BTreeMap<(Ip, Ip), Time>,
-    /// What went to make room for it.
-    pub(crate) gone: Vec<Gone>,
     failed: Option<Fault>,
 }
 
 impl Keeper {
-    /// For events of a dataset that are filed under a sensor.
-    pub(crate) fn new(home: &Arc<Home>, dataset: &str, sensor: &str) -> Self {
-        let mut header = Header { dataset: dataset.to_owned(), sensor: sensor.to_owned(), ..Header::default() };
-        header.number = home.store.last_number(&header);
-        Keeper {
-            packer: Packer::new(header, Limits::IMPORT),
-            home: Arc::clone(home),
-            dataset: dataset.to_owned(),
-            events: 0,
-            flows: 0,
-            pairs: BTreeMap::new(),
-            gone: Vec::new(),
-            failed: None,
-        }
+    /// For events that are filed as `header` says, from the number on that the store knows.
+    pub(crate) fn new(store: &Store, mut header: Header, limits: Limits, give: Give) -> Self {
+        header.number = store.last_number(&header);
+        Keeper { packer: Packer::new(header, limits), give, events: 0, flows: 0, pairs: BTreeMap::new(), failed: None }
     }
 
-    /// Gives the store what is ready; older things go where the quota leaves no room.
+    /// Gives on what is ready.
     fn hand_over(&mut self) {
         let batches = self.packer.take();
-        if batches.is_empty() || self.failed.is_some() {
-            return;
-        }
-        match self.home.append(&batches, For::Import(&self.dataset)) {
-            Ok(gone) => self.gone.extend(gone),
-            Err(e) => self.failed = Some(e),
+        if !batches.is_empty() && self.failed.is_none() {
+            self.failed = (self.give)(batches).err();
         }
     }
 
-    /// No event follows: gives the store what is open. An error is the first of the whole run.
+    /// All events before `now` have been given: gives on what was open for long enough.
+    pub(crate) fn upto(&mut self, now: Time) {
+        if let Err(e) = self.packer.upto(now) {
+            self.failed = Some(Fault::of(e));
+        }
+        self.hand_over();
+    }
+
+    /// No event follows: gives on what is open. An error is the first of the whole run.
     pub(crate) fn close(&mut self) -> Result<(), Fault> {
         if let Err(e) = self.packer.finish() {
             self.failed = Some(Fault::of(e));
@@ -73,14 +67,9 @@ impl Keeper {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Makes all durable, and files what was found of it.
-    pub(crate) fn file(self, cases: &Cases, inventory: &Inventory, sources: &[Source]) -> Result<Changes, Fault> {
-        let Home { store, catalog, .. } = &*self.home;
-        store.commit().and_then(|()| store.flush()).map_err(Fault::of)?;
-        let (cases, loose): (Vec<_>, Vec<_>) = (cases.iter().cloned().collect(), cases.loose().cloned().collect());
-        let assets = inventory.assets();
-        let pairs: Vec<Pair> = self.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
-        catalog.keep(&self.dataset, &Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources }, now()).map_err(Fault::of)
+    /// Who called whom since this was last asked, and when first.
+    pub(crate) fn pairs(&mut self) -> Vec<Pair> {
+        std::mem::take(&mut self.pairs).into_iter().map(|((client, server), first)| Pair { client, server, first }).collect()
     }
 }
 
@@ -109,6 +98,45 @@ impl Keep for Keeper {
 
     fn goes_on(&self) -> bool {
         self.failed.is_none()
+    }
+}
+
+/// The events of an import, or of a dataset that is made: straight into the store, older things making room.
+pub(crate) struct Filing {
+    home: Arc<Home>,
+    dataset: String,
+    pub(crate) keeper: Keeper,
+    gone: Arc<Mutex<Vec<Gone>>>,
+}
+
+impl Filing {
+    /// For events of a dataset that are filed under a sensor.
+    pub(crate) fn new(home: &Arc<Home>, dataset: &str, sensor: &str) -> Self {
+        let header = Header { dataset: dataset.to_owned(), sensor: sensor.to_owned(), ..Header::default() };
+        let gone: Arc<Mutex<Vec<Gone>>> = Arc::default();
+        let (to, name, went) = (Arc::clone(home), dataset.to_owned(), Arc::clone(&gone));
+        let give = move |batches: Vec<Packed>| {
+            let made = to.append(&batches, For::Import(&name))?;
+            went.lock().unwrap_or_else(PoisonError::into_inner).extend(made);
+            Ok(())
+        };
+        let keeper = Keeper::new(&home.store, header, Limits::IMPORT, Box::new(give));
+        Filing { home: Arc::clone(home), dataset: dataset.to_owned(), keeper, gone }
+    }
+
+    /// What went to make room for it.
+    pub(crate) fn gone(&self) -> Vec<Gone> {
+        std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes all durable, and files what was found of it.
+    pub(crate) fn file(mut self, cases: &Cases, inventory: &Inventory, sources: &[Source]) -> Result<Changes, Fault> {
+        let Home { store, catalog, .. } = &*self.home;
+        store.commit().and_then(|()| store.flush()).map_err(Fault::of)?;
+        let (cases, loose): (Vec<_>, Vec<_>) = (cases.iter().cloned().collect(), cases.loose().cloned().collect());
+        let (assets, pairs) = (inventory.assets(), self.keeper.pairs());
+        let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources };
+        catalog.keep(&self.dataset, &kept, now()).map_err(Fault::of)
     }
 }
 
@@ -167,7 +195,7 @@ pub struct Made {
     dataset: String,
     sha256: String,
     name: String,
-    keeper: Keeper,
+    filing: Filing,
     analysis: Analysis,
     span: Option<(Time, Time)>,
 }
@@ -188,31 +216,31 @@ impl Made {
             return Err(Fault::new(format!("{name}: these events are already in dataset {known}; delete that dataset first")));
         }
         home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
-        let keeper = Keeper::new(&home, dataset, &sensor(Kind::Synthetic, &sha256));
+        let filing = Filing::new(&home, dataset, &sensor(Kind::Synthetic, &sha256));
         let analysis = Analysis::new(&home.config(), Default::default());
-        Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), keeper, analysis, span: None })
+        Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), filing, analysis, span: None })
     }
 
     /// Takes one event; events come in their total order. Gives whether there is use in more.
     pub fn row(&mut self, row: Row<'_>) -> bool {
         let at = row.env().ts;
         self.span = Some((self.span.map_or(at, |s| s.0), at));
-        self.keeper.row(row);
-        self.analysis.row(row, &mut self.keeper);
-        self.keeper.goes_on()
+        self.filing.keeper.row(row);
+        self.analysis.row(row, &mut self.filing.keeper);
+        self.filing.keeper.goes_on()
     }
 
     /// Takes one event and does not judge it: what measures the store alone.
     pub fn keep(&mut self, row: Row<'_>) -> bool {
         let at = row.env().ts;
         self.span = Some((self.span.map_or(at, |s| s.0), at));
-        self.keeper.row(row);
-        self.keeper.goes_on()
+        self.filing.keeper.row(row);
+        self.filing.keeper.goes_on()
     }
 
     /// Events kept so far.
     pub fn events(&self) -> u64 {
-        self.keeper.events
+        self.filing.keeper.events
     }
 
     /// All events before `now` have been given.
@@ -222,14 +250,14 @@ impl Made {
 
     /// Files all, and puts small files together. Where it fails nothing of the dataset is kept once the directory is opened again.
     pub fn finish(mut self) -> Result<Filed, Fault> {
-        self.analysis.finish(&mut self.keeper);
-        self.keeper.close()?;
-        let (events, flows) = (self.keeper.events, self.keeper.flows);
+        self.analysis.finish(&mut self.filing.keeper);
+        self.filing.keeper.close()?;
+        let (events, flows) = (self.filing.keeper.events, self.filing.keeper.flows);
         let Analysis { cases, inventory, .. } = &self.analysis;
         let (first, last) = self.span.unwrap_or_default();
         let import = sensor(Kind::Synthetic, &self.sha256);
         let source = Source { name: self.name, sha256: self.sha256, bytes: 0, frames: 0, first, last, kept_as: None, import };
-        let changes = self.keeper.file(cases, inventory, &[source])?;
+        let changes = self.filing.file(cases, inventory, &[source])?;
         while self.home.store.maintain(now()).map_err(Fault::of)?.more {}
         let told = |c: &vigie_case::Case| {
             let title = vigie_case::TellCase::of(c, vigie_detect::Lang::En).title;

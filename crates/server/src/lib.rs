@@ -23,6 +23,7 @@ mod settings;
 mod tls;
 mod up;
 mod upload;
+mod watch;
 mod web;
 mod words;
 

@@ -2,6 +2,7 @@
 
 use crate::app::{App, now};
 use crate::home::{Held, Home};
+use crate::watch::Watch;
 use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ const IMPORTS_END: Duration = Duration::from_secs(30);
 pub struct Options {
     /// The data directory.
     pub data: PathBuf,
+    /// Interfaces to capture from, as one capture point; none to serve only.
+    pub interfaces: Vec<String>,
     /// Where browsers connect.
     pub listen: SocketAddr,
     /// A certificate and its key, where one is given.
@@ -59,6 +62,7 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         }
     };
     let app = App::new(home);
+    let sensor = if options.interfaces.is_empty() { None } else { Some(Watch::begin(&app, &options.interfaces)?) };
     // Whoever reads the first line may end it at once.
     let asked_to_stop = interrupted()?;
     let first = first_user(&app).await?;
@@ -74,6 +78,9 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     // Addresses of every interface are opened by one of them.
     let shown = if at.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], at.port())) } else { at };
     say(&format!("Vigie is up: open https://{shown}/"));
+    if sensor.is_some() {
+        say(&format!("Capturing from {}", options.interfaces.join(", ")));
+    }
     if let Some(password) = first {
         say(&format!("First log-in: admin, password {password} (to be changed at once; it is not shown again)"));
     }
@@ -102,6 +109,9 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
     asked_to_stop.await;
     let _ = stop.send(true);
+    if let Some(sensor) = sensor {
+        let _ = tokio::task::spawn_blocking(|| sensor.end()).await;
+    }
     app.imports.cancel_all();
     let _ = tokio::join!(tls, local, upkeep, certificate);
     // What an import had read is removed before the store is closed; where that takes too long, the next start does it.

@@ -143,6 +143,9 @@ pub(crate) struct Data {
 
 #[derive(Args)]
 pub(crate) struct Up {
+    /// Capture from these interfaces, together one capture point (the two sides of a tap); none: only serve what is kept
+    #[arg(short, long = "interface", value_name = "IFACE", num_args = 1..)]
+    pub(crate) interfaces: Vec<String>,
     #[command(flatten)]
     pub(crate) data: Data,
     /// Where browsers connect

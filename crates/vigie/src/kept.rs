@@ -65,6 +65,7 @@ pub(crate) fn up(args: &Up) -> Exit {
     };
     let options = vigie_server::Options {
         data: directory(args.data.data.as_deref()),
+        interfaces: args.interfaces.clone(),
         listen: args.listen,
         certificate: args.certificate.clone().zip(args.key.clone()),
         config,
