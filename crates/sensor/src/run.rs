@@ -144,7 +144,7 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
             merger.add(0, slice, watermark);
             merger.drain(fold);
             if counting.is_due(front.now()) {
-                let mut so_far = Summary::default();
+                let mut so_far = Summary { held_limit: settings.dissect.memory_max, ..Summary::default() };
                 so_far.add(worker.counted());
                 fold.counted(&close(so_far, &front, (first, input.captured())));
             }
@@ -243,7 +243,7 @@ fn shared<I: Input + Send>(
         let mut merger = Merger::new(workers);
         let mut summary = Summary::default();
         // Accounts come in turn: each worker gives its own once for each of the reader's, and in their order.
-        let mut accounts = Accounts { workers, fronts: VecDeque::new(), counted: VecDeque::new() };
+        let mut accounts = Accounts { workers, held_limit: settings.dissect.memory_max, fronts: VecDeque::new(), counted: VecDeque::new() };
         for word in from_workers {
             match word {
                 Word::Slice(worker, slice, watermark) => merger.add(worker, slice, watermark),
@@ -269,6 +269,7 @@ fn shared<I: Input + Send>(
 /// Accounts of the reader and of the workers that wait for one another.
 struct Accounts {
     workers: usize,
+    held_limit: u64,
     fronts: VecDeque<Summary>,
     counted: VecDeque<Counted>,
 }
@@ -279,7 +280,7 @@ impl Accounts {
         if self.counted.len() < self.workers {
             return None;
         }
-        let mut summary = self.fronts.pop_front()?;
+        let mut summary = Summary { held_limit: self.held_limit, ..self.fronts.pop_front()? };
         self.counted.drain(..self.workers).for_each(|c| summary.add(c));
         Some(summary)
     }

@@ -135,8 +135,8 @@ impl Watch {
 
 /// The sensor's name: the machine's.
 fn machine() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "sensor".to_owned() } else { name }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "sensor".to_owned() } else { name.trim().to_owned() }
 }
 
 fn sense(mut live: Live, config: &Config, mut judge: Judge, stop: &AtomicBool) {
