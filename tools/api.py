@@ -58,10 +58,13 @@ def frames(pcapng):
 class Server:
     """`vigie up` on a free port of the loopback."""
 
+    running = set()
+
     def __init__(self, data):
         self.data = data
         command = [str(VIGIE), "up", "--data", str(data), "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        Server.running.add(self)
         first = self.process.stdout.readline()
         found = re.search(r"https://127\.0\.0\.1:(\d+)/", first)
         if not found:
@@ -76,9 +79,17 @@ class Server:
 
     def stop(self):
         self.process.terminate()
+        return self.ended()
+
+    def kill(self):
+        self.process.kill()
+        return self.ended()
+
+    def ended(self):
         code = self.process.wait(timeout=30)
         self.process.stdout.close()
         self.process.stderr.close()
+        Server.running.discard(self)
         return code
 
 
@@ -461,14 +472,15 @@ def logged_in(server):
     return client
 
 
-def killed(server):
-    server.process.kill()
-    server.process.wait()
-    server.process.stdout.close()
-    server.process.stderr.close()
+class Own(unittest.TestCase):
+    """Tests that begin servers of their own: none outlives a test that fails."""
+
+    def tearDown(self):
+        for server in [s for s in Server.running if s is not getattr(Api, "server", None)]:
+            server.kill()
 
 
-class Restart(unittest.TestCase):
+class Restart(Own):
     def test_what_was_kept_is_there_after_a_kill(self):
         with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
             data = Path(folder) / "data"
@@ -487,7 +499,7 @@ class Restart(unittest.TestCase):
             (data / "captures" / "left").write_text("what a crash left")
             (data / "captures" / sources[0]["sha256"]).unlink()
             sources[0].update(kept=False, goes_next=False)
-            killed(server)
+            server.kill()
             again = Server(data)
             self.assertIsNone(again.password)
             client = logged_in(again)
@@ -535,7 +547,7 @@ def copies(capture, to, size):
             day += 1
 
 
-class Storage(unittest.TestCase):
+class Storage(Own):
     """A disk that is full, read-only or damaged, and data of another version."""
 
     @contextmanager
@@ -548,6 +560,7 @@ class Storage(unittest.TestCase):
                 self.skipTest("a small file system can be mounted by root alone")
             yield Path(folder)
         finally:
+            self.tearDown()
             if mounted and mounted.returncode == 0:
                 subprocess.run(["umount", folder], check=True)
             os.rmdir(folder)
@@ -685,8 +698,10 @@ class Storage(unittest.TestCase):
             data = Path(folder) / "data"
             self.filled(data)
             catalog = data / "vigie.db"
-            with sqlite3.connect(catalog) as db:
-                page = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trail'").fetchone()[0]
+            db = sqlite3.connect(catalog)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            page = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trail'").fetchone()[0]
+            db.close()
             whole = catalog.read_bytes()
             damaged = bytearray(whole)
             damaged[(page - 1) * 4096 : (page - 1) * 4096 + 2048] = b"\x5a" * 2048
@@ -718,8 +733,9 @@ class Storage(unittest.TestCase):
                 said = self.refused(*command, "--data", data)
                 self.assertIn("manifest.json: version 999", said)
             manifest.write_text(was)
-            with sqlite3.connect(data / "vigie.db") as catalog:
-                catalog.execute("PRAGMA user_version = 999")
+            catalog = sqlite3.connect(data / "vigie.db")
+            catalog.execute("PRAGMA user_version = 999")
+            catalog.close()
             self.assertIn("vigie.db: made by a newer Vigie (catalog version 999", self.refused("up", "--data", data, "--listen", "127.0.0.1:0"))
 
 

@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::app::now;
 use crate::home::Home;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use vigie_catalog::Source;
 use vigie_store::{Evicted, Limits, Priority};
