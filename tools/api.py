@@ -615,34 +615,31 @@ class Storage(Own):
             self.assertEqual((status["store"]["events"], status["problems"]), (after, []))
             self.assertEqual(again.stop(), 0)
 
-    def test_captures_make_room_and_what_does_not_fit_is_said(self):
-        with self.small_disk(40 << 20) as disk, tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
-            data = disk / "data"
-            base = ROOT / "testdata/quiet_office.pcap"
-            for name, size in (("first", 12 << 20), ("second", 13 << 20), ("huge", 39 << 20)):
-                copies(base, Path(folder) / name, size)
-            told = {}
-            for name in ("first", "second", "huge"):
-                done = vigie("replay", "--data", data, "--dataset", name, Path(folder) / name)
+    def test_captures_make_room_on_a_small_disk_and_what_does_not_fit_is_said(self):
+        with self.small_disk(40 << 20) as disk:
+            self.captures_make_room(disk / "data")
+
+    def test_captures_make_room_in_the_quota_and_what_does_not_fit_is_said(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            self.captures_make_room(Path(folder) / "data", "--set", "store.quota=38mb")
+
+    def captures_make_room(self, data, *more):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            sources = {}
+            for name, size in (("first", 12 << 20), ("second", 13 << 20), ("huge", 39 << 20), ("third", 15 << 20)):
+                copies(ROOT / "testdata/quiet_office.pcap", Path(folder) / name, size)
+                done = vigie("replay", "--data", data, "--dataset", name, *more, Path(folder) / name)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                told[name] = done.stderr
-            self.assertNotIn("not kept", told["first"] + told["second"])
-            self.assertIn("the capture is not kept", told["huge"])
+                self.assertEqual("the capture is not kept" in done.stderr, name == "huge", done.stderr)
             server = Server(data)
             client = logged_in(server)
             sources = {d["name"]: d["sources"][0] for d in client.get("/datasets")}
-            self.assertEqual({n: (s["kept"], s["goes_next"]) for n, s in sources.items()}["huge"], (False, False))
-            self.assertEqual({n for n, s in sources.items() if s["goes_next"]}, {min((n for n, s in sources.items() if s["kept"]))})
-            # The next one takes the place of the oldest.
-            copies(base, Path(folder) / "third", 15 << 20)
-            before = [n for n in ("first", "second") if sources[n]["kept"]]
-            done = vigie("replay", "--data", data, "--dataset", "third", Path(folder) / "third")
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
-            kept = {d["name"] for d in client.get("/datasets") if d["sources"][0]["kept"]}
-            self.assertIn("third", kept)
-            self.assertNotIn(before[0], kept)
+            told = {name: (s["kept"], s["goes_next"]) for name, s in sources.items()}
+            # The oldest made room for the third, and nothing for what fits nowhere.
+            self.assertEqual(told, {"first": (False, False), "second": (True, True), "huge": (False, False), "third": (True, False)})
             rows = client.get("/audit?action=store.evict")["items"]
-            self.assertIn(str(Path(folder) / before[0]), [r["object"] for r in rows])
+            self.assertEqual([r["object"] for r in rows], [str(Path(folder) / "first")])
+            self.assertEqual({f.name for f in (data / "captures").iterdir()}, {sources[n]["sha256"] for n in ("second", "third")})
             self.assertEqual(server.stop(), 0)
 
     def test_a_directory_that_is_full_at_start(self):
