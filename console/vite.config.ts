@@ -14,5 +14,5 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   server: { proxy: { '/api': { target: api, secure: false } } },
-  test: { include: ['src/**/*.spec.ts', 'src/**/*.spec.tsx'] },
+  test: { include: ['src/**/*.spec.ts', 'mock/*.spec.mjs'] },
 })

@@ -1,6 +1,7 @@
 // The console in a real browser. Against the mock (`npm run smoke`), or any server:
 //   VIGIE_URL=https://127.0.0.1:8443 VIGIE_USER=admin VIGIE_PASSWORD=... npm run e2e
-// SHOTS=folder keeps a screenshot of every page; ONLY=pages|tasks|habits runs a part; QUICK=1 takes two of the four looks at two widths.
+// SHOTS=folder keeps a screenshot of every page; ONLY=pages|tasks|habits runs a part; QUICK=1 takes two of the four looks at two
+// of the four widths; WIDTH, LANG_ONLY and THEME take one of each.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { launch } from './browser.mjs'

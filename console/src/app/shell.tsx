@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../api/client'
 import { useRead } from '../api/queries'
-import type { CaseRow, List, SearchResult, Status, Theme } from '../api/schema'
+import type { Theme } from '../api/schema'
 import { LANGUAGES } from '../i18n'
 import { kept, useUrl } from '../lib/url'
 import { Notes, say } from '../ui/bits'
@@ -39,8 +39,8 @@ function Shell() {
   const keysDialog = useRef<HTMLDialogElement>(null)
   const main = useRef<HTMLElement>(null)
   const { dataset } = useScope()
-  const open = useRead<List<CaseRow>>('/cases', { state: OPEN_STATES, dataset, limit: 1 })
-  const status = useRead<Status>('/status')
+  const open = useRead('/cases', { query: { state: OPEN_STATES, dataset, limit: 1 } })
+  const status = useRead('/status', {})
 
   useEffect(() => {
     setDrawer(false)
@@ -141,7 +141,7 @@ function SearchBox() {
         const text = input.current?.value.trim()
         if (!text) return
         setBusy(true)
-        request<SearchResult>('/search', { params: { q: text, dataset } })
+        request('get', '/search', { query: { q: text, dataset } })
           .then(
             (result) => {
               goTo(navigate, search, result)

@@ -64,7 +64,7 @@ const TELLING: Record<string, string[]> = {
 
 /** What an event says, as a few values with their fields. */
 export function telling(event: Eve): { path: string; value: string }[] {
-  const kind = event._kind ?? event.event_type
+  const kind = event.event_type
   const wanted = TELLING[kind]
   const found = wanted
     ? wanted.flatMap((path) =>

@@ -2,11 +2,12 @@ import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { AssetDetail, CaseRow } from '../../api/schema'
 import type { ValueKind } from '../../ui/value'
-import { kept, useUrl } from '../../lib/url'
+import { useUrl, within } from '../../lib/url'
 import { Severity, State, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Value } from '../../ui/value'
+import { Wide } from '../../ui/wide'
 
 const KINDS: Record<string, ValueKind> = { ip: 'ip', mac: 'mac', name: 'name', hostname: 'name', user: 'user' }
 
@@ -15,7 +16,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
   const { t } = useTranslation()
   const { percent } = useFormat()
   return (
-    <div className="scroll-x" tabIndex={0}>
+    <Wide>
       <table className="plain">
         <thead>
           <tr>
@@ -31,7 +32,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
             <tr>
               <td className="quiet">MAC</td>
               <td>
-                <Value kind="mac" field="mac" value={of.mac} assetId={of.id} />
+                <Value kind="mac" field="mac" value={of.mac} assetId={of.id} dataset={of.dataset} />
               </td>
               <td className="quiet">{t('fact.frames')}</td>
               <td />
@@ -42,7 +43,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
             <tr key={one.ip}>
               <td className="quiet">{t('asset.address')}</td>
               <td>
-                <Value kind="ip" field="ip" value={one.ip} assetId={of.id} />
+                <Value kind="ip" field="ip" value={one.ip} assetId={of.id} dataset={of.dataset} />
               </td>
               <td className="quiet">{t('fact.frames')}</td>
               <td />
@@ -60,7 +61,13 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
                 <Value
                   kind={KINDS[fact.key] ?? 'text'}
                   value={fact.value}
-                  label={fact.key === 'class' ? t(`class.${fact.value}`, { defaultValue: fact.value }) : fact.key === 'role' ? t(`role.${fact.value}`, { defaultValue: fact.value }) : undefined}
+                  label={
+                    fact.key === 'class'
+                      ? t(`class.${fact.value}`, { defaultValue: fact.value })
+                      : fact.key === 'role'
+                        ? t(`role.${fact.value}`, { defaultValue: fact.value })
+                        : undefined
+                  }
                 />
               </td>
               <td className="quiet">
@@ -76,7 +83,7 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   )
 }
 
@@ -85,7 +92,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
   const { number } = useFormat()
   if (of.services_list.length === 0) return <p className="quiet">{t('asset.no_services')}</p>
   return (
-    <div className="scroll-x" tabIndex={0}>
+    <Wide>
       <table className="plain">
         <thead>
           <tr>
@@ -101,7 +108,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
           {of.services_list.map((one) => (
             <tr key={`${one.proto} ${one.port}`}>
               <td>
-                <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} />{' '}
+                <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />{' '}
                 <span className="quiet">
                   {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
                 </span>{' '}
@@ -124,7 +131,7 @@ export function Services({ of, brief = false }: { of: AssetDetail; brief?: boole
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   )
 }
 
@@ -135,7 +142,7 @@ export function CaseLines({ of }: { of: CaseRow[] }) {
       {of.map((one) => (
         <li key={one.id}>
           <Severity level={one.severity} word={false} />
-          <Link to="/cases/$id" params={{ id: one.id }} search={kept(search) as never}>
+          <Link to="/cases/$id" params={{ id: one.id }} search={within(search, one.dataset) as never}>
             {one.title}
           </Link>
           <State of={one.state} />
@@ -154,7 +161,11 @@ export function Differences({ of }: { of: AssetDetail }) {
       {of.differences.map((one) => (
         <li key={one.field}>
           <Icon name="warning" />
-          {t('asset.difference', { field: t(`asset.${one.field}`, { defaultValue: one.field }), declared: one.declared, observed: one.observed })}
+          {t('asset.difference', {
+            field: t(`asset.${one.field}`, { defaultValue: one.field }),
+            declared: one.declared,
+            observed: one.observed,
+          })}
         </li>
       ))}
     </ul>

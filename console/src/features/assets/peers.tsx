@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { PeerEdge, PeerNode, Peers } from '../../api/schema'
 import { useFormat, usePhone } from '../../ui/hooks'
-import { classIcon, Icon } from '../../ui/icons'
+import { Icon } from '../../ui/icons'
 import { Value } from '../../ui/value'
 
 /** Height of a peer's line; the style sheet has the same. */
@@ -61,7 +61,7 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
           onPointerEnter={() => setAt(`${name} ${node.id}`)}
           onPointerLeave={() => setAt(null)}
         >
-          <Icon name={node.inside ? classIcon(node.class) : 'map'} />
+          <Icon name={node.inside ? 'assets' : 'map'} />
           <span className="peer-name">
             {node.ip ? (
               <Value kind="ip" field="ip" value={node.ip} assetId={node.asset_id} label={node.label === node.ip ? undefined : node.label} />

@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
-import { request } from '../../api/client'
+import { request, type Sent } from '../../api/client'
 import { useChangeCase, useRefreshCases } from '../../api/queries'
-import type { CaseRow, Exclusion, ExclusionPreview, Scope } from '../../api/schema'
+import type { CaseRow, Scope } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { LENGTH, shortIso } from '../../lib/range'
 import { say, Severity } from '../../ui/bits'
@@ -36,16 +36,14 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     [useFirst, useSecond, detector, first, second],
   )
   const preview = useMutation({
-    mutationFn: () =>
-      request<ExclusionPreview>('/exclusions/preview', { method: 'POST', json: { scope, since: shortIso(now - LENGTH[period]) } }),
+    mutationFn: () => request('post', '/exclusions/preview', { json: { scope: { ...scope }, since: shortIso(now - LENGTH[period]) } }),
   })
   const save = useMutation({
-    mutationFn: (body: { scope: Scope; reason: string; expires: string | null }) =>
-      request<Exclusion>('/exclusions', { method: 'POST', json: body }),
+    mutationFn: (json: Sent<'post', '/exclusions'>) => request('post', '/exclusions', { json }),
     onSuccess: () => {
       say(t('exclusion.saved'))
       void client.invalidateQueries({ queryKey: ['/exclusions'] })
-      if (close) change.mutate({ id: of.id, version: of.version, change: { state: 'closed', verdict: 'benign' } })
+      if (close) change.mutate({ of, change: { state: 'closed', verdict: 'benign' } })
       else refresh()
       onDone()
     },
@@ -56,7 +54,7 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     event.preventDefault()
     const data = new FormData(event.currentTarget)
     const days = Number(data.get('days'))
-    save.mutate({ scope, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
+    save.mutate({ scope: { ...scope }, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
   }
   return (
     <form className="exclusion" onSubmit={submit}>
@@ -104,7 +102,7 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
       {preview.data && (
         <div className="preview" role="status">
           <p>
-            {t('exclusion.would_cases', { count: preview.data.cases.length })} {t('exclusion.would_alerts', { count: preview.data.alerts })}
+            {t('exclusion.would_cases', { count: preview.data.cases_total })} {t('exclusion.would_alerts', { count: preview.data.alerts })}
           </p>
           <ul>
             {preview.data.cases.slice(0, 5).map((one) => (

@@ -37,7 +37,8 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
     const found = new Map<string, Lane>()
     for (const { ip, name } of entities) if (ip && !found.has(ip)) found.set(ip, { key: ip, ip, label: name ?? ip })
     for (const step of steps)
-      for (const side of [step.from, step.to]) if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
+      for (const side of [step.from, step.to])
+        if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
     const touched = new Set(steps.flatMap((step) => [step.from.ip, step.to.ip]))
     const list = [...found.values()].filter((lane) => touched.has(lane.ip))
     if (list.length <= LANES_MAX) return list

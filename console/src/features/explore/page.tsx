@@ -2,7 +2,7 @@ import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, url } from '../../api/client'
 import { useFields, useList, useRead } from '../../api/queries'
-import type { Eve, Histogram } from '../../api/schema'
+import type { Eve } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { at, kindOf, telling } from '../../lib/eve'
@@ -26,7 +26,7 @@ export const DEFAULT_COLUMNS = ['src_ip', 'dest_ip', 'dest_port', 'app_proto']
 const BUCKETS = 120
 
 export const eventKey = (event: Eve) =>
-  `${event.timestamp} ${event.flow_id ?? ''} ${event._kind ?? event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
+  `${event.timestamp} ${event.flow_id ?? ''} ${event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
 
 export function ExplorePage() {
   const { t } = useTranslation()
@@ -41,9 +41,9 @@ export function ExplorePage() {
   const shownColumns = search.cols ? search.cols.split(',') : DEFAULT_COLUMNS
 
   const filter = { ...params, q, kind }
-  const histogram = useRead<Histogram>('/events/histogram', { ...filter, buckets: BUCKETS })
-  const list = useList<Eve>('/events', { ...filter, order })
-  const rows = useMemo(() => distinct(list.data?.pages.flatMap((page) => page.items) ?? []), [list.data])
+  const histogram = useRead('/events/histogram', { query: { ...filter, buckets: BUCKETS } })
+  const list = useList('/events', { ...filter, order })
+  const rows = useMemo(() => distinct((list.data?.pages.flatMap((page) => page.items) ?? []) as Eve[]), [list.data])
   const opened = rows.find(({ key }) => key === search.open)?.event
   const wrong = list.error instanceof ApiError && list.error.body.code === 'query' ? list.error : null
 
@@ -60,7 +60,7 @@ export function ExplorePage() {
         key: 'kind',
         label: t('explore.kind'),
         width: '76px',
-        cell: ({ event }) => <Value kind="text" field="event_type" value={event._kind ?? event.event_type} />,
+        cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} />,
       },
       ...shownColumns.map<Column<Row>>((name) => {
         const kind = kindOf(name)
@@ -104,11 +104,11 @@ export function ExplorePage() {
               shown={shownColumns}
               onChange={(next) => set({ cols: next.join() === DEFAULT_COLUMNS.join() ? null : next.join(',') })}
             />
-            <a className="button" href={url('/events/export', { ...filter, format: 'csv' })} download>
+            <a className="button" href={url('/events/export', { query: { ...filter, format: 'csv' } })} download>
               <Icon name="download" />
               {t('explore.csv')}
             </a>
-            <a className="button" href={url('/events/export', { ...filter, format: 'eve' })} download>
+            <a className="button" href={url('/events/export', { query: { ...filter, format: 'eve' } })} download>
               <Icon name="download" />
               {t('explore.eve')}
             </a>
@@ -180,7 +180,7 @@ export function ExplorePage() {
               compact={({ event }) => (
                 <>
                   <span className="compact-first">
-                    <span className="tag">{event._kind ?? event.event_type}</span>
+                    <span className="tag">{event.event_type}</span>
                     <span className="mono">
                       {event.src_ip} → {event.dest_ip}
                       {event.dest_port ? `:${event.dest_port}` : ''}

@@ -14,6 +14,8 @@ interface Props {
 const BANDS_MAX = 40
 const GAP = 10
 const LABEL = 170
+/** Above and below, so that the name of a thin band is whole. */
+const EDGE = 8
 
 /** Sources at the left, destinations at the right, a band a pair; its width is its amount. */
 export function FlowPicture({ of, measure, name, write, onOpen }: Props) {
@@ -34,10 +36,10 @@ export function FlowPicture({ of, measure, name, write, onOpen }: Props) {
   const left = order.filter((id) => sum('from', id) > 0)
   const right = order.filter((id) => sum('to', id) > 0)
   const height = Math.max(300, Math.max(left.length, right.length) * 44)
-  const scale = (count: number) => (height - GAP * (count - 1) - 4 * count) / Math.max(1, total)
+  const scale = (count: number) => (height - 2 * EDGE - GAP * (count - 1) - 4 * count) / Math.max(1, total)
   const unit = Math.min(scale(left.length), scale(right.length))
   const place = (ids: string[], side: 'from' | 'to') => {
-    let y = 0
+    let y = EDGE
     return new Map(
       ids.map((id) => {
         const h = Math.max(4, sum(side, id) * unit)

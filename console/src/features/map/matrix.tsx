@@ -1,5 +1,6 @@
 import { useTranslation } from 'react-i18next'
 import type { MapCell, TrafficMap } from '../../api/schema'
+import { Wide } from '../../ui/wide'
 
 interface Props {
   of: TrafficMap
@@ -12,16 +13,20 @@ interface Props {
 /** Steps of shade: the eye tells no more apart. */
 const SHADES = 6
 
+/** Groups up to which each cell has room for its figure; beyond, the shade says it, and the figure comes on hover. */
+const FIGURES_MAX = 16
+
 /** Who (a row) talks to whom (a column); the deeper the shade, the more. A cell opens Explore. */
 export function Matrix({ of, measure, name, write, onOpen }: Props) {
   const { t } = useTranslation()
+  const dense = of.groups.length > FIGURES_MAX
   const cells = new Map(of.cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
   const top = Math.max(1, ...of.cells.map((cell) => cell[measure]))
   // By orders of magnitude: beside the backup server everything else would be white.
   const shade = (amount: number) => Math.max(1, Math.ceil((Math.log1p(amount) / Math.log1p(top)) ** 6 * SHADES))
   return (
-    <div className="scroll-x" tabIndex={0} role="region" aria-label={t('map.matrix')}>
-      <table className="matrix">
+    <Wide label={t('map.matrix')}>
+      <table className={dense ? 'matrix matrix-dense' : 'matrix'}>
         <thead>
           <tr>
             <td className="matrix-corner">
@@ -53,7 +58,7 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
                         onClick={() => onOpen(cell)}
                         title={`${name(row.id)} → ${name(column.id)} · ${write(cell[measure])} · ${cell.top_protocols.join(', ')}`}
                       >
-                        {write(cell[measure])}
+                        {dense ? <span className="unseen">{write(cell[measure])}</span> : write(cell[measure])}
                       </button>
                     )}
                   </td>
@@ -63,6 +68,6 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   )
 }

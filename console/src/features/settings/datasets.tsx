@@ -3,12 +3,12 @@ import { useEffect, useRef, useState, type DragEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request, upload } from '../../api/client'
 import { useDatasets } from '../../api/queries'
-import type { Import } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { say, Twice, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Wide } from '../../ui/wide'
 
 /** How often a running import is asked how far it is. */
 const POLL_MS = 1000
@@ -28,7 +28,7 @@ export function Datasets() {
   const client = useQueryClient()
   const datasets = useDatasets()
   const remove = useMutation({
-    mutationFn: (name: string) => request(`/datasets/${encodeURIComponent(name)}`, { method: 'DELETE' }),
+    mutationFn: (name: string) => request('delete', '/datasets/{name}', { names: { name } }),
     onSuccess: () => void client.invalidateQueries(),
     onError: (error) => say(error.message || t('state.failed'), true),
   })
@@ -51,7 +51,11 @@ export function Datasets() {
               <span className="tag">{t(`dataset.${one.kind}`)}</span>
               {isAdministrator && one.kind === 'replay' && (
                 <span className="card-more">
-                  <Twice label={t('datasets.remove')} sure={t('datasets.remove_sure')} onConfirm={() => remove.mutate(one.name)} />
+                  <Twice
+                    label={t('datasets.remove')}
+                    sure={t('datasets.remove_sure', { events: number(one.events) })}
+                    onConfirm={() => remove.mutate(one.name)}
+                  />
                 </span>
               )}
             </header>
@@ -88,7 +92,7 @@ export function Datasets() {
               </p>
             )}
             {one.sources.length > 0 && (
-              <div className="scroll-x" tabIndex={0}>
+              <Wide>
                 <table className="plain">
                   <thead>
                     <tr>
@@ -111,7 +115,7 @@ export function Datasets() {
                     ))}
                   </tbody>
                 </table>
-              </div>
+              </Wide>
             )}
           </section>
         ))
@@ -131,7 +135,7 @@ function ImportBox() {
   const input = useRef<HTMLInputElement>(null)
   const imports = useQuery({
     queryKey: ['/imports'],
-    queryFn: ({ signal }) => request<Import[]>('/imports', { signal }),
+    queryFn: ({ signal }) => request('get', '/imports', { signal }),
     refetchInterval: ({ state }) => (state.data?.some((one) => one.state === 'running' || one.state === 'queued') ? POLL_MS : false),
   })
   const done = imports.data?.filter((one) => one.state === 'done').length ?? 0
@@ -145,7 +149,12 @@ function ImportBox() {
       const stop = new AbortController()
       setSending({ name: file.name, sent: 0, total: file.size, stop })
       try {
-        await upload<Import>('/imports', { dataset, name: file.name, shift_to_now: shift }, file, (sent) => setSending({ name: file.name, sent, total: file.size, stop }), stop.signal)
+        await upload(
+          { dataset, name: file.name, shift_to_now: shift },
+          file,
+          (sent) => setSending({ name: file.name, sent, total: file.size, stop }),
+          stop.signal,
+        )
       } catch (error) {
         if (!stop.signal.aborted) say(error instanceof ApiError && error.message ? error.message : t('state.unreachable_text'), true)
       }
@@ -158,7 +167,7 @@ function ImportBox() {
     setOver(false)
     void send(event.dataTransfer.files)
   }
-  const cancel = (id: string) => void request(`/imports/${encodeURIComponent(id)}`, { method: 'DELETE' }).finally(() => void imports.refetch())
+  const cancel = (id: number) => void request('delete', '/imports/{id}', { names: { id } }).finally(() => void imports.refetch())
 
   return (
     <section
@@ -206,14 +215,20 @@ function ImportBox() {
             {one.state === 'running' || one.state === 'queued' ? (
               <>
                 <progress max={Math.max(1, one.total_bytes)} value={one.done_bytes} aria-label={one.name} />
-                <span className="figure quiet">{t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}</span>
+                <span className="figure quiet">
+                  {t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}
+                </span>
                 <button className="button-quiet" onClick={() => cancel(one.id)}>
                   {t('exclusion.cancel')}
                 </button>
               </>
             ) : one.state === 'done' && one.result ? (
               <span>
-                {t('imports.result', { events: number(one.result.events), cases: number(one.result.new_cases), assets: number(one.result.new_assets) })}
+                {t('imports.result', {
+                  events: number(one.result.events),
+                  cases: number(one.result.new_cases),
+                  assets: number(one.result.new_assets),
+                })}
               </span>
             ) : (
               <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message || t(`imports.${one.state}`)}</span>

@@ -5,7 +5,8 @@ import { useUrl } from '../../lib/url'
 import { Audit, People, Tokens } from './people'
 import { Datasets } from './datasets'
 import { Exclusions } from './exclusions'
-import { Networks, Retention } from './server'
+import { Networks } from './networks'
+import { Retention } from './retention'
 
 /** Parts in their order; those of administrators are refused to others by the server, and said so here. */
 const SECTIONS = {
