@@ -194,7 +194,7 @@ export async function habits({ browser, base, account, mock, check }) {
       await its.goto(`${base}/settings?section=people`)
       await its.locator('.empty[role=alert]').waitFor()
       await its.goto(`${base}/cases/c0001`)
-      await its.locator('.report').waitFor()
+      await its.locator('.report').first().waitFor()
       expect((await its.locator('#comment, .case-actions button').count()) === 0, 'offers what it may not do')
       await other.close()
     })

@@ -576,16 +576,22 @@ export function makeServer(options = {}) {
           const out = one.ips.includes(event.src_ip)
           const other = out ? event.dest_ip : event.src_ip
           const key = `${out} ${other}`
-          const edge = edges.get(key) ?? { from: out ? id : other, to: out ? other : id, app_proto: event.app_proto, flows: 0, bytes: 0 }
+          const edge = edges.get(key) ?? {
+            from: out ? 'self' : other,
+            to: out ? other : 'self',
+            app_proto: event.app_proto,
+            flows: 0,
+            bytes: 0,
+          }
           edge.flows++
           edge.bytes += bytesOf(event)
           edges.set(key, edge)
         }
         const kept = [...edges.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 24)
-        const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== id)
+        const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== 'self')
         return {
           nodes: [
-            { id, label: one.name, ip: one.ips[0], asset_id: id, inside: true },
+            { id: 'self', label: id, ip: one.ips[0], asset_id: id, inside: true },
             ...others.map((ip) => {
               const owner = assets.find((a) => a.ips.includes(ip))
               return { id: ip, label: owner?.name ?? ip, ip, asset_id: owner?.id ?? null, inside: inside(ip) }

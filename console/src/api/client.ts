@@ -112,7 +112,7 @@ export async function request<M extends Method, R extends Of<M>>(
   }
   if (response.ok) {
     const type = response.headers.get('Content-Type') ?? ''
-    return (type.includes('json') ? await response.json() : undefined) as Answer<M, R>
+    return (response.status !== 204 && type.includes('json') ? await response.json() : undefined) as Answer<M, R>
   }
   const body: ErrorBody = await response
     .json()

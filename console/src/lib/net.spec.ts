@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { asked, byGroup, only } from '../features/map/fold'
-import { holds, network } from './net'
+import { holds, network, shortIp } from './net'
 
 describe('networks', () => {
   it('are read as people write them, and nothing else is', () => {
@@ -41,6 +41,22 @@ describe('networks', () => {
       false,
       true,
     ])
+  })
+})
+
+describe('addresses', () => {
+  it('are short', () => {
+    expect(
+      [
+        'fe80:0000:0000:0000:0211:32ff:fe20:0110',
+        'ff02:0000:0000:0000:0000:0000:0000:0002',
+        '0000:0000:0000:0000:0000:0000:0000:0000',
+        '2001:db8:0:1:1:1:1:1',
+        '10.0.0.1',
+        'fd00::/8',
+        'a:b',
+      ].map(shortIp),
+    ).toEqual(['fe80::211:32ff:fe20:110', 'ff02::2', '::', '2001:db8:0:1:1:1:1:1', '10.0.0.1', 'fd00::/8', 'a:b'])
   })
 })
 

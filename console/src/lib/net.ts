@@ -45,6 +45,22 @@ export function network(text: string): Network | null {
   return { bytes, bits: Number(length) }
 }
 
+/** An IPv6 address in its short form (RFC 5952), where events have it in full; anything else as it is. */
+export function shortIp(text: string): string {
+  const bytes = text.includes(':') && !text.includes('/') ? v6(text) : null
+  if (!bytes) return text
+  const words = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! * 256 + bytes[2 * i + 1]!).toString(16))
+  const runs = words.map((_, i) => {
+    let end = i
+    while (end < 8 && words[end] === '0') end++
+    return end - i
+  })
+  const longest = Math.max(...runs)
+  if (longest < 2) return words.join(':')
+  const start = runs.indexOf(longest)
+  return `${words.slice(0, start).join(':')}::${words.slice(start + longest).join(':')}`
+}
+
 /** Whether all of `inner` lies in `outer`. */
 export function holds(outer: Network, inner: Network): boolean {
   if (outer.bytes.length !== inner.bytes.length || outer.bits > inner.bits) return false

@@ -1,13 +1,14 @@
 import { Menu, MenuItem, MenuProvider, MenuSeparator, useMenuStore } from '@ariakit/react'
-import { useNavigate } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../api/client'
 import { useRead } from '../api/queries'
 import type { SearchResult } from '../api/schema'
 import { useScope } from '../app/scope'
+import { shortIp } from '../lib/net'
 import { LENGTH, shortIso } from '../lib/range'
-import { term, withTerm } from '../lib/query'
+import { protoTerm, term, withTerm } from '../lib/query'
 import { kept, useUrl, within, type Search } from '../lib/url'
 import { say } from './bits'
 import { useFormat } from './hooks'
@@ -48,8 +49,20 @@ export function Value({ label, ...meaning }: Meaning & { label?: ReactNode }) {
         open(meaning, event.currentTarget)
       }}
     >
-      {label ?? meaning.value}
+      {label ?? (meaning.kind === 'ip' ? shortIp(meaning.value) : meaning.value)}
     </button>
+  )
+}
+
+/** An application protocol; one that Vigie does not know has no name. */
+export function Proto({ of }: { of: string }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  if (of) return <Value kind="proto" field="app_proto" value={of} />
+  return (
+    <Link className="value" to="/explore" search={{ ...kept(search), kind: 'flow', q: protoTerm('') } as never}>
+      {t('value.no_proto')}
+    </Link>
   )
 }
 

@@ -3,7 +3,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, url } from '../../api/client'
-import { useList } from '../../api/queries'
+import { useList, useSettings } from '../../api/queries'
 import type { AssetFacet, AssetList, AssetRow } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
@@ -46,6 +46,7 @@ export function AssetsPage() {
     new_since: since,
     sort,
   }
+  const settings = useSettings()
   const list = useList('/assets', filter)
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const first = list.data?.pages[0]
@@ -175,7 +176,7 @@ export function AssetsPage() {
           </button>
         )}
       </div>
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {first && <AssetFacets facets={first.facets} />}
         <div className="split-main">
           {list.isPending ? (
@@ -183,8 +184,16 @@ export function AssetsPage() {
           ) : list.error && rows.length === 0 ? (
             <Failed error={list.error} retry={() => void list.refetch()} />
           ) : rows.length === 0 ? (
-            <Empty icon="assets" title={t(filtered ? 'assets.none_filtered' : 'assets.none')}>
+            <Empty icon="assets" title={t(search.new ? 'assets.none_new' : filtered ? 'assets.none_filtered' : 'assets.none')}>
               {!filtered && <p>{t('assets.none_text')}</p>}
+              {search.new && (
+                <>
+                  {settings.data && <p>{t('situation.learning', { hours: settings.data.known_after_hours })}</p>}
+                  <button className="button" onClick={() => set({ new: null, sort: '-first_seen' })}>
+                    {t('assets.by_first')}
+                  </button>
+                </>
+              )}
             </Empty>
           ) : (
             <DataTable
@@ -243,10 +252,11 @@ function AssetFacets({ facets }: { facets: AssetList['facets'] }) {
           const word =
             facet === 'class' || facet === 'role'
               ? t(`${facet}.${one.value}`, { defaultValue: one.value })
-              : one.value || t('class.unknown')
+              : one.value || t('asset.not_known')
           return (
             <li key={one.value}>
               <button
+                disabled={!one.value}
                 className="facet-value"
                 aria-pressed={on}
                 onClick={() => set({ [facet]: on ? null : one.value, open: null })}

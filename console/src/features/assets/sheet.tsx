@@ -11,7 +11,7 @@ import { TimeChart } from '../../ui/chart'
 import { useFormat } from '../../ui/hooks'
 import { classIcon, Icon } from '../../ui/icons'
 import { Failed, Skeleton } from '../../ui/states'
-import { Value } from '../../ui/value'
+import { Proto, Value } from '../../ui/value'
 import { CaseLines, Differences, Facts, Services } from './parts'
 import { PeerGraph } from './peers'
 
@@ -112,7 +112,11 @@ export function AssetPage() {
               label={t('asset.activity')}
               buckets={activity.data.buckets}
               stepSeconds={activity.data.step_seconds}
-              series={activity.data.series.map((one) => ({ key: one.app_proto, label: one.app_proto, values: one[measure] }))}
+              series={activity.data.series.map((one) => ({
+                key: one.app_proto,
+                label: one.app_proto || t('value.no_proto'),
+                values: one[measure],
+              }))}
               format={measure === 'bytes' ? bytes : compact}
               onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
             />
@@ -127,7 +131,7 @@ export function AssetPage() {
           ) : !peers.data ? (
             <Skeleton rows={4} />
           ) : (
-            <PeerGraph id={id} of={peers.data} />
+            <PeerGraph id={id} name={name} of={peers.data} />
           )}
         </section>
         <section className="card sheet-wide">
@@ -176,7 +180,7 @@ export function AssetPage() {
                 {of.uses.map((one) => (
                   <tr key={`${one.proto} ${one.port}`}>
                     <td>
-                      <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />{' '}
+                      <Proto of={one.app_proto} />{' '}
                       <span className="quiet">
                         {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
                       </span>

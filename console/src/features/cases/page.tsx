@@ -68,14 +68,14 @@ export function CasesPage() {
 
   const columns: Column<CaseRow>[] = [
     { key: 'score', label: t('case.score'), width: '118px', sort: 'score', cell: (row) => <Score of={row} /> },
-    { key: 'severity', label: t('case.severity'), width: '88px', cell: (row) => <Severity level={row.severity} /> },
-    { key: 'title', label: t('case.title'), width: 'minmax(210px, 3fr)', cell: (row) => <span className="strong">{row.title}</span> },
-    { key: 'who', label: t('case.who'), width: 'minmax(180px, 2fr)', drop: 5, cell: (row) => <Entities of={row} /> },
-    { key: 'alerts', label: t('case.alerts'), width: '56px', figure: true, drop: 2, cell: (row) => number(row.alert_count) },
-    { key: 'first', label: t('case.since'), width: '96px', drop: 3, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
-    { key: 'last', label: t('case.last'), width: '96px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
+    { key: 'severity', label: t('case.severity'), width: '88px', drop: 1, cell: (row) => <Severity level={row.severity} /> },
+    { key: 'title', label: t('case.title'), width: 'minmax(280px, 3fr)', cell: (row) => <span className="strong">{row.title}</span> },
+    { key: 'who', label: t('case.who'), width: 'minmax(180px, 2fr)', drop: 6, cell: (row) => <Entities of={row} /> },
+    { key: 'alerts', label: t('case.alerts'), width: '56px', figure: true, drop: 3, cell: (row) => number(row.alert_count) },
+    { key: 'first', label: t('case.since'), width: '96px', drop: 4, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
+    { key: 'last', label: t('case.last'), width: '96px', drop: 2, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
     { key: 'state', label: t('case.state'), width: '112px', cell: (row) => <State of={row.state} /> },
-    { key: 'owner', label: t('case.owner'), width: '90px', drop: 4, cell: (row) => row.owner ?? <span className="quiet">–</span> },
+    { key: 'owner', label: t('case.owner'), width: '90px', drop: 5, cell: (row) => row.owner ?? <span className="quiet">–</span> },
   ]
   const filtered = !!(search.severity || search.owner || search.q || inRange)
 
@@ -150,7 +150,7 @@ export function CasesPage() {
         </div>
       )}
       <Fresh what="cases" />
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         <div className="split-main">
           {list.isPending ? (
             <Skeleton rows={12} />

@@ -6,7 +6,7 @@ import { kindOf } from '../../lib/eve'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Value } from '../../ui/value'
 
-const FIELDS = ['event_type', 'src_ip', 'dest_ip', 'dest_port', 'app_proto', 'proto'] as const
+const FIELDS = ['event_type', 'src_ip', 'dest_ip', 'app_proto', 'dest_port', 'proto'] as const
 /** Values shown before "more". */
 const FEW = 6
 const MANY = 30

@@ -52,14 +52,14 @@ export function ExplorePage() {
       {
         key: 'timestamp',
         label: t('explore.time'),
-        width: '146px',
+        width: '130px',
         sort: 'timestamp',
         cell: ({ event }) => <When at={event.timestamp} form="clock" />,
       },
       {
         key: 'kind',
         label: t('explore.kind'),
-        width: '76px',
+        width: '62px',
         cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} />,
       },
       ...shownColumns.map<Column<Row>>((name) => {
@@ -67,7 +67,7 @@ export function ExplorePage() {
         return {
           key: name,
           label: t(`field.${name.replaceAll('.', '_')}`, { defaultValue: name }),
-          width: kind === 'ip' ? '128px' : kind === 'port' ? '60px' : name.includes('.') ? 'minmax(120px, 1fr)' : '78px',
+          width: kind === 'ip' ? '116px' : kind === 'port' ? '50px' : name.includes('.') ? 'minmax(120px, 1fr)' : '66px',
           figure: kind === 'port',
           cell: ({ event }) =>
             at(event, name)
@@ -78,7 +78,7 @@ export function ExplorePage() {
       {
         key: 'telling',
         label: t('explore.says'),
-        width: 'minmax(180px, 3fr)',
+        width: 'minmax(196px, 3fr)',
         cell: ({ event }) => (
           <span className="telling">
             {telling(event).map(({ path, value }, i) => (
@@ -147,7 +147,7 @@ export function ExplorePage() {
       )}
       {histogram.isPending && <div className="chart-wait" />}
       <Fresh what="events" />
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {!wrong && <Facets filter={filter} />}
         <div className="split-main">
           {list.isPending ? (

@@ -2,18 +2,34 @@ import type { MapCell, Settings, TrafficMap } from '../../api/schema'
 import { holds, network } from '../../lib/net'
 import { term } from '../../lib/query'
 
+/** Addresses that are nobody's: many are meant. */
+const SHARED = ['224.0.0.0/4', '255.255.255.0/24', 'ff00::/8'].map((text) => network(text)!)
+const SHARED_TEXT = ['224.0.0.0/4', '255.255.255.255', 'ff00::/8']
+export const EVERYBODY = 'everybody'
+
+/** Networks of multicast and broadcast as one: nobody lives there. */
+export function together(map: TrafficMap): TrafficMap {
+  return folded(map, (id) => {
+    const net = network(id)
+    return net && SHARED.some((one) => holds(one, net)) ? EVERYBODY : id
+  })
+}
+
 /** The map by the names that people gave: networks that lie in a group become that group, the narrowest where several hold one. */
 export function byGroup(map: TrafficMap, groups: Settings['groups']): TrafficMap {
   const known = groups
     .flatMap(({ name, networks }) => networks.map((text) => ({ name, net: network(text) })))
     .filter((one): one is { name: string; net: NonNullable<typeof one.net> } => one.net !== null)
     .sort((a, b) => b.net.bits - a.net.bits)
-  const names = new Map(
-    map.groups.map(({ id }) => {
-      const net = network(id)
-      return [id, (net && known.find((one) => holds(one.net, net))?.name) ?? id]
-    }),
-  )
+  return folded(map, (id) => {
+    const net = network(id)
+    return (net && known.find((one) => holds(one.net, net))?.name) ?? id
+  })
+}
+
+/** Groups that get the same name become one; what they exchange is summed. */
+function folded(map: TrafficMap, rename: (id: string) => string): TrafficMap {
+  const names = new Map(map.groups.map(({ id }) => [id, rename(id)]))
   const found = new Map<string, TrafficMap['groups'][number]>()
   for (const group of map.groups) {
     const id = names.get(group.id)!
@@ -36,15 +52,13 @@ export function byGroup(map: TrafficMap, groups: Settings['groups']): TrafficMap
   return { ...map, groups: [...found.values()], cells: [...cells.values()] }
 }
 
-/** Addresses that are nobody's: the server counts them by network, inside or not. */
-const SHARED = ['224.0.0.0/4', '255.255.255.255', 'ff00::/8']
-
 /** The same with a query for each cell whose two sides the query language can say: networks, names of groups, and all that is outside. */
 export function asked(map: TrafficMap, home: string[]): TrafficMap {
   const side = (field: string, id: string): string | null => {
     if (id === 'others') return null
+    if (id === EVERYBODY) return `(${SHARED_TEXT.map((one) => term(field, one)).join(' or ')})`
     if (id !== 'internet') return term(field, id)
-    return home.some((one) => one.startsWith('!')) ? null : [...home, ...SHARED].map((one) => term(field, one, true)).join(' ')
+    return home.some((one) => one.startsWith('!')) ? null : [...home, ...SHARED_TEXT].map((one) => term(field, one, true)).join(' ')
   }
   const cells = map.cells.map((cell) => {
     const both = [side('src_ip', cell.from), side('dest_ip', cell.to)]

@@ -11,10 +11,12 @@ import { FilterText } from '../../ui/bits'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
-import { asked, byGroup, only } from './fold'
+import { asked, byGroup, EVERYBODY, only, together } from './fold'
 import { Matrix } from './matrix'
 import { Wide } from '../../ui/wide'
 
+/** Groups that are neither a network nor a name that a person gave, in the order in which they follow those. */
+const WORDS = new Set(['internet', EVERYBODY, 'others'])
 /** Pairs listed on a phone, and in the table under the picture. */
 const PAIRS_SHOWN = 60
 
@@ -37,14 +39,13 @@ export function MapPage() {
   const protocols = useRead('/events/facets', { query: { ...params, kind: 'flow', field: 'app_proto', limit: 30 } })
   const write = measure === 'bytes' ? bytes : compact
 
-  // `internet` and `others` are words of the server, the rest are networks and names.
-  const name = useCallback((id: string) => (id === 'internet' || id === 'others' ? t(`map.${id}`) : id), [t])
+  const name = useCallback((id: string) => (WORDS.has(id) ? t(`map.${id}`) : id), [t])
   const data = useMemo(() => {
     if (!all) return undefined
-    const folded = asked(by === 'group' ? byGroup(all, groups) : all, home)
+    const folded = asked(by === 'group' ? byGroup(together(all), groups) : together(all), home)
     const found = only(folded, search.of ?? '', name)
     // One's own first; the world and the rest last.
-    const rank = (id: string) => (id === 'others' ? 2 : id === 'internet' ? 1 : 0)
+    const rank = (id: string) => [...WORDS].indexOf(id)
     return {
       ...found,
       groups: [...found.groups].sort((a, b) => rank(a.id) - rank(b.id) || a.id.localeCompare(b.id, lang, { numeric: true })),

@@ -49,6 +49,9 @@ export function SensorsPage() {
 function SensorCard({ of }: { of: Sensor }) {
   const { t } = useTranslation()
   const { number, compact, bytes, rate, percent } = useFormat()
+  const { datasets } = useScope()
+  // A capture was read as fast as it could be: its rate says nothing.
+  const isLive = datasets.find((one) => one.name === of.dataset)?.kind === 'live'
   const reached = (of.caps as unknown as Counter[]).filter((cap) => cap.count > 0)
   const counter = (name: string) => (of.dissect as unknown as Counter[]).find((one) => one.name === name)?.count ?? 0
   const [told, untold] = [counter('told'), counter('unknown')]
@@ -68,7 +71,7 @@ function SensorCard({ of }: { of: Sensor }) {
       <dl className="figures">
         <div>
           <dt>{t('sensors.rate')}</dt>
-          <dd>{of.rate_bps ? rate(of.rate_bps) : t('sensors.read')}</dd>
+          <dd>{of.rate_bps && isLive ? rate(of.rate_bps) : t('sensors.read')}</dd>
         </div>
         <div>
           <dt>{t('sensors.frames')}</dt>

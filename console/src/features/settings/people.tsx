@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState, type FormEvent } from 'react'
+import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
 import { request, type Sent } from '../../api/client'
 import { useList, useRead } from '../../api/queries'
@@ -256,6 +257,23 @@ export function Tokens() {
   )
 }
 
+/** What the trail has as JSON, in words as far as they are known. */
+function detailText(detail: string | null | undefined, t: TFunction): string {
+  let told: unknown
+  try {
+    told = JSON.parse(detail ?? '')
+  } catch {
+    return detail ?? ''
+  }
+  if (told === null || typeof told !== 'object' || Array.isArray(told)) return typeof told === 'string' ? told : (detail ?? '')
+  return Object.entries(told)
+    .map(
+      ([key, value]) =>
+        `${t(`audit_detail.${key}`, { defaultValue: key })} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    )
+    .join(', ')
+}
+
 export function Audit() {
   const { t } = useTranslation()
   const { search } = useUrl()
@@ -290,9 +308,9 @@ export function Audit() {
                     <When at={one.ts} form="clock" />
                   </td>
                   <td>{one.who}</td>
-                  <td className="mono">{one.action}</td>
+                  <td>{t(`audit_action.${one.action.replace('.', '_')}`, { defaultValue: one.action })}</td>
                   <td className="mono">{one.object}</td>
-                  <td>{one.detail}</td>
+                  <td>{detailText(one.detail, t)}</td>
                 </tr>
               ))}
             </tbody>

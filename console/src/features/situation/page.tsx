@@ -1,18 +1,18 @@
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useRead } from '../../api/queries'
+import { useRead, useSettings } from '../../api/queries'
 import type { Situation, TrafficSeries } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
-import { term } from '../../lib/query'
+import { protoTerm } from '../../lib/query'
 import { kept, useUrl, within } from '../../lib/url'
 import { Entities, Score, Severity, State, When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon, type IconName } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
-import { Value } from '../../ui/value'
+import { Proto, Value } from '../../ui/value'
 
 const LEVELS = ['critical', 'high', 'medium', 'low'] as const
 /** Protocols listed beside the chart. */
@@ -111,6 +111,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
   const { t } = useTranslation()
   const { search } = useUrl()
   const { params } = useScope()
+  const settings = useSettings()
   const first = CHANGES.find((one) => of.totals[one] > 0) ?? 'devices'
   const [chosen, choose] = useState<(typeof CHANGES)[number] | null>(null)
   const kind = chosen ?? first
@@ -122,7 +123,9 @@ function Changes({ of }: { of: Situation['changes'] }) {
         <h2>{t('situation.changes')}</h2>
       </header>
       {nothing ? (
-        <p className="empty-small">{t('situation.no_changes')}</p>
+        <p className="empty-small">
+          {t('situation.no_changes')} {settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}
+        </p>
       ) : (
         <>
           <div className="segments" role="group" aria-label={t('situation.changes')}>
@@ -150,7 +153,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
             {kind === 'protocols' &&
               of.protocols.map((one, i) => (
                 <Novelty key={i} of={one} icon="explore">
-                  <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
+                  <Proto of={one.app_proto} />
                 </Novelty>
               ))}
           </ul>
@@ -240,7 +243,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
               {protocols.map((one) => (
                 <tr key={one.app_proto}>
                   <th scope="row">
-                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
+                    <Proto of={one.app_proto} />
                   </th>
                   <td className="bars-cell">
                     <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
@@ -248,7 +251,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
                     </svg>
                   </td>
                   <td className="figure">
-                    <Link to="/explore" search={{ ...kept(search), q: term('app_proto', one.app_proto) } as never}>
+                    <Link to="/explore" search={{ ...kept(search), q: protoTerm(one.app_proto) } as never}>
                       {write(one[measure])}
                     </Link>
                   </td>
