@@ -1063,8 +1063,7 @@ export function makeServer(options = {}) {
     }
     const key = /(?:^|; )vigie=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
     const user = users.get(sessions.get(key))
-    // For tests of the console alone: ends all sessions; pretends that something arrived.
-    if (path === '/mock/expire') return (sessions.clear(), send(204))
+    // For tests of the console alone: pretends that something arrived.
     if (path === '/mock/arrive') return ((live.cases += 2), (live.events += 12), tell(), send(204))
     if (path === '/session' && request.method === 'POST') {
       const body = await read()

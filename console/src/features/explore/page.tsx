@@ -60,6 +60,7 @@ export function ExplorePage() {
         key: 'kind',
         label: t('explore.kind'),
         width: '62px',
+        drop: 1,
         cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} />,
       },
       ...shownColumns.map<Column<Row>>((name) => {
@@ -69,6 +70,8 @@ export function ExplorePage() {
           label: t(`field.${name.replaceAll('.', '_')}`, { defaultValue: name }),
           width: kind === 'ip' ? '116px' : kind === 'port' ? '50px' : name.includes('.') ? 'minmax(120px, 1fr)' : '66px',
           figure: kind === 'port',
+          // Beside an open event, what everybody sees unless they choose gives way to what an event says.
+          drop: shownColumns === DEFAULT_COLUMNS ? { proto: 3, port: 2 }[kind as string] : undefined,
           cell: ({ event }) =>
             at(event, name)
               .slice(0, 3)
@@ -78,7 +81,7 @@ export function ExplorePage() {
       {
         key: 'telling',
         label: t('explore.says'),
-        width: 'minmax(196px, 3fr)',
+        width: 'minmax(188px, 3fr)',
         cell: ({ event }) => (
           <span className="telling">
             {telling(event).map(({ path, value }, i) => (
@@ -117,8 +120,16 @@ export function ExplorePage() {
         }
       />
       <QueryBar value={q} fields={fields.data ?? []} wrong={wrong} onChange={(next) => set({ q: next, open: null })} />
-      {terms(q).length > 0 && (
+      {(terms(q).length > 0 || kind) && (
         <ul className="chips" aria-label={t('explore.terms')}>
+          {kind && (
+            <li className="chip">
+              <span className="mono">event_type:{kind}</span>
+              <button aria-label={t('explore.remove_term', { term: kind })} onClick={() => set({ kind: null, open: null })}>
+                <Icon name="close" />
+              </button>
+            </li>
+          )}
           {terms(q).map((one, i) => (
             <li key={i} className={one.startsWith('-') ? 'chip chip-not' : 'chip'}>
               <span className="mono">{one}</span>

@@ -132,6 +132,7 @@ function ImportBox() {
   const [shift, setShift] = useState(false)
   const [dataset, setDataset] = useState('replay')
   const [sending, setSending] = useState<Sending | null>(null)
+  const [failed, setFailed] = useState<{ file: File; message: string }[]>([])
   const input = useRef<HTMLInputElement>(null)
   const imports = useQuery({
     queryKey: ['/imports'],
@@ -144,19 +145,17 @@ function ImportBox() {
     if (done > 0) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== '/imports' })
   }, [done, client])
 
-  const send = async (files: FileList | null) => {
-    for (const file of files ?? []) {
+  const send = async (files: Iterable<File>) => {
+    for (const file of files) {
       const stop = new AbortController()
-      setSending({ name: file.name, sent: 0, total: file.size, stop })
+      const told = (sent: number) => setSending({ name: file.name, sent, total: file.size, stop })
+      setFailed((all) => all.filter((one) => one.file !== file))
+      told(0)
       try {
-        await upload(
-          { dataset, name: file.name, shift_to_now: shift },
-          file,
-          (sent) => setSending({ name: file.name, sent, total: file.size, stop }),
-          stop.signal,
-        )
+        await upload({ dataset, name: file.name, shift_to_now: shift }, file, told, stop.signal)
       } catch (error) {
-        if (!stop.signal.aborted) say(error instanceof ApiError && error.message ? error.message : t('state.unreachable_text'), true)
+        const message = (error instanceof ApiError && error.message) || t('imports.cut')
+        if (!stop.signal.aborted) setFailed((all) => [...all, { file, message }])
       }
       setSending(null)
       void imports.refetch()
@@ -165,7 +164,7 @@ function ImportBox() {
   const drop = (event: DragEvent) => {
     event.preventDefault()
     setOver(false)
-    void send(event.dataTransfer.files)
+    void send([...event.dataTransfer.files])
   }
   const cancel = (id: number) => void request('delete', '/imports/{id}', { names: { id } }).finally(() => void imports.refetch())
 
@@ -188,7 +187,16 @@ function ImportBox() {
           <Icon name="upload" />
           {t('imports.choose')}
         </button>
-        <input ref={input} type="file" multiple hidden onChange={(event) => void send(event.target.files)} />
+        <input
+          ref={input}
+          type="file"
+          multiple
+          hidden
+          onChange={(event) => {
+            void send([...(event.target.files ?? [])])
+            event.target.value = ''
+          }}
+        />
         <label className="inline-field">
           {t('imports.dataset')}
           <input value={dataset} onChange={(event) => setDataset(event.target.value)} pattern="[a-z0-9_-]+" size={14} />
@@ -209,6 +217,23 @@ function ImportBox() {
             </button>
           </li>
         )}
+        {failed.map(({ file, message }, i) => (
+          <li key={i}>
+            <span className="strong">{file.name}</span>
+            <span className="field-error">{message}</span>
+            <button className="button" disabled={sending !== null} onClick={() => void send([file])}>
+              <Icon name="refresh" />
+              {t('state.retry')}
+            </button>
+            <button
+              className="button-icon"
+              aria-label={t('imports.forget', { name: file.name })}
+              onClick={() => setFailed((all) => all.filter((one) => one.file !== file))}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
         {imports.data?.slice(0, 8).map((one) => (
           <li key={one.id}>
             <span className="strong">{one.name}</span>
@@ -224,11 +249,15 @@ function ImportBox() {
               </>
             ) : one.state === 'done' && one.result ? (
               <span>
-                {t('imports.result', {
-                  events: number(one.result.events),
-                  cases: number(one.result.new_cases),
-                  assets: number(one.result.new_assets),
-                })}
+                {(
+                  [
+                    ['events', one.result.events],
+                    ['cases', one.result.new_cases],
+                    ['assets', one.result.new_assets],
+                  ] as const
+                )
+                  .map(([what, count]) => t(`imports.${what}`, { count, formatted: number(count) }))
+                  .join(', ')}
               </span>
             ) : (
               <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message || t(`imports.${one.state}`)}</span>
