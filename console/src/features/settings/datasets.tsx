@@ -199,7 +199,12 @@ function ImportBox() {
         />
         <label className="inline-field">
           {t('imports.dataset')}
-          <input value={dataset} onChange={(event) => setDataset(event.target.value)} pattern="[a-z0-9_-]+" size={14} />
+          <input
+            value={dataset}
+            onChange={(event) => setDataset(event.target.value)}
+            pattern="[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}"
+            size={14}
+          />
         </label>
         <label className="check">
           <input type="checkbox" checked={shift} onChange={(event) => setShift(event.target.checked)} />

@@ -40,7 +40,8 @@ export function useEdit<T>(of: Settings, key: string, read: (settings: Settings)
 
   const put = async (value: T, began: T, version: number): Promise<'saved' | 'theirs'> => {
     try {
-      await request('put', '/settings', { json: { key, value, version } as never })
+      const now = await request('put', '/settings', { json: { key, value, version } as never })
+      client.setQueryData(['/settings', undefined, undefined], now)
       return 'saved'
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 409) throw error
