@@ -70,6 +70,7 @@ export interface Counter {
   count: number
 }
 export type TrafficMap = Answer<'get', '/map'>
+export type MapGroup = TrafficMap['groups'][number]
 export type MapCell = TrafficMap['cells'][number]
 export type Sensor = Answer<'get', '/sensors'>[number]
 

@@ -13,13 +13,16 @@ interface Props {
 /** Steps of shade: the eye tells no more apart. */
 const SHADES = 6
 
-/** Groups up to which each cell has room for its figure; beyond, the shade says it, and the figure comes on hover. */
+/** Columns up to which each cell has room for its figure; beyond, the shade says it, and the figure comes on hover. */
 const FIGURES_MAX = 16
 
 /** Who (a row) talks to whom (a column); the deeper the shade, the more. A cell opens Explore. */
 export function Matrix({ of, measure, name, write, onOpen }: Props) {
   const { t } = useTranslation()
-  const dense = of.groups.length > FIGURES_MAX
+  // Only who sends anything has a row, and only who receives anything a column.
+  const rows = of.groups.filter(({ id }) => of.cells.some((cell) => cell.from === id))
+  const columns = of.groups.filter(({ id }) => of.cells.some((cell) => cell.to === id))
+  const dense = columns.length > FIGURES_MAX
   const cells = new Map(of.cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
   const top = Math.max(1, ...of.cells.map((cell) => cell[measure]))
   // By orders of magnitude: beside the backup server everything else would be white.
@@ -32,7 +35,7 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
             <td className="matrix-corner">
               {t('map.from')} ↓ {t('map.to')} →
             </td>
-            {of.groups.map((group) => (
+            {columns.map((group) => (
               <th key={group.id} scope="col">
                 <span>{name(group.id)}</span>
               </th>
@@ -40,12 +43,12 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
           </tr>
         </thead>
         <tbody>
-          {of.groups.map((row) => (
+          {rows.map((row) => (
             <tr key={row.id}>
               <th scope="row">
                 {name(row.id)} {row.assets > 0 && <span className="quiet">{t('map.assets', { count: row.assets })}</span>}
               </th>
-              {of.groups.map((column) => {
+              {columns.map((column) => {
                 const cell = cells.get(`${row.id} ${column.id}`)
                 return (
                   <td

@@ -2,7 +2,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useCallback, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead, useSettings } from '../../api/queries'
-import type { MapCell, Settings } from '../../api/schema'
+import type { MapCell, MapGroup, Settings } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { withTerm } from '../../lib/query'
@@ -17,6 +17,8 @@ import { Wide } from '../../ui/wide'
 
 /** Groups that are neither a network nor a name that a person gave, in the order in which they follow those. */
 const WORDS = new Set(['internet', EVERYBODY, 'others'])
+/** Groups up to which they stand in the order of their names; of more, what moves most comes first. */
+const NAMED_MAX = 12
 /** Pairs listed on a phone, and in the table under the picture. */
 const PAIRS_SHOWN = 60
 
@@ -46,11 +48,13 @@ export function MapPage() {
     const found = only(folded, search.of ?? '', name)
     // One's own first; the world and the rest last.
     const rank = (id: string) => [...WORDS].indexOf(id)
-    return {
-      ...found,
-      groups: [...found.groups].sort((a, b) => rank(a.id) - rank(b.id) || a.id.localeCompare(b.id, lang, { numeric: true })),
-    }
-  }, [all, by, groups, home, search.of, name, lang])
+    const weight = new Map<string, number>()
+    for (const cell of found.cells) for (const id of [cell.from, cell.to]) weight.set(id, (weight.get(id) ?? 0) + cell[measure])
+    const many = found.groups.length > NAMED_MAX
+    const order = (a: MapGroup, b: MapGroup) =>
+      many ? (weight.get(b.id) ?? 0) - (weight.get(a.id) ?? 0) : a.id.localeCompare(b.id, lang, { numeric: true })
+    return { ...found, groups: [...found.groups].sort((a, b) => rank(a.id) - rank(b.id) || order(a, b)) }
+  }, [all, by, groups, home, search.of, name, lang, measure])
   const open = (cell: MapCell) => {
     if (!cell.q) return
     const q = search.app_proto ? withTerm(cell.q, 'app_proto', search.app_proto) : cell.q

@@ -111,6 +111,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
   const { t } = useTranslation()
   const { search } = useUrl()
   const { params } = useScope()
+  const { number } = useFormat()
   const settings = useSettings()
   const first = CHANGES.find((one) => of.totals[one] > 0) ?? 'devices'
   const [chosen, choose] = useState<(typeof CHANGES)[number] | null>(null)
@@ -131,7 +132,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
           <div className="segments" role="group" aria-label={t('situation.changes')}>
             {CHANGES.map((one) => (
               <button key={one} aria-pressed={kind === one} onClick={() => choose(one)}>
-                {t(`situation.${one}`)} <span className="quiet">{of.totals[one]}</span>
+                {t(`situation.${one}`)} <span className="quiet">{number(of.totals[one])}</span>
               </button>
             ))}
           </div>
@@ -159,7 +160,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
           </ul>
           {kind === 'devices' && of.totals.devices > of.devices.length && (
             <Link to="/assets" search={{ ...keep, new: params.from, sort: '-first_seen' } as never} className="card-more">
-              {t('situation.all_devices', { count: of.totals.devices })}
+              {t('situation.all_devices', { count: of.totals.devices, formatted: number(of.totals.devices) })}
             </Link>
           )}
         </>
