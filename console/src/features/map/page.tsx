@@ -69,13 +69,15 @@ export function MapPage() {
         sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })}
       />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
-        <div className="segments">
-          {(['matrix', 'flow'] as const).map((one) => (
-            <button key={one} aria-pressed={view === one} onClick={() => set({ view: one === 'matrix' ? null : one })}>
-              {t(`map.${one}`)}
-            </button>
-          ))}
-        </div>
+        {!phone && (
+          <div className="segments">
+            {(['matrix', 'flow'] as const).map((one) => (
+              <button key={one} aria-pressed={view === one} onClick={() => set({ view: one === 'matrix' ? null : one })}>
+                {t(`map.${one}`)}
+              </button>
+            ))}
+          </div>
+        )}
         {groups.length > 0 && (
           <div className="segments">
             {(['group', 'network'] as const).map((one) => (
@@ -146,7 +148,7 @@ export function MapPage() {
                     <tr>
                       <th>{t('map.from')}</th>
                       <th>{t('map.to')}</th>
-                      <th>{t('field.app_proto')}</th>
+                      {!phone && <th>{t('field.app_proto')}</th>}
                       <th className="figure">{t('measure.flows')}</th>
                       <th className="figure">{t('measure.bytes')}</th>
                     </tr>
@@ -156,7 +158,7 @@ export function MapPage() {
                       <tr key={`${cell.from} ${cell.to}`}>
                         <td>{name(cell.from)}</td>
                         <td>{name(cell.to)}</td>
-                        <td className="quiet">{cell.top_protocols.join(', ')}</td>
+                        {!phone && <td className="quiet">{cell.top_protocols.join(', ')}</td>}
                         <td className="figure">{number(cell.flows)}</td>
                         <td className="figure">
                           {cell.q ? (

@@ -37,7 +37,13 @@ export function SettingsPage() {
       <div className="settings">
         <nav className="settings-nav" aria-label={t('nav.settings')}>
           {names.map((one) => (
-            <button key={one} aria-current={one === section ? 'page' : undefined} onClick={() => set({ section: one })}>
+            <button
+              key={one}
+              // On a phone the parts lie in a line that scrolls: the one that is open is in sight.
+              ref={(node) => void (one === section && node?.scrollIntoView({ block: 'nearest', inline: 'nearest' }))}
+              aria-current={one === section ? 'page' : undefined}
+              onClick={() => set({ section: one })}
+            >
               {t(`settings.${one}`)}
               {SECTIONS[one].administrator && !isAdministrator && (
                 <span className="quiet"> · {t('account_role.administrator').toLowerCase()}</span>
