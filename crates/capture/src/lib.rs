@@ -1,7 +1,7 @@
 //! Captures in, bursts of borrowed frames out.
 //!
 //! [`mod@file`] reads captures (pcap and pcapng, gzip or zstd around them, by content and not by name) as one capture point: sorted by the
-//! time of their first packet, merged where they overlap. [`filter`] keeps frames by an expression as `tcpdump` takes it.
+//! time of their first packet, merged where they overlap. [`live`] reads interfaces as one capture point. [`filter`] keeps frames by an expression as `tcpdump` takes it.
 //!
 //! What this crate may not do: look into frames (only a filter does), send, allocate per frame. What is wrong with a capture is a
 //! [`Problem`] and never an error that ends the reading: what stands before the damage is given.
@@ -9,12 +9,14 @@
 pub mod file;
 pub mod filter;
 mod link_type;
+pub mod live;
 mod problem;
 
 pub use file::fuzz;
 pub use file::{BUDGETS, Capture, Counters, Interface, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
+pub use live::{Live, LiveError, LiveOptions, LiveSource};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;
@@ -37,11 +39,42 @@ pub struct Frame<'a> {
     pub source: u16,
 }
 
-/// What [`Capture::next_batch`] found.
+/// Where frames come from.
+pub trait Input {
+    /// Calls `each` with the next burst of 1 to [`BURST`] frames, in order, or says why there is none.
+    fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status;
+
+    /// The earliest time given so far.
+    fn first(&self) -> Option<Time>;
+}
+
+impl Input for Capture {
+    fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
+        Capture::next_batch(self, each)
+    }
+
+    fn first(&self) -> Option<Time> {
+        self.sources().iter().filter_map(|s| s.first).min()
+    }
+}
+
+impl Input for Live {
+    fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
+        Live::next_batch(self, each)
+    }
+
+    fn first(&self) -> Option<Time> {
+        Live::first(self)
+    }
+}
+
+/// What [`Input::next_batch`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// A burst was given; there may be more.
     More,
+    /// No frame came for a while, and none will come before this time.
+    Idle(Time),
     /// Every source is read to its end.
     End,
 }

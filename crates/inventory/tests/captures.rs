@@ -28,7 +28,7 @@ fn assets(file: &str) -> Option<Vec<Asset>> {
     let mut capture = Capture::open(&[path], vigie_capture::Options::default());
     let home = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fe80::/10,fc00::/7]".parse().unwrap();
     let mut fold = Only(Inventory::new(Settings::new(home)));
-    vigie_sensor::replay(&mut capture, &vigie_sensor::Settings::default(), &mut fold, |_| Control::Go);
+    vigie_sensor::run(&mut capture, &vigie_sensor::Settings::default(), &mut fold, |_| Control::Go);
     Some(fold.0.assets())
 }
 

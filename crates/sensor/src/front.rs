@@ -48,7 +48,15 @@ impl Front {
         }
     }
 
-    /// The time of the latest frame.
+    /// No frame came, and none earlier than `now` will.
+    pub(crate) fn idle(&mut self, now: Time) {
+        if now > self.now {
+            self.now = now;
+            self.defrag.expire(now);
+        }
+    }
+
+    /// The time of the latest frame, or of the silence after it.
     pub(crate) fn now(&self) -> Time {
         self.now
     }

@@ -14,13 +14,13 @@ mod community;
 mod front;
 pub mod merge;
 mod plan;
-mod replay;
+mod run;
 pub mod stats;
 mod worker;
 
 pub use merge::Fold;
 pub use plan::budgets;
-pub use replay::{Control, Summary, fuzz, replay};
+pub use run::{Control, Summary, fuzz, run};
 pub use stats::Stats;
 
 /// Settings of a sensor: those of its stages.

@@ -10,6 +10,8 @@ pub trait Fold {
     fn row(&mut self, row: Row<'_>);
     /// All events before `now` have been given.
     fn upto(&mut self, now: Time);
+    /// What was counted so far, every few seconds of event time.
+    fn counted(&mut self, _: &crate::Summary) {}
 }
 
 /// A place in the order of events that a worker has passed: it will give nothing before this time and, at this time, this flow.

@@ -2,7 +2,7 @@
 
 use crate::Settings;
 use crate::batches::ROWS_MAX;
-use crate::{front, replay, worker};
+use crate::{front, run, worker};
 use vigie_base::Budget;
 
 /// Bytes that a row of events is reckoned with: its envelope, its place in the order, its columns.
@@ -17,7 +17,7 @@ pub fn budgets(settings: &Settings) -> Vec<Budget> {
     all.push(vigie_stream::Memory::budget(settings.stream_memory.0));
     all.extend(vigie_dissect::budgets(&settings.dissect, workers).map(|b| Budget { entries_max: b.entries_max * workers, ..b }));
     if workers > 1 {
-        all.push(replay::loads(workers));
+        all.push(run::loads(workers));
     }
     // One slice open a worker, two spare, and with several workers those on their way to the merger.
     let slices = if workers > 1 { 7 * workers } else { 3 };

@@ -207,11 +207,17 @@ impl Worker {
         }
         let last = std::mem::replace(&mut inner.out, Slice::empty());
         each(last, (Time::MAX, 0));
+        Counted { held, ..self.counted() }
+    }
+
+    /// What it counted so far.
+    pub(crate) fn counted(&self) -> Counted {
+        let Worker { table, inner, .. } = self;
         Counted {
             flow: table.counters,
             stream: inner.memory.counters,
             dissect: inner.shared.counters,
-            held,
+            held: inner.shared.held(),
             unknown: inner.shared.unknown(),
         }
     }

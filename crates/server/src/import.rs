@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::app::{App, Change, now};
+use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -195,32 +196,47 @@ fn work(app: &Arc<App>) {
                 Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
             }
         });
+        if let Some(ended) = app.imports.get(import.id) {
+            app.meter.import(ended.stage);
+        }
         app.changes.tell(Change::Imports);
         app.changes.tell(Change::Events);
         app.changes.tell(Change::Cases);
     }
 }
 
+/// Bytes that are freed at a time where the quota leaves no room for an import.
+const ROOM_AT_A_TIME: u64 = 16 << 20;
+
 /// Keeps the events of an import.
 struct Keeper {
+    app: Arc<App>,
+    dataset: String,
     packer: Packer,
-    store: Store,
     events: u64,
     /// Who called whom, when first; at most [`PAIRS_MAX`].
     pairs: BTreeMap<(Ip, Ip), Time>,
+    /// What went to make room for it.
+    gone: Vec<Gone>,
     failed: Option<Fault>,
 }
 
 impl Keeper {
-    /// Gives the store what is ready.
+    /// Gives the store what is ready; older things go where the quota leaves no room.
     fn hand_over(&mut self) {
         let batches = self.packer.take();
-        if !batches.is_empty()
-            && self.failed.is_none()
-            && let Err(e) = self.store.append(&batches)
-        {
-            self.failed = Some(Fault::of(e));
+        if batches.is_empty() || self.failed.is_some() {
+            return;
         }
+        let home = &self.app.home;
+        let done = match home.store.append(&batches) {
+            Err(vigie_store::Error::Quota { .. }) => home.make_room(ROOM_AT_A_TIME, For::Import(&self.dataset)).and_then(|gone| {
+                self.gone.extend(gone);
+                home.store.append(&batches).map_err(Fault::of)
+            }),
+            done => done.map_err(Fault::of),
+        };
+        self.failed = done.err();
     }
 }
 
@@ -323,15 +339,22 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let sensor = sensor(hashes.first().map_or("", |h| &h.0));
     let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
     header.number = store.last_number(&header);
-    let mut keeper =
-        Keeper { packer: Packer::new(header, Limits::IMPORT), store: store.clone(), events: 0, pairs: BTreeMap::new(), failed: None };
+    let mut keeper = Keeper {
+        app: Arc::clone(app),
+        dataset: job.dataset.clone(),
+        packer: Packer::new(header, Limits::IMPORT),
+        events: 0,
+        pairs: BTreeMap::new(),
+        gone: Vec::new(),
+        failed: None,
+    };
     let resume = match &known {
         Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
         None => Default::default(),
     };
     let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
-    let report = vigie_pipeline::replay(&mut capture, &app.home.config, &wanted, &mut keeper, |capture| {
+    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut keeper, |capture| {
         let (done, total) = capture.progress();
         // A lock every few megabytes, and not every burst.
         if done >= told + (4 << 20) {
@@ -352,6 +375,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         why
     };
     let report = report.map_err(|vigie_pipeline::Error::Output(path, e)| undo(Fault::at(&path, &e, "free space")))?;
+    app.meter.caps(&report.caps);
     if let Some(why) = keeper.failed.take() {
         return Err(undo(why));
     }
@@ -379,6 +403,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
+    said.extend(keeper.gone.iter().map(Gone::told));
     let done = serde_json::json!({"files": files.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {

@@ -12,9 +12,14 @@ mod error;
 mod home;
 mod import;
 mod listen;
+mod metrics;
 mod person;
+mod rate;
+mod room;
+mod settings;
 mod tls;
 mod up;
+mod upload;
 mod web;
 mod words;
 

@@ -2,14 +2,14 @@
 
 use crate::api::cases::{self, CaseRow};
 use crate::api::rows::{Scope, quoted, rows};
-use crate::api::{instant, limit, parted, time_text};
+use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ struct Declared {
 
 /// A value and how many have it.
 #[derive(Serialize, ToSchema)]
-struct Count {
+struct FacetCount {
     value: String,
     count: u64,
 }
@@ -84,10 +84,10 @@ pub(crate) struct AssetPage {
 /// How many have each value, each facet without its own choice.
 #[derive(Serialize, ToSchema)]
 struct Facets {
-    class: Vec<Count>,
-    vendor: Vec<Count>,
-    os: Vec<Count>,
-    role: Vec<Count>,
+    class: Vec<FacetCount>,
+    vendor: Vec<FacetCount>,
+    os: Vec<FacetCount>,
+    role: Vec<FacetCount>,
 }
 
 /// As the API writes an asset's id.
@@ -195,7 +195,7 @@ pub(crate) async fn list(
         .catalog(move |c, _| {
             let page = c.assets(&filter)?;
             let facets = c.asset_facets(&filter)?;
-            let counts = |all: Vec<(String, u64)>| all.into_iter().map(|(value, count)| Count { value, count }).collect();
+            let counts = |all: Vec<(String, u64)>| all.into_iter().map(|(value, count)| FacetCount { value, count }).collect();
             let facets =
                 Facets { class: counts(facets.class), vendor: counts(facets.vendor), os: counts(facets.os), role: counts(facets.role) };
             Ok(AssetPage { items: page.rows.into_iter().map(told).collect(), next: page.next, total: page.total, facets })
@@ -472,7 +472,8 @@ pub(crate) async fn peers(
     let (asked, at) = (dataset.clone(), within.to);
     let names: BTreeMap<Ip, (u64, String)> =
         app.catalog(move |c, _| c.names_of(&asked, &ips, at)).await?.into_iter().map(|(ip, id, name)| (ip, (id, name))).collect();
-    let home = &app.home.config.home_net;
+    let in_force = app.home.in_force();
+    let home = &in_force.home_net;
     let mut nodes = vec![Node {
         id: "self".to_owned(),
         label: id.clone(),
@@ -649,7 +650,5 @@ pub(crate) async fn declared(State(app): State<Arc<App>>, _may: Viewer, Query(of
             Ok(out)
         })
         .await?;
-    let disposition = HeaderValue::from_static("attachment; filename=\"declared.csv\"");
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)], csv)
-        .into_response())
+    attachment("text/csv; charset=utf-8", "declared.csv", csv)
 }

@@ -2,15 +2,15 @@
 
 use crate::api::assets::id_text;
 use crate::api::rows::quoted;
-use crate::api::{instant, limit, parted, time_text};
+use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, Change, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use crate::words;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -163,21 +163,13 @@ fn trail(row: Kept) -> TrailRow {
 
 /// An entity, with what is known of the machine that it means.
 fn who(catalog: &Catalog, dataset: &str, e: &Entity, at: Time) -> Result<Who, Error> {
-    let id = match (e.ip, e.mac) {
-        (_, Some(mac)) => catalog.asset_of_mac(dataset, mac)?,
-        (Some(ip), None) => catalog.asset_at(dataset, ip, at)?,
-        (None, None) => None,
-    };
-    let known = match id {
-        Some(id) => catalog.asset(id, Some(dataset))?.map(|v| v.row),
-        None => None,
-    };
+    let known = catalog.machine(dataset, e.mac, e.ip, at)?;
     Ok(Who {
         role: e.role.name(),
         ip: e.ip.map(|ip| ip.to_string()).or_else(|| e.net.map(|n| n.to_string())),
-        mac: e.mac.or_else(|| known.as_ref().and_then(|a| a.mac)).map(|m| m.to_string()),
-        name: known.as_ref().map(|a| a.name.clone()).or_else(|| e.name.clone()),
-        asset_id: id.map(id_text),
+        mac: e.mac.or_else(|| known.as_ref().and_then(|m| m.mac)).map(|m| m.to_string()),
+        asset_id: known.as_ref().map(|m| id_text(m.id)),
+        name: known.map(|m| m.name).or_else(|| e.name.clone()),
     })
 }
 
@@ -520,11 +512,6 @@ pub(crate) async fn export(
     let report = app.catalog(move |c, _| report(c, &id, of.dataset.as_deref(), lang)).await?.ok_or_else(|| Refusal::not_found("case"))?;
     app.read_by(&who, &headers, asked, 1).await?;
     attachment("text/html; charset=utf-8", &name, page(&report, lang).into_bytes())
-}
-
-fn attachment(media: &'static str, name: &str, body: Vec<u8>) -> Answer<Response> {
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
 /// Text as HTML shows it.

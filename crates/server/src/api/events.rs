@@ -1,9 +1,10 @@
 //! Who talked to whom, when.
 
-use crate::api::{instant, limit, parted, time_text};
+use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
+use crate::rate::Rate;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vigie_base::Time;
 use vigie_event::{Row, Type};
-use vigie_store::{Cursor, Filter, Form, Order, SqlLimits, Store};
+use vigie_store::{Cursor, Form, Order, SqlLimits, Store};
 
 /// Rows of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -42,8 +43,8 @@ pub(crate) struct EventQuery {
 impl EventQuery {
     /// As the store takes it.
     fn read(&self, store: &Store) -> Answer<vigie_store::Query> {
-        let filter = Filter::parse(self.q.as_deref().unwrap_or_default(), store.schemas())
-            .map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.clone()))?;
+        let filter =
+            store.filter(self.q.as_deref().unwrap_or_default()).map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.clone()))?;
         let order = match self.order.as_deref() {
             None | Some("desc") => Order::Newest,
             Some("asc") => Order::Oldest,
@@ -170,13 +171,13 @@ pub(crate) struct Histogram {
     step_seconds: f64,
     /// When each bar begins.
     buckets: Vec<String>,
-    series: Vec<Series>,
+    series: Vec<KindSeries>,
     total: u64,
 }
 
 /// Counts of a kind.
 #[derive(Serialize, ToSchema)]
-struct Series {
+struct KindSeries {
     kind: String,
     counts: Vec<u64>,
 }
@@ -213,7 +214,7 @@ pub(crate) async fn histogram(
         step_seconds: step as f64 / 1e9,
         buckets: bars.iter().map(|b| time_text(b.from)).collect(),
         total: bars.iter().flat_map(|b| b.counts.values()).sum(),
-        series: kinds.into_iter().map(|kind| Series { kind: kind.to_owned(), counts: count(kind) }).collect(),
+        series: kinds.into_iter().map(|kind| KindSeries { kind: kind.to_owned(), counts: count(kind) }).collect(),
     }))
 }
 
@@ -330,6 +331,7 @@ pub(crate) async fn sql(
         Some("table") => (Form::Table, "text/plain; charset=utf-8"),
         Some(_) => return Err(Refusal::parameter("format", "format is json, csv or table")),
     };
+    app.rates.of_person(Rate::Query, &who.name)?;
     let text = app.home.store.sql(&asked.sql, SqlLimits { rows: EXPORT_MAX }).await?.text(form);
     app.read_by(&who, &headers, format!("query {}", asked.sql), text.lines().count()).await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text).into_response())
@@ -362,6 +364,7 @@ pub(crate) async fn export(
         Some("csv") => true,
         Some(_) => return Err(Refusal::parameter("format", "format is eve or csv")),
     };
+    app.rates.of_person(Rate::Query, &who.name)?;
     let mut query = q.read(&app.home.store)?;
     query.limit = PAGE_MAX;
     let (mut out, mut rows) = (Vec::new(), 0);
@@ -381,8 +384,7 @@ pub(crate) async fn export(
     }
     app.read_by(&who, &headers, format!("export {}", q.told()), rows).await?;
     let (media, name) = if csv { ("text/csv; charset=utf-8", "events.csv") } else { ("application/x-ndjson", "eve.json") };
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], out).into_response())
+    attachment(media, name, out)
 }
 
 /// The envelope as a line of CSV. No value of it can hold a comma or a quote.

@@ -22,8 +22,12 @@ mod views;
 use crate::app::App;
 use crate::error::{Answer, ErrorBody, Refusal};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +35,8 @@ use utoipa_axum::routes;
 pub(crate) use session::hashed;
 pub(crate) use times::{instant, text as time_text};
 
+/// The longest that an answer may take to begin, an upload apart; to send the body is part of it.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Bytes of a request's body, where it is not a capture.
 const BODY_MAX: usize = 1 << 20;
 
@@ -47,7 +53,11 @@ const BODY_MAX: usize = 1 << 20;
 struct Document;
 
 fn routed() -> OpenApiRouter<Arc<App>> {
-    let capture = OpenApiRouter::new().routes(routes!(imports::list, imports::create)).layer(DefaultBodyLimit::disable());
+    // A capture takes as long as it takes; its pieces have a limit each.
+    let capture = OpenApiRouter::new()
+        .routes(routes!(imports::list, imports::create))
+        .layer(DefaultBodyLimit::disable())
+        .layer(axum::middleware::from_fn(crate::upload::pieces));
     let rest = OpenApiRouter::new()
         .routes(routes!(session::get, session::create, session::change, session::delete))
         .routes(routes!(session::password))
@@ -92,7 +102,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::revoke_token))
         .routes(routes!(people::colleagues))
         .routes(routes!(people::audit))
-        .layer(DefaultBodyLimit::max(BODY_MAX));
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(axum::middleware::from_fn(in_time));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", rest.merge(capture))
 }
 
@@ -106,17 +117,28 @@ pub fn openapi() -> String {
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (router, document) = routed().split_for_parts();
     let document = document.to_json().unwrap_or_default();
-    let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
+    let json = [(header::CONTENT_TYPE, "application/json")];
     router
+        .route("/metrics", axum::routing::get(crate::metrics::get))
         .route("/api/v1/openapi.json", axum::routing::get(move || async move { (json, document) }))
         .method_not_allowed_fallback(|| async {
-            Refusal::new(
-                axum::http::StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                "this resource does not take that method; see /api/v1/openapi.json",
-            )
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this resource does not take that method; see /api/v1/openapi.json")
         })
         .with_state(app)
+}
+
+/// Ends a request that takes too long.
+async fn in_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| {
+        let message = format!("no answer in {} s; ask for less (a shorter time, fewer kinds), or try again", ANSWER_MAX.as_secs());
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message).into_response()
+    })
+}
+
+/// An answer that a browser keeps as a file.
+fn attachment(media: &'static str, name: &str, body: impl IntoResponse) -> Answer<Response> {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
 /// A limit of a list: what was asked for, within bounds.

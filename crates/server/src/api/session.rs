@@ -3,6 +3,7 @@
 use crate::app::{App, now};
 use crate::error::{Answer, Refusal};
 use crate::person::{COOKIE, LoggedIn, Peer, Person, Way, csrf, fresh_token, hash, session_token};
+use crate::rate::Rate;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -101,6 +102,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn,
 #[utoipa::path(post, path = "/session", tag = "session", request_body = Credentials,
     responses((status = 200, body = Session), (status = 401, body = crate::error::ErrorBody), (status = 429, body = crate::error::ErrorBody)))]
 pub(crate) async fn create(State(app): State<Arc<App>>, peer: Option<Extension<Peer>>, Json(given): Json<Credentials>) -> Answer<Response> {
+    app.rates.of_peer(Rate::LogIn, peer.as_ref().map(|p| &p.0))?;
     let name = given.name.trim().to_owned();
     let asked = name.clone();
     let user = app.catalog(move |c, _| c.user(&asked)).await?;
@@ -199,6 +201,7 @@ pub(crate) async fn password(
     LoggedIn(person): LoggedIn,
     Json(given): Json<NewPassword>,
 ) -> Answer<StatusCode> {
+    app.rates.of_person(Rate::LogIn, &person.name)?;
     let Way::Session(session) = person.way else {
         return Err(Refusal::forbidden("log in with the password to change it, or use `vigie user passwd`"));
     };

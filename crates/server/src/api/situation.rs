@@ -32,7 +32,7 @@ pub(crate) struct Situation {
     /// What this page says now.
     sentence: String,
     cases: OpenCases,
-    changes: Changes,
+    changes: WhatChanged,
     traffic: Traffic,
     /// What Vigie does not see into.
     blind: Vec<Blind>,
@@ -49,7 +49,7 @@ struct OpenCases {
 
 /// What is new on networks that are known.
 #[derive(Serialize, ToSchema)]
-struct Changes {
+struct WhatChanged {
     /// The latest of each.
     devices: Vec<NewDevice>,
     services: Vec<NewService>,
@@ -103,10 +103,10 @@ struct Totals {
     protocols: u64,
 }
 
-impl Changes {
+impl WhatChanged {
     fn of(news: Vec<News>, [devices, services, peers, protocols]: [u64; 4]) -> Self {
         let totals = Totals { devices, services, peers, protocols };
-        let mut all = Changes { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
+        let mut all = WhatChanged { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
         for n in news {
             let (asset_id, name, first_seen) = (id_text(n.asset), n.name, time_text(n.first));
             match n.kind {
@@ -137,13 +137,13 @@ struct Traffic {
     step_seconds: u64,
     /// When each bar begins.
     buckets: Vec<String>,
-    series: Vec<Series>,
+    series: Vec<TrafficSeries>,
     protocols: Vec<Protocol>,
 }
 
 /// Of a direction.
 #[derive(Serialize, ToSchema)]
-struct Series {
+struct TrafficSeries {
     /// `inside`, `outbound`, `inbound` or `outside`.
     key: &'static str,
     bytes: Vec<u64>,
@@ -215,7 +215,7 @@ pub(crate) async fn get(
                 };
                 latest.extend(c.news(&filter)?.rows);
             }
-            Ok(Changes::of(latest, counts))
+            Ok(WhatChanged::of(latest, counts))
         })
         .await?;
     let traffic = traffic(&app, &within).await?;
@@ -228,7 +228,7 @@ const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
 async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
     let step = within.step(BARS);
     let bars = within.bars(step);
-    let home = quoted(app.home.config.home_net.text());
+    let home = quoted(app.home.in_force().home_net.text());
     let sql = format!(
         "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, in_network(src_ip, {home}) AS s, in_network(dest_ip, {home}) AS d, \
          count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY bar, s, d",
@@ -257,7 +257,7 @@ async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
     Ok(Traffic {
         step_seconds: step,
         buckets: bars.iter().map(|t| time_text(vigie_base::Time::from_secs(*t))).collect(),
-        series: series.into_iter().map(|(key, (bytes, flows))| Series { key, bytes, flows }).collect(),
+        series: series.into_iter().map(|(key, (bytes, flows))| TrafficSeries { key, bytes, flows }).collect(),
         protocols: protocols.collect(),
     })
 }

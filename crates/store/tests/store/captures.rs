@@ -8,8 +8,8 @@ use std::time::Instant;
 use vigie_base::Time;
 use vigie_event::Row;
 use vigie_link::{Header, Limits, Packer, pack, unpack};
-use vigie_sensor::{Control, Fold, Settings, replay};
-use vigie_store::{Filter, Order, Query, Store};
+use vigie_sensor::{Control, Fold, Settings};
+use vigie_store::{Filter, Groups, Order, Query, Store};
 
 struct Kept {
     packer: Packer,
@@ -59,7 +59,7 @@ fn every_event_of_a_capture_comes_back() {
     let copies = copies();
     let mut fold = Kept { packer: Packer::new(Header::default(), Limits::IMPORT), lines: Vec::new(), keep: copies == 1 };
     let mut capture = vigie_capture::Capture::open(&captures(), vigie_capture::Options::default());
-    timed("replay", || replay(&mut capture, &Settings::default(), &mut fold, |_| Control::Go));
+    timed("replay", || vigie_sensor::run(&mut capture, &Settings::default(), &mut fold, |_| Control::Go));
     fold.packer.finish().unwrap();
     let batches = fold.packer.take();
     let rows: usize = batches.iter().map(|p| p.rows.num_rows()).sum();
@@ -129,7 +129,7 @@ fn report(store: &Store) {
     let Some(id) = page.rows().map(|r| r.env().flow_id).find(|id| *id != 0) else { return };
     timed("flow", || run(store.flow(None, id)).unwrap());
     for text in ["ip:192.168.99.99", "ip:10.0.0.5", "name:www.example.org", "hash:0123456789abcdef0123456789abcdef", "user:admin"] {
-        let q = Query { filter: Filter::parse(text, &schemas()).unwrap(), ..all.clone() };
+        let q = Query { filter: Filter::parse(text, &schemas(), &Groups::new()).unwrap(), ..all.clone() };
         let n = timed(text, || run(store.page(&q)).unwrap()).len();
         timed(&format!("  {n} rows; histogram"), || run(store.histogram(&q, 100)).unwrap());
     }

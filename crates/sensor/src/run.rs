@@ -1,4 +1,4 @@
-//! Captures through the sensor: one thread with one worker, a reader and worker threads beyond.
+//! Frames through the sensor: one thread with one worker, a reader and worker threads beyond.
 
 use crate::Settings;
 use crate::batches::Slice;
@@ -6,9 +6,10 @@ use crate::front::{Front, Item};
 use crate::merge::{Fold, Merger, Watermark};
 use crate::stats::Frames;
 use crate::worker::{Counted, Worker};
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use vigie_base::{Budget, Time};
-use vigie_capture::{Capture, Frame, Status};
+use vigie_capture::{Capture, Frame, Input, Status};
 use vigie_decode::Packet;
 use vigie_flow::key::owner;
 
@@ -21,7 +22,7 @@ pub enum Control {
     Stop,
 }
 
-/// What a replay counted.
+/// What a sensor counted.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Frames.
@@ -42,7 +43,7 @@ pub struct Summary {
     pub unknown: Vec<vigie_dissect::UnknownFlows>,
     /// First and last frame.
     pub span: Option<(Time, Time)>,
-    /// Whether it was stopped before the end.
+    /// Whether it was stopped before the end of its input.
     pub stopped: bool,
 }
 
@@ -91,49 +92,66 @@ impl Summary {
     }
 }
 
-/// Replays `capture`; gives events in order to `fold`, and asks `progress` between bursts whether to go on.
-pub fn replay(
-    capture: &mut Capture,
+/// Reads `input` to its end; gives events in order to `fold`, and asks `progress` between bursts whether to go on.
+pub fn run<I: Input + Send>(
+    input: &mut I,
     settings: &Settings,
     fold: &mut impl Fold,
-    mut progress: impl FnMut(&Capture) -> Control + Send,
+    mut progress: impl FnMut(&I) -> Control + Send,
 ) -> Summary {
-    let summary = if settings.workers.0 <= 1 {
-        alone(capture, settings, fold, &mut progress)
-    } else {
-        shared(capture, settings, fold, &mut progress)
-    };
+    let summary =
+        if settings.workers.0 <= 1 { alone(input, settings, fold, &mut progress) } else { shared(input, settings, fold, &mut progress) };
     Summary { held_limit: settings.dissect.memory_max, ..summary }
 }
 
-/// Frames between two looks at the watermark and the progress.
+/// Bursts between two looks at the progress.
 const LOOK_EVERY: u32 = 16;
+/// Seconds of event time between two accounts of what was counted so far.
+const COUNT_EVERY: u64 = 10;
 
-fn alone(capture: &mut Capture, settings: &Settings, fold: &mut impl Fold, progress: &mut impl FnMut(&Capture) -> Control) -> Summary {
+/// When the next account is due.
+#[derive(Default)]
+struct Counting(Option<u64>);
+
+impl Counting {
+    fn is_due(&mut self, now: Time) -> bool {
+        let period = now.secs() / COUNT_EVERY;
+        self.0.replace(period).is_some_and(|before| before != period)
+    }
+}
+
+fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, progress: &mut impl FnMut(&I) -> Control) -> Summary {
     let mut front = Front::new(settings);
     let mut merger = Merger::new(1);
     let mut worker = Worker::new(settings, merger.spare());
-    let mut summary = Summary::default();
-    let mut first = None;
+    let (mut stopped, mut first, mut counting) = (false, None, Counting::default());
     for round in 0u32.. {
-        let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
+        let status = input.next_batch(&mut |frames: &[Frame<'_>]| {
             for frame in frames {
                 front.frame(frame, |item| worker.packet(item));
             }
         });
         if first.is_none() && front.frames.pkts > 0 {
-            first = capture.sources().iter().filter_map(|s| s.first).min();
+            first = input.first();
         }
-        if worker.is_due() {
+        if let Status::Idle(now) = status {
+            front.idle(now);
+        }
+        if worker.is_due() || status != Status::More {
             let (slice, watermark) = worker.flush(front.now(), merger.spare());
             merger.add(0, slice, watermark);
             merger.drain(fold);
+            if counting.is_due(front.now()) {
+                let mut so_far = Summary::default();
+                so_far.add(worker.counted());
+                fold.counted(&close(so_far, &front, first));
+            }
         }
         if status == Status::End {
             break;
         }
-        if round % LOOK_EVERY == 0 && progress(capture) == Control::Stop {
-            summary.stopped = true;
+        if (round % LOOK_EVERY == 0 || status != Status::More) && progress(input) == Control::Stop {
+            stopped = true;
             break;
         }
     }
@@ -142,14 +160,15 @@ fn alone(capture: &mut Capture, settings: &Settings, fold: &mut impl Fold, progr
         merger.drain(fold);
         merger.spare()
     });
+    let mut summary = Summary { stopped, ..Summary::default() };
     summary.add(counted);
-    close(summary, front, first)
+    close(summary, &front, first)
 }
 
-fn close(mut summary: Summary, front: Front, first: Option<Time>) -> Summary {
+fn close(mut summary: Summary, front: &Front, first: Option<Time>) -> Summary {
     summary.defrag.add(&front.defrag().counters);
     summary.span = first.map(|f| (f, front.now()));
-    summary.frames = front.frames;
+    summary.frames = front.frames.clone();
     summary
 }
 
@@ -160,6 +179,8 @@ struct Load {
     bytes: Vec<u8>,
     now: Time,
     over: bool,
+    /// Whether an account is asked for.
+    count: bool,
 }
 
 impl Load {
@@ -173,6 +194,10 @@ impl Load {
 /// What a worker thread gives back.
 enum Word {
     Slice(usize, Slice, Watermark),
+    /// What one worker counted so far.
+    Counted(Box<Counted>),
+    /// What the reader counted so far: as many accounts of workers belong to it.
+    Front(Box<Summary>),
     Done(Box<Counted>),
 }
 
@@ -192,11 +217,11 @@ pub(crate) const fn loads(workers: u64) -> Budget {
     }
 }
 
-fn shared(
-    capture: &mut Capture,
+fn shared<I: Input + Send>(
+    input: &mut I,
     settings: &Settings,
     fold: &mut impl Fold,
-    progress: &mut (impl FnMut(&Capture) -> Control + Send),
+    progress: &mut (impl FnMut(&I) -> Control + Send),
 ) -> Summary {
     let workers = settings.workers.0;
     let (to_merger, from_workers) = sync_channel::<Word>(4 * workers);
@@ -208,67 +233,109 @@ fn shared(
             let to_merger = to_merger.clone();
             scope.spawn(move || work(number, settings, &take, &to_merger));
         }
-        drop(to_merger);
-        let reader = scope.spawn(move || read(capture, settings, &to_workers, progress));
+        let reader = scope.spawn(move || Reader::new(settings, to_workers, to_merger).read(input, progress));
         let mut merger = Merger::new(workers);
         let mut summary = Summary::default();
+        // Accounts come in turn: each worker gives its own once for each of the reader's, and in their order.
+        let mut accounts = Accounts { workers, fronts: VecDeque::new(), counted: VecDeque::new() };
         for word in from_workers {
             match word {
                 Word::Slice(worker, slice, watermark) => merger.add(worker, slice, watermark),
+                Word::Front(front) => accounts.fronts.push_back(*front),
+                Word::Counted(counted) => accounts.counted.push_back(*counted),
                 Word::Done(counted) => summary.add(*counted),
             }
             merger.drain(fold);
+            if let Some(so_far) = accounts.next() {
+                fold.counted(&so_far);
+            }
         }
         match reader.join() {
             Ok((front, first, stopped)) => {
                 summary.stopped = stopped;
-                close(summary, front, first)
+                close(summary, &front, first)
             }
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
 }
 
-fn read(
-    capture: &mut Capture,
-    settings: &Settings,
-    to_workers: &[SyncSender<Load>],
-    progress: &mut impl FnMut(&Capture) -> Control,
-) -> (Front, Option<Time>, bool) {
-    let mut front = Front::new(settings);
-    let mut loads: Vec<Load> = to_workers.iter().map(|_| Load::default()).collect();
-    let mut stopped = false;
-    let mut first = None;
-    for round in 0u32.. {
-        let status = capture.next_batch(&mut |frames: &[Frame<'_>]| {
-            for frame in frames {
-                front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
-            }
-        });
-        if first.is_none() && front.frames.pkts > 0 {
-            first = capture.sources().iter().filter_map(|s| s.first).min();
-        }
-        // Every worker learns the time with every load, so that its silence does not hold the others' rows back.
-        if loads.iter().any(|l| l.items.len() >= LOAD_ITEMS || l.bytes.len() >= LOAD_BYTES) {
-            send(&mut loads, to_workers, front.now(), false);
-        }
-        if status == Status::End {
-            break;
-        }
-        if round % LOOK_EVERY == 0 && progress(capture) == Control::Stop {
-            stopped = true;
-            break;
-        }
-    }
-    send(&mut loads, to_workers, front.now(), true);
-    (front, first, stopped)
+/// Accounts of the reader and of the workers that wait for one another.
+struct Accounts {
+    workers: usize,
+    fronts: VecDeque<Summary>,
+    counted: VecDeque<Counted>,
 }
 
-fn send(loads: &mut [Load], to_workers: &[SyncSender<Load>], now: Time, over: bool) {
-    for (load, to) in loads.iter_mut().zip(to_workers) {
-        let full = Load { now, over, ..std::mem::take(load) };
-        // A worker that is gone has panicked: its thread's end tells.
-        let _ = to.send(full);
+impl Accounts {
+    /// The next one that is whole. A worker that is ahead of another may stand in for it: the sum is then some loads off, until the next.
+    fn next(&mut self) -> Option<Summary> {
+        if self.counted.len() < self.workers {
+            return None;
+        }
+        let mut summary = self.fronts.pop_front()?;
+        self.counted.drain(..self.workers).for_each(|c| summary.add(c));
+        Some(summary)
+    }
+}
+
+/// The thread that reads: frames to packets, packets to their owners.
+struct Reader {
+    front: Front,
+    loads: Vec<Load>,
+    to_workers: Vec<SyncSender<Load>>,
+    to_merger: SyncSender<Word>,
+    counting: Counting,
+}
+
+impl Reader {
+    fn new(settings: &Settings, to_workers: Vec<SyncSender<Load>>, to_merger: SyncSender<Word>) -> Self {
+        let loads = to_workers.iter().map(|_| Load::default()).collect();
+        Reader { front: Front::new(settings), loads, to_workers, to_merger, counting: Counting::default() }
+    }
+
+    fn read<I: Input>(mut self, input: &mut I, progress: &mut impl FnMut(&I) -> Control) -> (Front, Option<Time>, bool) {
+        let (mut stopped, mut first) = (false, None);
+        for round in 0u32.. {
+            let Reader { front, loads, to_workers, .. } = &mut self;
+            let status = input.next_batch(&mut |frames: &[Frame<'_>]| {
+                for frame in frames {
+                    front.frame(frame, |item| loads[owner(item.packet, to_workers.len())].add(&item));
+                }
+            });
+            if first.is_none() && front.frames.pkts > 0 {
+                first = input.first();
+            }
+            if let Status::Idle(now) = status {
+                front.idle(now);
+            }
+            // Every worker learns the time with every load, so that its silence does not hold the others' rows back.
+            if status != Status::More || loads.iter().any(|l| l.items.len() >= LOAD_ITEMS || l.bytes.len() >= LOAD_BYTES) {
+                self.send(first, false);
+            }
+            if status == Status::End {
+                break;
+            }
+            if (round % LOOK_EVERY == 0 || status != Status::More) && progress(input) == Control::Stop {
+                stopped = true;
+                break;
+            }
+        }
+        self.send(first, true);
+        (self.front, first, stopped)
+    }
+
+    fn send(&mut self, first: Option<Time>, over: bool) {
+        let now = self.front.now();
+        let count = self.counting.is_due(now);
+        for (load, to) in self.loads.iter_mut().zip(&self.to_workers) {
+            let full = Load { now, over, count, ..std::mem::take(load) };
+            // A worker that is gone has panicked: its thread's end tells.
+            let _ = to.send(full);
+        }
+        if count {
+            let _ = self.to_merger.send(Word::Front(Box::new(close(Summary::default(), &self.front, first))));
+        }
     }
 }
 
@@ -292,6 +359,9 @@ fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_mer
         if to_merger.send(Word::Slice(number, slice, watermark)).is_err() {
             return;
         }
+        if load.count {
+            let _ = to_merger.send(Word::Counted(Box::new(worker.counted())));
+        }
     }
 }
 
@@ -312,7 +382,7 @@ pub fn fuzz(data: &[u8]) {
         let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(data.to_vec()));
         let mut capture = Capture::from_readers(vec![("fuzz".to_owned(), reader)], vigie_capture::Options::default());
         let mut count = Count(0);
-        let summary = replay(&mut capture, &settings, &mut count, |_| Control::Go);
+        let summary = run(&mut capture, &settings, &mut count, |_| Control::Go);
         let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
         assert_eq!(ends, summary.frames.pkts, "every frame ends in one counter");
         counts.push(count.0);

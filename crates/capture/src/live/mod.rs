@@ -1,0 +1,332 @@
+//! Frames off the wire: one capture point of one or several interfaces, read through the kernel's shared rings.
+//!
+//! Frames of several interfaces (the two sides of a split tap) come in the order of their stamps: the kernel hands a block over
+//! [`RETIRE_MS`](ring) after its first frame at the latest, so that what a silent interface may still give is known to be later than that.
+//!
+//! Nothing is ever sent: the sockets are opened to receive, and the sensor's sandbox takes the calls that send away.
+
+mod block;
+mod ring;
+
+use crate::{BURST, Filter, Frame, LinkType, Status};
+use block::{Found, Place};
+use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
+use std::fmt;
+use std::os::fd::RawFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+use vigie_base::time::{MILLISECOND, SECOND};
+use vigie_base::{Budget, Time};
+
+pub use ring::names as interfaces;
+
+/// Interfaces of one capture point at most.
+pub const INTERFACES_MAX: usize = 16;
+/// Milliseconds after which silence is told as a tick.
+const TICK_MS: u64 = 100;
+/// How much later than it should the kernel may hand a block over, in milliseconds.
+const SLACK_MS: u64 = 20;
+/// How often lost interfaces are looked for, and the kernel's counters read.
+const LOOK_EVERY: u64 = SECOND;
+/// `ARPHRD_*` of if_arp.h.
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+const ARPHRD_NONE: u16 = 0xfffe;
+
+/// How to capture.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Bytes of each interface's ring; a whole number of MiB, at least 2.
+    pub ring_bytes: u64,
+    /// Gives only frames that match.
+    pub filter: Option<Filter>,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        LiveOptions { ring_bytes: 64 << 20, filter: None }
+    }
+}
+
+impl LiveOptions {
+    /// What the rings of `interfaces` interfaces take.
+    pub fn budget(&self, interfaces: u64) -> Budget {
+        Budget {
+            name: "capture.rings",
+            entries_max: interfaces * self.blocks() as u64,
+            entry_bytes: BLOCK_BYTES as u64,
+            when_full: "the kernel drops frames, and counts them",
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        (self.ring_bytes / BLOCK_BYTES as u64).clamp(2, 4096) as usize
+    }
+}
+
+/// Why an interface cannot be captured from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveError(String);
+
+impl fmt::Display for LiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LiveError {}
+
+/// How an interface is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Frames may come.
+    Up,
+    /// It is there and down.
+    Down,
+    /// There is none of this name.
+    Absent,
+}
+
+/// What is known of an interface.
+#[derive(Clone, Debug)]
+pub struct LiveSource {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub link: Link,
+    /// Frames that the kernel saw, those lost included.
+    pub frames: u64,
+    /// Frames lost because the ring was full.
+    pub lost: u64,
+    /// How often the ring became full.
+    pub freezes: u64,
+}
+
+/// What an interface has to give.
+enum Head {
+    At(Time),
+    /// What is at hand has to be given first.
+    InAnotherBlock,
+    None,
+}
+
+/// An interface with its ring.
+struct Tap {
+    source: LiveSource,
+    ring: Ring,
+    index: i32,
+    kind: LinkType,
+    loopback: bool,
+    place: Place,
+    head: Option<Found>,
+}
+
+impl Tap {
+    /// The next frame to give. A block goes back only when its frames were given: with `keep`, where the next frame is in another
+    /// block, that is said instead.
+    fn head(&mut self, keep: bool) -> Head {
+        while self.head.is_none() {
+            if self.place.is_end() {
+                if keep {
+                    return Head::InAnotherBlock;
+                }
+                self.ring.release();
+                if !self.ring.take() {
+                    return Head::None;
+                }
+                self.place = Place::first(self.ring.block());
+            }
+            let ethernet = self.kind == LinkType::EN10MB;
+            let found = self.place.advance(self.ring.block_mut(), ethernet);
+            // The loopback shows each frame as sent and as received.
+            self.head = found.filter(|f| !(self.loopback && f.outgoing));
+        }
+        self.head.map_or(Head::None, |f| Head::At(f.time))
+    }
+
+    /// Follows the interface: it may have gone, come back, or be another one of the same name.
+    fn look(&mut self) {
+        let (s, more) = (&mut self.source, self.ring.statistics());
+        s.frames += more.frames;
+        s.lost += more.lost;
+        s.freezes += more.freezes;
+        let _ = self.ring.error();
+        s.link = match ring::link(&s.name) {
+            Ok(Some(link)) if link.index != self.index => match self.ring.bind(link) {
+                Ok(()) => {
+                    self.index = link.index;
+                    if link.up { Link::Up } else { Link::Down }
+                }
+                Err(_) => Link::Down,
+            },
+            Ok(Some(link)) if link.up => Link::Up,
+            Ok(Some(_)) => Link::Down,
+            _ => Link::Absent,
+        };
+    }
+}
+
+/// Interfaces being captured from, as one capture point.
+pub struct Live {
+    taps: Vec<Tap>,
+    filter: Option<Filter>,
+    filtered: u64,
+    looked: Time,
+    told: Time,
+    first: Option<Time>,
+}
+
+/// One line of why, and what to do.
+fn refused(name: &str, e: &std::io::Error) -> LiveError {
+    let todo = match e.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => "start as root, or give the program CAP_NET_RAW (setcap cap_net_raw+ep)",
+        Some(libc::ENOMEM) => "there is no memory for the ring: lower capture.ring",
+        Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT) => "this kernel has no packet sockets (CONFIG_PACKET)",
+        _ => "see whether the interface can be captured from: tcpdump -i",
+    };
+    LiveError(format!("{name}: cannot capture: {e}; {todo}"))
+}
+
+impl Live {
+    /// Opens the interfaces. One that is down is opened and waited for; one that there is none of is an error that names those there are.
+    pub fn open(names: &[String], options: LiveOptions) -> Result<Live, LiveError> {
+        if names.is_empty() || names.len() > INTERFACES_MAX {
+            return Err(LiveError(format!("{} interfaces: a capture point has 1 to {INTERFACES_MAX}", names.len())));
+        }
+        let mut taps = Vec::new();
+        for name in names {
+            let Some(link) = ring::link(name).map_err(|e| refused(name, &e))? else {
+                let there = interfaces().join(", ");
+                return Err(LiveError(format!("{}: no such interface; there are: {there}", vigie_base::text::terminal(name))));
+            };
+            let kind = match link.hardware {
+                ARPHRD_ETHER | ARPHRD_LOOPBACK => LinkType::EN10MB,
+                ARPHRD_NONE => LinkType::RAW,
+                other => {
+                    return Err(LiveError(format!("{name}: hardware type {other} is not read live; capture from an Ethernet interface")));
+                }
+            };
+            let ring = Ring::open(options.blocks()).and_then(|ring| ring.bind(link).map(|()| ring)).map_err(|e| refused(name, &e))?;
+            let state = if link.up { Link::Up } else { Link::Down };
+            taps.push(Tap {
+                source: LiveSource { name: name.clone(), link: state, frames: 0, lost: 0, freezes: 0 },
+                ring,
+                index: link.index,
+                kind,
+                loopback: link.hardware == ARPHRD_LOOPBACK,
+                place: Place::default(),
+                head: None,
+            });
+        }
+        let now = clock();
+        Ok(Live { taps, filter: options.filter, filtered: 0, looked: now, told: now, first: None })
+    }
+
+    /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
+    /// gives the time before which none will come any more. Never ends.
+    pub fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
+        let mut now = clock();
+        loop {
+            if now.since(self.looked) >= LOOK_EVERY || now < self.looked {
+                self.looked = now;
+                self.taps.iter_mut().for_each(Tap::look);
+            }
+            if self.give(self.frontier(now), each) {
+                self.told = now;
+                return Status::More;
+            }
+            if now.since(self.told) >= TICK_MS * MILLISECOND || now < self.told {
+                self.told = now;
+                // What waits for another interface's silence is not passed over.
+                let waits = self.taps.iter().filter_map(|t| t.head).map(|f| f.time).min();
+                return Status::Idle(self.frontier(now).min(waits.unwrap_or(Time::MAX)));
+            }
+            // A block that waits makes its socket readable at once: then time is slept, and not the socket waited for.
+            let waiting = self.taps.iter().any(|t| t.head.is_some());
+            let fds = self.taps.iter().filter(|_| !waiting).map(|t| t.ring.fd());
+            ring::wait(fds, if waiting { RETIRE_MS as i32 / 2 } else { TICK_MS as i32 });
+            now = clock();
+        }
+    }
+
+    /// The time before which every frame is at hand.
+    fn frontier(&self, now: Time) -> Time {
+        if self.taps.len() == 1 && self.taps[0].head.is_some() {
+            return Time::MAX;
+        }
+        Time(now.0.saturating_sub((u64::from(RETIRE_MS) + SLACK_MS) * MILLISECOND))
+    }
+
+    /// Gives a burst of what is at hand and not after `upto`; false where there is nothing.
+    fn give(&mut self, upto: Time, each: &mut impl FnMut(&[Frame<'_>])) -> bool {
+        let mut burst = [(0u16, Found { time: Time(0), start: 0, end: 0, wire_len: 0, outgoing: false }); BURST];
+        // Which interfaces the burst is of, a bit each.
+        let (mut n, mut from) = (0, 0u32);
+        let alone = self.taps.len() == 1;
+        'burst: while n < BURST {
+            let mut next: Option<(Time, usize)> = None;
+            for (i, tap) in self.taps.iter_mut().enumerate() {
+                match tap.head(from & 1 << i != 0) {
+                    Head::At(time) if next.is_none_or(|(t, _)| time < t) => next = Some((time, i)),
+                    Head::InAnotherBlock => break 'burst,
+                    Head::At(_) | Head::None => {}
+                }
+            }
+            let Some((time, i)) = next else { break };
+            if !alone && time > upto {
+                break;
+            }
+            let Some(found) = self.taps[i].head.take() else { break };
+            burst[n] = (i as u16, found);
+            from |= 1 << i;
+            n += 1;
+        }
+        let mut frames = [Frame { time: Time(0), data: &[], wire_len: 0, link: LinkType::EN10MB, source: 0 }; BURST];
+        let mut given = 0;
+        for (source, found) in &burst[..n] {
+            let tap = &self.taps[usize::from(*source)];
+            let data = tap.ring.block().get(found.start..found.end).unwrap_or_default();
+            let frame = Frame { time: found.time, data, wire_len: found.wire_len, link: tap.kind, source: *source };
+            if self.filter.as_ref().is_none_or(|f| f.matches(frame.link, data, frame.wire_len)) {
+                frames[given] = frame;
+                given += 1;
+            }
+        }
+        self.filtered += (n - given) as u64;
+        if given > 0 {
+            self.first.get_or_insert(frames[0].time);
+            each(&frames[..given]);
+        }
+        n > 0
+    }
+
+    /// The interfaces, in the order given.
+    pub fn sources(&self) -> impl Iterator<Item = &LiveSource> {
+        self.taps.iter().map(|t| &t.source)
+    }
+
+    /// Frames that the filter kept out.
+    pub fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
+    /// Time of the first frame given.
+    pub fn first(&self) -> Option<Time> {
+        self.first
+    }
+
+    /// The sockets, for a sandbox that takes what sends on them away.
+    pub fn sockets(&self) -> Vec<RawFd> {
+        self.taps.iter().map(|t| t.ring.fd()).collect()
+    }
+}
+
+/// The wall clock: read here as data of the capture, and nowhere between here and the server.
+fn clock() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Any bytes as a block of a ring. For fuzzers.
+pub fn fuzz(data: &[u8]) -> u64 {
+    block::fuzz(&mut data.to_vec())
+}

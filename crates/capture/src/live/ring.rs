@@ -1,0 +1,256 @@
+//! A packet socket with its TPACKET_V3 ring: the one place of Vigie that is unsafe.
+//!
+//! What is unsafe is small: system calls on structures that are whole, one mapping, and slices of a block while it is ours. Everything
+//! read out of a block is read by offset from a byte slice and checked, as any foreign bytes.
+//!
+//! Source: Documentation/networking/packet_mmap.rst and include/uapi/linux/if_packet.h of Linux.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bytes of a block: holds some five hundred full frames, and the largest that receive offload makes (64 KiB).
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
+/// Milliseconds after which the kernel hands a block over that is not full.
+pub(super) const RETIRE_MS: u32 = 20;
+/// Bytes before each frame, where a VLAN tag that the kernel took out is put back.
+const RESERVE: u32 = 4;
+/// `ETH_P_ALL`, as the socket wants it.
+const ALL: u16 = (libc::ETH_P_ALL as u16).to_be();
+/// Offset of the status word in a block (`tpacket_block_desc`).
+const BLOCK_STATUS: usize = 8;
+
+/// What the kernel says of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) index: c_int,
+    pub(super) up: bool,
+    /// `ARPHRD_*`.
+    pub(super) hardware: u16,
+}
+
+/// Asks for an interface by name; none where there is none.
+pub(super) fn link(name: &str) -> io::Result<Option<Link>> {
+    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM)?;
+    // SAFETY: an `ifreq` is plain data, for which zeros are a value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains('\0') {
+        return Ok(None);
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    let mut ask = |what| {
+        // SAFETY: the request is whole and lives through the call; these three fill it and keep no pointer.
+        let done = unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw mut request) };
+        // SAFETY: a union of plain data, just filled by the kernel in the field that belongs to the request.
+        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(request.ifr_ifru) }
+    };
+    let gone = |e: &io::Error| matches!(e.raw_os_error(), Some(libc::ENODEV | libc::ENXIO));
+    let index = match ask(libc::SIOCGIFINDEX) {
+        // SAFETY: SIOCGIFINDEX fills this field.
+        Ok(of) => unsafe { of.ifru_ifindex },
+        Err(e) if gone(&e) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    // SAFETY: SIOCGIFFLAGS fills this field.
+    let flags = c_int::from(unsafe { ask(libc::SIOCGIFFLAGS)?.ifru_flags });
+    // SAFETY: SIOCGIFHWADDR fills this field.
+    let hardware = unsafe { ask(libc::SIOCGIFHWADDR)?.ifru_hwaddr.sa_family };
+    Ok(Some(Link { index, up: flags & libc::IFF_UP != 0, hardware }))
+}
+
+fn socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointer is given.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets an option of the packet level.
+fn set<T: Copy>(fd: RawFd, option: c_int, value: &T) -> io::Result<()> {
+    // SAFETY: `value` is whole and lives through the call.
+    let done = unsafe { libc::setsockopt(fd, libc::SOL_PACKET, option, (value as *const T).cast(), size_of::<T>() as libc::socklen_t) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// What the kernel counted since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Statistics {
+    /// Frames, those lost included.
+    pub(super) frames: u64,
+    /// Frames lost because the ring was full.
+    pub(super) lost: u64,
+    /// How often the ring became full.
+    pub(super) freezes: u64,
+}
+
+/// A socket and its mapped ring.
+pub(super) struct Ring {
+    fd: OwnedFd,
+    map: NonNull<u8>,
+    blocks: usize,
+    /// The block that is ours, or will be next.
+    at: usize,
+    /// Whether block `at` is ours.
+    held: bool,
+}
+
+// SAFETY: the mapping belongs to this value alone; nothing else in the process points into it.
+unsafe impl Send for Ring {}
+
+impl Ring {
+    /// Opens a socket that receives from nothing yet, with a ring of `blocks` blocks.
+    pub(super) fn open(blocks: usize) -> io::Result<Ring> {
+        // Protocol 0: not a frame comes before `bind` says of which interface.
+        let fd = socket(libc::AF_PACKET, libc::SOCK_RAW)?;
+        let raw = fd.as_raw_fd();
+        set(raw, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as c_int))?;
+        set(raw, libc::PACKET_RESERVE, &RESERVE)?;
+        let request = libc::tpacket_req3 {
+            tp_block_size: BLOCK_BYTES as u32,
+            tp_block_nr: blocks as u32,
+            // In version 3 frames have no fixed size; the kernel only checks that these agree.
+            tp_frame_size: 2048,
+            tp_frame_nr: (BLOCK_BYTES / 2048 * blocks) as u32,
+            tp_retire_blk_tov: RETIRE_MS,
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        set(raw, libc::PACKET_RX_RING, &request)?;
+        let len = BLOCK_BYTES * blocks;
+        // SAFETY: a new mapping at an address of the kernel's choice, of a length that the ring has.
+        let map = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, raw, 0) };
+        if map == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let map = NonNull::new(map.cast()).ok_or_else(io::Error::last_os_error)?;
+        Ok(Ring { fd, map, blocks, at: 0, held: false })
+    }
+
+    /// Receives from `link` from now on, all that passes it.
+    pub(super) fn bind(&self, link: Link) -> io::Result<()> {
+        // SAFETY: plain data, for which zeros are a value.
+        let mut address: libc::sockaddr_ll = unsafe { zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = ALL;
+        address.sll_ifindex = link.index;
+        // SAFETY: the address is whole and lives through the call.
+        let done =
+            unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
+        if done < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: as above.
+        let mut member: libc::packet_mreq = unsafe { zeroed() };
+        member.mr_ifindex = link.index;
+        member.mr_type = libc::PACKET_MR_PROMISC as u16;
+        // What has no such mode (loopback, a tunnel) shows all anyway.
+        let _ = set(self.fd.as_raw_fd(), libc::PACKET_ADD_MEMBERSHIP, &member);
+        Ok(())
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// The pending error of the socket, which asking clears: `ENETDOWN` where its interface went down.
+    pub(super) fn error(&self) -> Option<io::Error> {
+        let (mut value, mut len) = (0, size_of::<c_int>() as libc::socklen_t);
+        // SAFETY: both are whole, of the size said, and live through the call.
+        let done = unsafe {
+            libc::getsockopt(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut value).cast::<c_void>(), &raw mut len)
+        };
+        (done == 0 && value != 0).then(|| io::Error::from_raw_os_error(value))
+    }
+
+    /// What the kernel counted since this was last asked.
+    pub(super) fn statistics(&self) -> Statistics {
+        // SAFETY: plain data, for which zeros are a value.
+        let mut s: libc::tpacket_stats_v3 = unsafe { zeroed() };
+        let mut len = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
+        // SAFETY: both are whole, of the size said, and live through the call.
+        let done =
+            unsafe { libc::getsockopt(self.fd.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS, (&raw mut s).cast(), &raw mut len) };
+        if done < 0 {
+            return Statistics::default();
+        }
+        Statistics { frames: s.tp_packets.into(), lost: s.tp_drops.into(), freezes: s.tp_freeze_q_cnt.into() }
+    }
+
+    fn start(&self, block: usize) -> *mut u8 {
+        debug_assert!(block < self.blocks);
+        // SAFETY: `block` is below `blocks`, so this stays within the mapping.
+        unsafe { self.map.as_ptr().add(block * BLOCK_BYTES) }
+    }
+
+    fn status(&self) -> &AtomicU32 {
+        // SAFETY: aligned, within the mapping, which lives as long as `self`; the kernel and we both access it as one 32-bit word.
+        unsafe { AtomicU32::from_ptr(self.start(self.at).add(BLOCK_STATUS).cast()) }
+    }
+
+    /// Takes the next block where the kernel has handed it over; true where one is ours.
+    pub(super) fn take(&mut self) -> bool {
+        // Acquire: what the kernel wrote before the status is seen after it.
+        self.held = self.held || self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        self.held
+    }
+
+    /// The block that is ours, or nothing.
+    pub(super) fn block(&self) -> &[u8] {
+        if !self.held {
+            return &[];
+        }
+        // SAFETY: within the mapping; the kernel does not write to a block that it has handed over, and `&mut self` gives it back.
+        unsafe { std::slice::from_raw_parts(self.start(self.at), BLOCK_BYTES) }
+    }
+
+    /// The same, to put a VLAN tag back.
+    pub(super) fn block_mut(&mut self) -> &mut [u8] {
+        if !self.held {
+            return &mut [];
+        }
+        // SAFETY: as for `block`; `&mut self` holds off every other slice.
+        unsafe { std::slice::from_raw_parts_mut(self.start(self.at), BLOCK_BYTES) }
+    }
+
+    /// Gives the block back to the kernel.
+    pub(super) fn release(&mut self) {
+        if self.held {
+            // Release: what was read of the block was read before.
+            self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
+            self.held = false;
+            self.at = (self.at + 1) % self.blocks;
+        }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, of this length, and no slice of it outlives `self`.
+        unsafe { libc::munmap(self.map.as_ptr().cast(), BLOCK_BYTES * self.blocks) };
+    }
+}
+
+/// Waits until one of `fds` has something, at most `milliseconds`. An interrupted wait is a short one.
+pub(super) fn wait(fds: impl Iterator<Item = RawFd>, milliseconds: c_int) {
+    let mut all: Vec<libc::pollfd> = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
+    // SAFETY: the list is whole, of the length said, and lives through the call.
+    unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, milliseconds) };
+}
+
+/// The names of the machine's interfaces.
+pub fn names() -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
