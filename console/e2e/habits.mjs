@@ -154,6 +154,21 @@ export async function habits({ browser, base, account, mock, check }) {
 
   const open = (await get('/cases?state=new,acknowledged,in_progress&limit=3')).items
   const report = ({ id, dataset }) => `/cases/${id}?in=${dataset}`
+  if (!mock)
+    await part('packets are taken from a case, from an alert and from a flow', async () => {
+      const [one] = (await get('/cases')).items
+      await go(`/cases/${one.id}?in=${one.dataset}`)
+      await page.locator('details.alert summary').first().click()
+      const links = await page.locator('a[download][href*="/packets"]').all()
+      expect(links.length >= 2, `${links.length} links on the case`)
+      const flow = (await get(`/cases/${one.id}?dataset=${one.dataset}`)).alerts[0].evidence[0]
+      await go(`/explore?q=flow_id:${flow}&last=all`)
+      await page.locator('[role=row][aria-rowindex="2"]').click()
+      const own = page.locator(`a[download][href*="/events/${flow}/packets"]`)
+      await own.waitFor()
+      const [file] = await Promise.all([page.waitForEvent('download'), own.click()])
+      expect(file.suggestedFilename() === `flow-${flow}.pcapng`, file.suggestedFilename())
+    })
   await part('a session that ends while a comment is written keeps the text', async () => {
     const text = `Texte précieux ${Date.now()}`
     await go(report(open[0]))

@@ -189,7 +189,7 @@ fn ipv4(id: u16, offset: u16, more: bool, proto: u8, payload: &[u8]) -> Vec<u8> 
     let mut f = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 42, 8, 0, 0x45, 0];
     f.extend((20 + payload.len() as u16).to_be_bytes());
     f.extend(id.to_be_bytes());
-    f.extend((u16::from(more) << 13 | offset / 8).to_be_bytes());
+    f.extend(((u16::from(more) << 13) | (offset / 8)).to_be_bytes());
     f.extend([64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
     f.extend(payload);
     f
