@@ -99,6 +99,11 @@ impl Home {
         config
     }
 
+    /// Whether a setting could be changed so.
+    pub(crate) fn try_setting(&self, key: &str, value: &serde_json::Value) -> Result<(), Refused> {
+        self.in_force().with(&self.told, key, value).map(drop)
+    }
+
     /// Changes a setting, effective at once.
     pub(crate) fn change_setting(&self, change: (&str, &serde_json::Value, Option<u64>), by: (&str, Time)) -> Result<(), Refused> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -69,19 +69,19 @@ fn told(i: &import::Import) -> Import {
 }
 
 /// Imports since the server began, the latest first
-#[utoipa::path(get, path = "/imports", tag = "state", responses((status = 200, body = [Import])))]
+#[utoipa::path(get, path = "/imports", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Import])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<Import>> {
     Json(app.imports.list().iter().map(told).collect())
 }
 
 /// One import
-#[utoipa::path(get, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(get, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("viewer"))), params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
     app.imports.get(id).map(|i| Json(told(&i))).ok_or_else(|| Refusal::not_found("import"))
 }
 
 /// Stop an import; nothing of it is kept
-#[utoipa::path(delete, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("analyst"))), params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn cancel(State(app): State<Arc<App>>, _may: Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
     if app.imports.cancel(id) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("import")) }
 }
@@ -112,7 +112,7 @@ fn dataset(asked: Option<String>) -> Answer<String> {
 }
 
 /// Import a capture: the body is the file
-#[utoipa::path(post, path = "/imports", tag = "state", params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+#[utoipa::path(post, path = "/imports", tag = "state", extensions(("x-role" = json!("analyst"))), params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 202, body = Import), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -198,7 +198,7 @@ pub(crate) struct Paths {
 /// Import files of the server's machine
 ///
 /// Only over the socket in the data directory.
-#[utoipa::path(post, path = "/imports/paths", tag = "state", request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
+#[utoipa::path(post, path = "/imports/paths", tag = "state", extensions(("x-role" = json!("local"))), request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
 pub(crate) async fn create_from_paths(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,

@@ -49,7 +49,7 @@ pub(crate) struct CaseCutOf {
 /// The packets of a flow, as pcapng
 ///
 /// Cut from the kept captures as they were written, times included. At most 1 GiB, in the time of five minutes.
-#[utoipa::path(get, path = "/events/{flow_id}/packets", tag = "events", params(("flow_id" = u64, Path), CutOf),
+#[utoipa::path(get, path = "/events/{flow_id}/packets", tag = "events", extensions(("x-role" = json!("analyst"))), params(("flow_id" = u64, Path), CutOf),
     responses((status = 200, content_type = "application/x-pcapng", body = Vec<u8>), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn of_flow(
     State(app): State<Arc<App>>,
@@ -64,7 +64,7 @@ pub(crate) async fn of_flow(
 /// The packets of a case, or of one of its alerts, as pcapng
 ///
 /// Of the flows that it names as evidence; otherwise as for a flow.
-#[utoipa::path(get, path = "/cases/{id}/packets", tag = "cases", params(("id" = String, Path), CaseCutOf),
+#[utoipa::path(get, path = "/cases/{id}/packets", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = String, Path), CaseCutOf),
     responses((status = 200, content_type = "application/x-pcapng", body = Vec<u8>), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn of_case(
     State(app): State<Arc<App>>,

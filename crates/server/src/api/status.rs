@@ -55,7 +55,7 @@ struct StoreStatus {
 }
 
 /// The server in a glance
-#[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status)))]
+#[utoipa::path(get, path = "/status", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Status)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Status>> {
     let datasets = datasets::all(&app).await?;
     let usage = app.home.store.usage();
