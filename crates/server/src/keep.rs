@@ -192,7 +192,6 @@ pub struct Filed {
 /// A dataset of events that no capture gave: marked as synthetic, else kept, judged and filed as those of an import are.
 pub struct Made {
     home: Arc<Home>,
-    dataset: String,
     sha256: String,
     name: String,
     filing: Filing,
@@ -218,7 +217,7 @@ impl Made {
         home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
         let filing = Filing::new(&home, dataset, &sensor(Kind::Synthetic, &sha256));
         let analysis = Analysis::new(&home.config(), Default::default());
-        Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), filing, analysis, span: None })
+        Ok(Made { home, sha256, name: name.to_owned(), filing, analysis, span: None })
     }
 
     /// Takes one event; events come in their total order. Gives whether there is use in more.
