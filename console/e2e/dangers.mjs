@@ -105,7 +105,7 @@ export async function dangers({ browser, base: server, account, mock, shots, che
     await nothingCame()
     await page.locator('.drop input:not([type])').fill(DATASET)
     await page.locator('.imports li', { hasText: name }).locator('button').first().click()
-    await page.locator('.imports li', { hasText: name }).locator('text=/events/').waitFor()
+    await page.locator('.imports li', { hasText: name }).locator('text=/events|événements/').waitFor()
   })
   await part('what is no capture is refused in a line', async () => {
     await drop('letter.txt', Buffer.from('Dear sir, this is no capture.'))

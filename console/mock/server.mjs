@@ -167,7 +167,7 @@ export function makeServer(options = {}) {
   ]
   const audit = [
     { ts: iso(world.now - 3600e3), who: 'admin', action: 'login', object: 'session', detail: null },
-    { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.create', object: '1', detail: 'Sonde de supervision Centreon' },
+    { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.add', object: '1', detail: 'Sonde de supervision Centreon' },
   ]
   const imports = []
   let ids = 1
@@ -180,18 +180,21 @@ export function makeServer(options = {}) {
       { name: 'Chaufferie', networks: ['10.20.9.0/24'], description: '', pinned: true },
     ],
     retention: [
-      { kind: 'flow', own: true, days: 30, bytes_now: 31e9, pinned: false },
-      { kind: 'dns', own: true, days: 30, bytes_now: 9.1e9, pinned: false },
-      { kind: 'tls', own: true, days: 90, bytes_now: 5.4e9, pinned: true },
-      { kind: 'alert', own: true, days: 365, bytes_now: 2.2e7, pinned: false },
-      { kind: 'others', own: true, days: 0, bytes_now: 1.9e9, pinned: false },
+      { kind: 'others', days: 0, bytes_now: 0, pinned: false, own: true },
+      { kind: 'internal', days: 7, bytes_now: 0, pinned: false, own: true },
+      { kind: 'alert', days: 365, bytes_now: 2.2e7, pinned: false, own: true },
+      { kind: 'arp', days: 0, bytes_now: 1.9e9, pinned: false, own: false },
+      { kind: 'dns', days: 30, bytes_now: 9.1e9, pinned: false, own: true },
+      { kind: 'flow', days: 30, bytes_now: 31e9, pinned: false, own: true },
+      { kind: 'flow_update', days: 7, bytes_now: 1.2e9, pinned: false, own: false },
+      { kind: 'tls', days: 90, bytes_now: 5.4e9, pinned: true, own: true },
     ],
     quota: {
       bytes: 100e9,
       pinned: false,
       used: 48.5e9,
       by: { events: 47.6e9, captures: 0.8e9, catalog: 0.1e9 },
-      next: [{ what: 'import', name: 'capture-ecole', bytes: 310e6 }],
+      next: [{ what: 'import', name: 'capture-ecole', events: 1_204_332, bytes: 310e6 }],
     },
     captures: { keep: true, pinned: false },
     known_after_hours: 24,
@@ -273,7 +276,7 @@ export function makeServer(options = {}) {
     }))
   }
   const selectEvents = (params) => {
-    const test = compile(params.get('q') ?? '', FIELD_NAMES)
+    const test = compile(params.get('q') ?? '', FIELD_NAMES, settings.groups)
     const kinds = params.get('kind')?.split(',')
     const from = params.get('from')
     const to = params.get('to')
@@ -800,7 +803,9 @@ export function makeServer(options = {}) {
       'GET',
       '/map',
       (_, params) => {
-        const groupOf = (ip) => (inside(ip) ? `${ip.split('.').slice(0, 3).join('.')}.0/24` : 'internet')
+        const networkOf = (ip) => (inside(ip) ? `${ip.split('.').slice(0, 3).join('.')}.0/24` : 'internet')
+        const named = (network) => settings.groups.find((group) => group.networks.includes(network))?.name
+        const groupOf = (ip) => (params.get('by') === 'group' && named(networkOf(ip))) || networkOf(ip)
         const members = new Map()
         for (const one of assets) members.set(groupOf(one.ips[0]), (members.get(groupOf(one.ips[0])) ?? 0) + 1)
         // As the server does: the heaviest are told apart, the rest are one.
@@ -832,7 +837,9 @@ export function makeServer(options = {}) {
           groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)),
           cells: [...cells.values()].map(({ protocols, ...cell }) => ({
             ...cell,
-            q: cell.from.includes('/') && cell.to.includes('/') ? `event_type:flow src_ip:${cell.from} dest_ip:${cell.to}` : null,
+            q: [cell.from, cell.to].some((id) => id === 'internet' || id === 'others')
+              ? null
+              : `event_type:flow src_ip:${cell.from} dest_ip:${cell.to}`,
             top_protocols: [...protocols]
               .sort((a, b) => b[1] - a[1])
               .slice(0, 3)
@@ -1028,7 +1035,10 @@ export function makeServer(options = {}) {
         if (body.version !== settings.version) fail(409, 'conflict', 'The settings were changed meanwhile; read them again.')
         if (body.key === 'home_net') settings.home_net.value = body.value
         else if (body.key === 'retention')
-          for (const [kind, days] of Object.entries(body.value)) settings.retention.find((each) => each.kind === kind).days = days
+          for (const [kind, days] of Object.entries(body.value)) {
+            const one = settings.retention.find((each) => each.kind === kind)
+            Object.assign(one, { own: days !== null, days: days ?? settings.retention[0].days })
+          }
         else if (body.key === 'groups') settings.groups = [...settings.groups.filter((one) => one.pinned), ...body.value]
         else if (body.key === 'quota_bytes') settings.quota.bytes = body.value
         else if (body.key === 'captures_keep') settings.captures.keep = body.value

@@ -59,16 +59,6 @@ export type Field = Answer<'get', '/events/fields'>[number]
 export type SearchResult = Answer<'get', '/search'>
 
 export type Situation = Answer<'get', '/situation'>
-/** The document gives these two names twice, and means another `Series` and `Count` here. */
-export interface TrafficSeries {
-  key: string
-  bytes: number[]
-  flows: number[]
-}
-export interface Counter {
-  name: string
-  count: number
-}
 export type TrafficMap = Answer<'get', '/map'>
 export type MapGroup = TrafficMap['groups'][number]
 export type MapCell = TrafficMap['cells'][number]
@@ -84,21 +74,4 @@ export interface Scope {
   proto?: string
   detector?: string
 }
-/** What is set. The document is about to say it. */
-export interface Settings {
-  version: number
-  home_net: { value: string[]; pinned: boolean }
-  groups: { name: string; networks: string[]; description: string; pinned?: boolean }[]
-  quota: {
-    /** 0: no quota. */
-    bytes: number
-    pinned: boolean
-    used: number
-    by: { events: number; captures: number; catalog: number }
-    next?: { what: string; name: string; bytes: number }[]
-  }
-  /** Days 0: kept until the quota. */
-  retention: { kind: string; days: number; pinned: boolean; bytes_now: number }[]
-  captures: { keep: boolean; pinned?: boolean }
-  known_after_hours: number
-}
+export type Settings = Answer<'get', '/settings'>

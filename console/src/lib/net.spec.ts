@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asked, byGroup, only } from '../features/map/fold'
+import { asked, EVERYBODY, only, together } from '../features/map/fold'
 import { holds, network, shortIp } from './net'
 
 describe('networks', () => {
@@ -64,39 +64,42 @@ describe('map', () => {
   const group = (id: string, assets = 1) => ({ id, label: id, inside: id !== 'internet', assets })
   const cell = (from: string, to: string, bytes: number) => ({ from, to, flows: 1, bytes, top_protocols: ['tls'], q: null })
   const map = {
-    groups: ['10.1.1.0/24', '10.1.2.0/24', '10.2.0.0/24', 'internet', 'others'].map((id) => group(id)),
+    groups: ['School', '10.2.0.0/24', '224.0.0.0/24', 'ff02::/64', 'internet', 'others'].map((id) => group(id)),
     cells: [
-      cell('10.1.1.0/24', 'internet', 5),
-      cell('10.1.2.0/24', 'internet', 7),
-      cell('10.2.0.0/24', '10.1.1.0/24', 1),
+      cell('School', 'internet', 5),
+      cell('School', '224.0.0.0/24', 7),
+      cell('School', 'ff02::/64', 2),
+      cell('10.2.0.0/24', 'School', 1),
       cell('others', 'internet', 2),
     ],
     partial: false,
   }
-  const groups = [
-    { name: 'All', networks: ['10.0.0.0/8'], description: '' },
-    { name: 'School', networks: ['10.1.0.0/16'], description: '' },
-  ]
-  it('folds networks into the narrowest group that holds them, and loses nothing', () => {
-    const folded = byGroup(map, groups)
+  it('folds what is meant for everybody, and loses nothing', () => {
+    const folded = together(map)
     expect(folded.groups.map(({ id, assets }) => [id, assets])).toEqual([
-      ['School', 2],
-      ['All', 1],
+      ['School', 1],
+      ['10.2.0.0/24', 1],
+      [EVERYBODY, 2],
       ['internet', 1],
       ['others', 1],
     ])
-    expect(folded.cells.find((one) => one.from === 'School')).toMatchObject({ to: 'internet', flows: 2, bytes: 12 })
-    expect(folded.cells.reduce((sum, one) => sum + one.bytes, 0)).toBe(15)
+    expect(folded.cells.find((one) => one.to === EVERYBODY)).toMatchObject({ from: 'School', flows: 2, bytes: 9 })
+    expect(folded.cells.reduce((sum, one) => sum + one.bytes, 0)).toBe(17)
   })
   it('says what each cell counts as a query, where that can be said', () => {
-    const { cells } = asked(byGroup(map, groups), ['10.0.0.0/8'])
-    expect(cells.find((one) => one.from === 'School')!.q).toBe(
+    const { cells } = asked(together(map), ['10.0.0.0/8'])
+    const q = (from: string, to: string) => cells.find((one) => one.from === from && one.to === to)!.q
+    expect(q('School', 'internet')).toBe(
       'event_type:flow src_ip:School -dest_ip:10.0.0.0/8 -dest_ip:224.0.0.0/4 -dest_ip:255.255.255.255 -dest_ip:ff00::/8',
     )
-    expect(cells.find((one) => one.from === 'others')!.q).toBeNull()
+    expect(q('School', EVERYBODY)).toBe(
+      'event_type:flow src_ip:School (dest_ip:224.0.0.0/4 or dest_ip:255.255.255.255 or dest_ip:ff00::/8)',
+    )
+    expect(q('others', 'internet')).toBeNull()
+    expect(asked(map, ['!10.0.0.0/8']).cells[0]!.q).toBeNull()
   })
   it('keeps what one looks for, and who talks with it', () => {
-    expect(only(map, '10.2', (id) => id).groups.map(({ id }) => id)).toEqual(['10.1.1.0/24', '10.2.0.0/24'])
+    expect(only(map, '10.2', (id) => id).groups.map(({ id }) => id)).toEqual(['School', '10.2.0.0/24'])
     expect(only(map, ' ', (id) => id)).toBe(map)
   })
 })

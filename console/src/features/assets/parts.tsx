@@ -5,7 +5,7 @@ import type { AssetDetail, CaseRow } from '../../api/schema'
 import type { ValueKind } from '../../ui/value'
 import { useUrl, within } from '../../lib/url'
 import { Severity, State, When } from '../../ui/bits'
-import { useFormat } from '../../ui/hooks'
+import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Proto, Value } from '../../ui/value'
 import { Wide } from '../../ui/wide'
@@ -44,6 +44,7 @@ function gathered(facts: AssetDetail['facts']): Known[] {
 /** What is known of a machine, each fact with how Vigie knows and how sure it is. */
 export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean }) {
   const { t } = useTranslation()
+  const phone = usePhone()
   const all = gathered(of.facts)
   const frames = { confidence: null, why: [t('fact.frames')] }
   const main: Known[] = [
@@ -53,13 +54,14 @@ export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean 
   ]
   const traces = all.filter((one) => !MAIN.includes(one.key))
   if (brief) return <FactLines of={of} list={main} />
+  const Listed = phone ? FactLines : FactTable
   return (
     <>
-      <FactTable of={of} list={main} />
+      <Listed of={of} list={main} />
       {traces.length > 0 && (
         <details className="traces">
           <summary>{t('fact.traces', { count: traces.length })}</summary>
-          <FactTable of={of} list={traces} />
+          <Listed of={of} list={traces} />
         </details>
       )}
     </>

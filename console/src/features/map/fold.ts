@@ -1,4 +1,4 @@
-import type { MapCell, Settings, TrafficMap } from '../../api/schema'
+import type { MapCell, TrafficMap } from '../../api/schema'
 import { holds, network } from '../../lib/net'
 import { term } from '../../lib/query'
 
@@ -12,18 +12,6 @@ export function together(map: TrafficMap): TrafficMap {
   return folded(map, (id) => {
     const net = network(id)
     return net && SHARED.some((one) => holds(one, net)) ? EVERYBODY : id
-  })
-}
-
-/** The map by the names that people gave: networks that lie in a group become that group, the narrowest where several hold one. */
-export function byGroup(map: TrafficMap, groups: Settings['groups']): TrafficMap {
-  const known = groups
-    .flatMap(({ name, networks }) => networks.map((text) => ({ name, net: network(text) })))
-    .filter((one): one is { name: string; net: NonNullable<typeof one.net> } => one.net !== null)
-    .sort((a, b) => b.net.bits - a.net.bits)
-  return folded(map, (id) => {
-    const net = network(id)
-    return (net && known.find((one) => holds(one.net, net))?.name) ?? id
   })
 }
 
@@ -58,7 +46,9 @@ export function asked(map: TrafficMap, home: string[]): TrafficMap {
     if (id === 'others') return null
     if (id === EVERYBODY) return `(${SHARED_TEXT.map((one) => term(field, one)).join(' or ')})`
     if (id !== 'internet') return term(field, id)
-    return home.some((one) => one.startsWith('!')) ? null : [...home, ...SHARED_TEXT].map((one) => term(field, one, true)).join(' ')
+    return home.length === 0 || home.some((one) => one.startsWith('!'))
+      ? null
+      : [...home, ...SHARED_TEXT].map((one) => term(field, one, true)).join(' ')
   }
   const cells = map.cells.map((cell) => {
     const both = [side('src_ip', cell.from), side('dest_ip', cell.to)]

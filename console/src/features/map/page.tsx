@@ -2,7 +2,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useCallback, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead, useSettings } from '../../api/queries'
-import type { MapCell, MapGroup, Settings } from '../../api/schema'
+import type { MapCell, MapGroup } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { withTerm } from '../../lib/query'
@@ -11,7 +11,7 @@ import { FilterText } from '../../ui/bits'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
-import { asked, byGroup, EVERYBODY, only, together } from './fold'
+import { asked, EVERYBODY, only, together } from './fold'
 import { Matrix } from './matrix'
 import { Wide } from '../../ui/wide'
 
@@ -31,20 +31,23 @@ export function MapPage() {
   const phone = usePhone()
   const measure = search.measure === 'flows' ? 'flows' : 'bytes'
   const view = search.view === 'flow' ? 'flow' : 'matrix'
-  const { data: all, error, isPending, refetch } = useRead('/map', { query: { ...params, app_proto: search.app_proto } })
   const settings = useSettings()
-  const { groups, home } = useMemo(() => {
-    const known = settings.data as unknown as Settings | undefined
-    return { groups: known?.groups ?? [], home: known?.home_net.value ?? [] }
-  }, [settings.data])
-  const by = groups.length > 0 && search.by !== 'network' ? 'group' : 'network'
+  const home = settings.data?.home_net.value
+  const named = !!settings.data?.groups.length
+  const by = named && search.by !== 'network' ? 'group' : 'network'
+  const {
+    data: all,
+    error,
+    isPending,
+    refetch,
+  } = useRead('/map', { query: { ...params, by, app_proto: search.app_proto } }, { enabled: !settings.isPending })
   const protocols = useRead('/events/facets', { query: { ...params, kind: 'flow', field: 'app_proto', limit: 30 } })
   const write = measure === 'bytes' ? bytes : compact
 
   const name = useCallback((id: string) => (WORDS.has(id) ? t(`map.${id}`) : id), [t])
   const data = useMemo(() => {
     if (!all) return undefined
-    const folded = asked(by === 'group' ? byGroup(together(all), groups) : together(all), home)
+    const folded = asked(together(all), home ?? [])
     const found = only(folded, search.of ?? '', name)
     // One's own first; the world and the rest last.
     const rank = (id: string) => [...WORDS].indexOf(id)
@@ -54,7 +57,7 @@ export function MapPage() {
     const order = (a: MapGroup, b: MapGroup) =>
       many ? (weight.get(b.id) ?? 0) - (weight.get(a.id) ?? 0) : a.id.localeCompare(b.id, lang, { numeric: true })
     return { ...found, groups: [...found.groups].sort((a, b) => rank(a.id) - rank(b.id) || order(a, b)) }
-  }, [all, by, groups, home, search.of, name, lang, measure])
+  }, [all, home, search.of, name, lang, measure])
   const open = (cell: MapCell) => {
     if (!cell.q) return
     const q = search.app_proto ? withTerm(cell.q, 'app_proto', search.app_proto) : cell.q
@@ -78,7 +81,7 @@ export function MapPage() {
             ))}
           </div>
         )}
-        {groups.length > 0 && (
+        {named && (
           <div className="segments">
             {(['group', 'network'] as const).map((one) => (
               <button key={one} aria-pressed={by === one} onClick={() => set({ by: one === 'group' ? null : one })}>

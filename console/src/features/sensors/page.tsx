@@ -1,6 +1,6 @@
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
-import type { Counter, Sensor } from '../../api/schema'
+import type { Sensor } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
@@ -52,8 +52,8 @@ function SensorCard({ of }: { of: Sensor }) {
   const { datasets } = useScope()
   // A capture was read as fast as it could be: its rate says nothing.
   const isLive = datasets.find((one) => one.name === of.dataset)?.kind === 'live'
-  const reached = (of.caps as unknown as Counter[]).filter((cap) => cap.count > 0)
-  const counter = (name: string) => (of.dissect as unknown as Counter[]).find((one) => one.name === name)?.count ?? 0
+  const reached = of.caps.filter((cap) => cap.count > 0)
+  const counter = (name: string) => of.dissect.find((one) => one.name === name)?.count ?? 0
   const [told, untold] = [counter('told'), counter('unknown')]
   return (
     <section className="card sensor">

@@ -11,7 +11,7 @@ import { Failed, Skeleton } from '../../ui/states'
 export function WithSettings({ children }: { children: (settings: Settings) => ReactNode }) {
   const { data, error, refetch } = useSettings()
   if (error && !data) return <Failed error={error} retry={() => void refetch()} />
-  return data ? children(data as unknown as Settings) : <Skeleton rows={5} />
+  return data ? children(data) : <Skeleton rows={5} />
 }
 
 /** One setting being changed: what is written and not yet saved, kept whatever others do meanwhile. */
@@ -28,8 +28,13 @@ export interface Edit<T> {
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
-/** Changes the setting that the API calls `key`; `read` finds it in the settings. */
-export function useEdit<T>(of: Settings, key: string, read: (settings: Settings) => T): Edit<T> {
+/** Changes the setting that the API calls `key`; `read` finds it in the settings, `send` makes of it what the API takes. */
+export function useEdit<T>(
+  of: Settings,
+  key: string,
+  read: (settings: Settings) => T,
+  send: (value: T, began: T) => unknown = (value) => value,
+): Edit<T> {
   const { t } = useTranslation()
   const client = useQueryClient()
   const is = read(of)
@@ -40,12 +45,12 @@ export function useEdit<T>(of: Settings, key: string, read: (settings: Settings)
 
   const put = async (value: T, began: T, version: number): Promise<'saved' | 'theirs'> => {
     try {
-      const now = await request('put', '/settings', { json: { key, value, version } as never })
+      const now = await request('put', '/settings', { json: { key, value: send(value, began), version } })
       client.setQueryData(['/settings', undefined, undefined], now)
       return 'saved'
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 409) throw error
-      const now = (await request('get', '/settings', {})) as unknown as Settings
+      const now = await request('get', '/settings', {})
       // The same version: it is refused for another reason.
       if (now.version === version) throw error
       // Another setting was changed: that is no quarrel with this one.

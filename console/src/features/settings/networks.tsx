@@ -52,7 +52,12 @@ function Groups({ of }: { of: Settings }) {
   const { t } = useTranslation()
   const { isAdministrator } = useSession()
   const pinned = of.groups.filter((group) => group.pinned)
-  const edit = useEdit<Group[]>(of, 'groups', (settings) => settings.groups.filter((group) => !group.pinned))
+  const edit = useEdit<Group[]>(
+    of,
+    'groups',
+    (settings) => settings.groups.filter((group) => !group.pinned),
+    (groups) => groups.map(({ name, networks, description }) => ({ name: name.trim(), networks, description })),
+  )
   const names = [...pinned, ...edit.value].map((group) => group.name.trim())
   const nameless = names.some((name) => !name)
   const twice = names.find((name, i) => name && names.indexOf(name) !== i)
@@ -126,7 +131,11 @@ function Groups({ of }: { of: Settings }) {
       </ul>
       {of.groups.length + edit.value.length === 0 && <p className="empty-small">{t('networks.no_groups')}</p>}
       {isAdministrator && (
-        <button type="button" className="button" onClick={() => edit.set([...edit.value, { name: '', networks: [], description: '' }])}>
+        <button
+          type="button"
+          className="button"
+          onClick={() => edit.set([...edit.value, { name: '', networks: [], description: '', pinned: false }])}
+        >
           <Icon name="plus" />
           {t('networks.add_group')}
         </button>

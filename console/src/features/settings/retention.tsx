@@ -172,62 +172,78 @@ function Captures({ of }: { of: Settings }) {
   )
 }
 
+/** Days by kind; `null`: as `others`, or `internal`. */
+type Days = Record<string, number | null>
+
+/** Only what was changed is sent: a kind that follows the others keeps doing so. */
+const changes = (now: Days, began: Days): Days => Object.fromEntries(Object.entries(now).filter(([kind, days]) => began[kind] !== days))
+
 function Kinds({ of }: { of: Settings }) {
   const { t } = useTranslation()
   const { isAdministrator } = useSession()
   const { bytes } = useFormat()
-  const edit = useEdit<Record<string, number>>(of, 'retention', (settings) =>
-    Object.fromEntries(settings.retention.filter((one) => !one.pinned).map((one) => [one.kind, one.days])),
+  const edit = useEdit<Days>(
+    of,
+    'retention',
+    (settings) => Object.fromEntries(settings.retention.map((one) => [one.kind, one.own || REST.has(one.kind) ? one.days : null])),
+    changes,
   )
-  const wanted = (one: Settings['retention'][number]) => edit.value[one.kind] ?? one.days
+  const days = (kind: string) => of.retention.find((one) => one.kind === kind)?.days
+  const wanted = (one: Row): number =>
+    edit.value[one.kind] ?? edit.value[one.own || one.days === days('others') ? 'others' : 'internal'] ?? one.days
   const shorter = of.retention.filter((one) => {
-    const days = wanted(one)
-    return days > 0 && (one.days === 0 || days < one.days) && one.bytes_now > 0
+    const then = wanted(one)
+    return then > 0 && (one.days === 0 || then < one.days) && one.bytes_now > 0
   })
-  const wrong = of.retention.some((one) => !Number.isInteger(wanted(one)) || wanted(one) < 0 || wanted(one) > DAYS_MAX)
-  const words = (days: number) => (days === 0 ? t('retention.for_ever') : t('retention.for_days', { count: days }))
+  const wrong = Object.values(edit.value).some((one) => one !== null && !(Number.isInteger(one) && one >= 0 && one <= DAYS_MAX))
+  const words = (count: number) => (count === 0 ? t('retention.for_ever') : t('retention.for_days', { count }))
+  const name = (kind: string) => t(`retention.kind_${kind}`, { defaultValue: kind })
   return (
     <section className="card">
       <header className="card-head">
         <h2>{t('retention.kinds')}</h2>
       </header>
       <p className="quiet">{t('retention.kinds_text')}</p>
-      {of.retention.length === 0 && <p className="empty-small">{t('retention.no_kinds')}</p>}
-      {of.retention.length > 0 && (
-        <Wide>
-          <table className="plain form retention">
-            <thead>
-              <tr>
-                <th>{t('explore.kind')}</th>
-                <th className="figure">{t('retention.now')}</th>
-                <th>{t('retention.days')}</th>
-                <th />
+      <Wide>
+        <table className="plain form retention">
+          <thead>
+            <tr>
+              <th>{t('explore.kind')}</th>
+              <th className="figure">{t('retention.now')}</th>
+              <th>{t('retention.days')}</th>
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {of.retention.map((one) => (
+              <tr key={one.kind} className={shorter.includes(one) ? 'row-warned' : undefined}>
+                <td>{name(one.kind)}</td>
+                <td className="figure">{REST.has(one.kind) ? '' : bytes(one.bytes_now)}</td>
+                <td>
+                  <input
+                    type="number"
+                    className="short"
+                    min={0}
+                    max={DAYS_MAX}
+                    value={edit.value[one.kind] ?? ''}
+                    placeholder={String(wanted(one))}
+                    readOnly={!isAdministrator || one.pinned}
+                    aria-label={`${t('retention.days')} ${one.kind}`}
+                    onChange={({ target }) => {
+                      const none = target.value === '' && !REST.has(one.kind)
+                      edit.set({ ...edit.value, [one.kind]: none ? null : Number(target.value) })
+                    }}
+                  />
+                </td>
+                <td className="quiet">
+                  {words(wanted(one))}
+                  {one.pinned ? `, ${t('settings.pinned_short')}` : edit.value[one.kind] === null && `, ${t('retention.as_others')}`}
+                </td>
               </tr>
-            </thead>
-            <tbody>
-              {of.retention.map((one) => (
-                <tr key={one.kind} className={shorter.includes(one) ? 'row-warned' : undefined}>
-                  <td>{t(`retention.kind_${one.kind}`, { defaultValue: one.kind })}</td>
-                  <td className="figure">{bytes(one.bytes_now)}</td>
-                  <td>
-                    <input
-                      type="number"
-                      className="short"
-                      min={0}
-                      max={DAYS_MAX}
-                      value={wanted(one)}
-                      readOnly={!isAdministrator || one.pinned}
-                      aria-label={`${t('retention.days')} ${one.kind}`}
-                      onChange={(event) => edit.set({ ...edit.value, [one.kind]: Number(event.target.value) })}
-                    />
-                  </td>
-                  <td className="quiet">{one.pinned ? t('settings.pinned_short') : words(wanted(one))}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Wide>
-      )}
+            ))}
+          </tbody>
+        </table>
+      </Wide>
       <Save of={edit} wrong={wrong ? t('settings.between', { from: 0, to: DAYS_MAX }) : null}>
         {shorter.length > 0 && (
           <div className="warned">
@@ -238,7 +254,7 @@ function Kinds({ of }: { of: Settings }) {
                 {shorter.map((one) => (
                   <li key={one.kind}>
                     {t('retention.shorter_one', {
-                      kind: t(`retention.kind_${one.kind}`, { defaultValue: one.kind }),
+                      kind: name(one.kind),
                       before: words(one.days),
                       after: words(wanted(one)),
                       bytes: bytes(one.bytes_now),
@@ -253,3 +269,7 @@ function Kinds({ of }: { of: Settings }) {
     </section>
   )
 }
+
+type Row = Settings['retention'][number]
+/** Rows that stand for all kinds without days of their own. */
+const REST = new Set(['others', 'internal'])

@@ -2,7 +2,7 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead, useSettings } from '../../api/queries'
-import type { Situation, TrafficSeries } from '../../api/schema'
+import type { Situation } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { protoTerm } from '../../lib/query'
@@ -229,7 +229,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
             label={t('situation.traffic')}
             buckets={of.buckets}
             stepSeconds={of.step_seconds}
-            series={(of.series as unknown as TrafficSeries[]).map((one) => ({
+            series={of.series.map((one) => ({
               key: one.key,
               label: t(`direction.${one.key}`, { defaultValue: one.key }),
               values: one[measure],
