@@ -9,7 +9,7 @@ use std::time::Duration;
 use vigie_base::{Ip, Time};
 
 /// Each step to the next version, the first from nothing.
-const MIGRATIONS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("6.sql")];
 /// The version that this program writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process that has the file.

@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod situation;
 mod status;
+mod sums;
 mod times;
 mod views;
 
