@@ -78,9 +78,9 @@ const READERS: usize = 3;
 /// What people and folds write, in one SQLite file: one writer, and readers beside it that never wait for the writer.
 #[derive(Debug)]
 pub struct Catalog {
-    writer: Mutex<Connection>,
-    /// None in memory.
+    /// None in memory. Closed before the writer, which then puts what stands in the write-ahead log into the file.
     readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Catalog {

@@ -34,7 +34,7 @@ use vigie_event::Schema;
 use vigie_link::layout;
 
 /// Rows of a row group: what one Bloom filter rules out, and what a scan decodes at once.
-pub(crate) const GROUP_ROWS: usize = 128 << 10;
+pub(crate) const GROUP_ROWS: usize = 512 << 10;
 /// Rows of a page: what the page index rules out.
 const PAGE_ROWS: usize = 16 << 10;
 /// False positives of a Bloom filter: one needless row group in so many costs less than the bytes of a finer one.
@@ -267,6 +267,10 @@ fn properties(schema: &'static Schema, columns: &SchemaRef, rows: usize, level: 
             p = p
                 .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
                 .set_column_bloom_filter_max_ndv(path.clone(), rows.min(GROUP_ROWS) as u64);
+        }
+        if *f.data_type() == DataType::UInt64 {
+            // Counters: few are the same, and all are alike in their high bytes.
+            p = p.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT);
         }
         if number {
             p = p.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);

@@ -30,13 +30,14 @@ use datafusion::logical_expr::{
     Volatility,
 };
 use datafusion::object_store::path::Path as ObjectPath;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_expr_adapter::{DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use std::sync::Arc;
+use vigie_base::hash::{FastMap, table_state};
 use vigie_base::{NetSet, Time};
 use vigie_link::{Layout, Packed};
 
@@ -168,8 +169,13 @@ struct Derived {
 impl Derived {
     /// A column as the file can give it.
     fn column(&self, name: &str, at: usize) -> Result<Arc<dyn PhysicalExpr>> {
-        let kept = self.plain.rewrite(Arc::new(Column::new(name, at)))?;
-        let Some(rule) = self.rules.iter().find(|r| r.column == name) else { return Ok(kept) };
+        let Some(rule) = self.rules.iter().find(|r| r.column == name) else {
+            return self.plain.rewrite(Arc::new(Column::new(name, at)));
+        };
+        let kept: Arc<dyn PhysicalExpr> = match self.file.index_of(name) {
+            Ok(at) => Arc::new(Column::new(name, at)),
+            Err(_) => Arc::new(Literal::new(ScalarValue::try_from(&rule.data_type())?)),
+        };
         let mut args = vec![kept];
         for from in rule.from {
             args.push(self.column(from, self.logical.index_of(from)?)?);
@@ -367,6 +373,8 @@ impl ScalarUDFImpl for InNetwork {
         let (ips, nets) = (arrays[0].as_string::<i32>(), arrays[1].as_string::<i32>());
         let mut out = BooleanBuilder::with_capacity(ips.len());
         let mut last: (Option<String>, Option<NetSet>) = (None, None);
+        // The same addresses come again and again.
+        let mut known: FastMap<&str, Option<bool>> = FastMap::with_hasher(table_state(0));
         for (ip, net) in ips.iter().zip(nets) {
             let (Some(ip), Some(net)) = (ip, net) else {
                 out.append_null();
@@ -375,8 +383,10 @@ impl ScalarUDFImpl for InNetwork {
             if last.0.as_deref() != Some(net) {
                 let parsed: NetSet = net.parse().map_err(|e: String| DataFusionError::Execution(e))?;
                 last = (Some(net.to_owned()), Some(parsed));
+                known.clear();
             }
-            out.append_option(ip.parse().ok().and_then(|ip| last.1.as_ref().map(|n| n.contains(ip))));
+            let is_in = || ip.parse().ok().and_then(|ip| last.1.as_ref().map(|n| n.contains(ip)));
+            out.append_option(*known.entry(ip).or_insert_with(is_in));
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
     }
