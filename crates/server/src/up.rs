@@ -110,8 +110,11 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = every.tick() => {}
         }
         let store = app.home.store.clone();
-        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.maintain(now())).await {
-            eprintln!("vigie: the store's upkeep failed: {e}");
+        match tokio::task::spawn_blocking(move || store.maintain(now())).await {
+            // After a large import there is much to put together.
+            Ok(Ok(done)) if done.more => every.reset_immediately(),
+            Ok(Err(e)) => eprintln!("vigie: the store's upkeep failed: {e}"),
+            _ => {}
         }
     }
 }
