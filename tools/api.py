@@ -26,19 +26,23 @@ def demo_captures():
 class Server:
     """`vigie up` on a free port of the loopback."""
 
-    def __init__(self, data):
+    def __init__(self, data, *options, log=None):
+        """`log`: a file that takes what the server says of itself; without one little of it can be said before it stands still."""
         self.data = data
-        command = [str(VIGIE), "up", "--data", str(data), "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [str(VIGIE), "up", "--data", str(data), "--listen", "127.0.0.1:0", *map(str, options)]
+        errors = open(log, "w") if log else subprocess.PIPE
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        if log:
+            errors.close()
         first = self.process.stdout.readline()
         found = re.search(r"https://127\.0\.0\.1:(\d+)/", first)
         if not found:
             self.process.kill()
-            raise AssertionError(f"the first line does not say how to open it: {first!r} {self.process.stderr.read()!r}")
+            raise AssertionError(f"the first line does not say how to open it: {first!r} {Path(log).read_text() if log else self.process.stderr.read()!r}")
         self.port = int(found.group(1))
         self.password = None
-        line = self.process.stdout.readline()
-        found = re.search(r"password (\S+)", line)
+        self.second_line = self.process.stdout.readline()
+        found = re.search(r"First log-in: .* password (\S+)", self.second_line)
         if found:
             self.password = found.group(1)
 
@@ -46,7 +50,8 @@ class Server:
         self.process.terminate()
         code = self.process.wait(timeout=30)
         self.process.stdout.close()
-        self.process.stderr.close()
+        if self.process.stderr:
+            self.process.stderr.close()
         return code
 
 

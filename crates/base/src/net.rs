@@ -70,7 +70,7 @@ impl fmt::Display for Cidr {
 }
 
 /// A set of networks with exclusions: `[10.0.0.0/8,!10.1.0.0/16,fe80::/10]` or `any`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetSet {
     /// Disjoint ranges in order.
     ranges: Vec<(u128, u128)>,

@@ -65,6 +65,17 @@ pub struct AssetRow {
     pub declared: Option<Declared>,
 }
 
+/// What tells a device in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Its id.
+    pub id: u64,
+    /// Its best name, else its Ethernet address, else an address.
+    pub name: String,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
+}
+
 /// An asset with all that is known of it.
 #[derive(Clone, Debug)]
 pub struct AssetView {
@@ -358,16 +369,16 @@ impl Catalog {
         }
     }
 
-    /// The id of the asset that had an address at a time: then, else nearest to it.
-    pub fn asset_at(&self, dataset: &str, ip: Ip, at: Time) -> Result<Option<u64>, Error> {
+    /// The device with an Ethernet address, or that had an address at a time (then, else nearest to it): what a case tells of it.
+    pub fn machine(&self, dataset: &str, mac: Option<Mac>, ip: Option<Ip>, at: Time) -> Result<Option<Machine>, Error> {
         let db = self.read();
-        asset_at(&db, dataset_id(&db, dataset)?, None, Some(ip), at)
-    }
-
-    /// The id of the asset with an Ethernet address.
-    pub fn asset_of_mac(&self, dataset: &str, mac: Mac) -> Result<Option<u64>, Error> {
-        let db = self.read();
-        asset_at(&db, dataset_id(&db, dataset)?, Some(mac), None, Time(0))
+        let ds = dataset_id(&db, dataset)?;
+        // An Ethernet address that is not known says more than an address that is: another device has it.
+        let ip = if mac.is_some() { None } else { ip };
+        let Some(id) = asset_at(&db, ds, mac, ip, at)? else { return Ok(None) };
+        let mut s = db.prepare_cached("SELECT name, mac FROM asset WHERE ds = ?1 AND id = ?2")?;
+        Ok(s.query_row(params![ds, id as i64], |r| Ok(Machine { id, name: r.get(0)?, mac: r.get::<_, String>(1)?.parse().ok() }))
+            .optional()?)
     }
 
     /// The names of the devices that have an address at a time, for many at once: (address, asset, name); unknown ones are left out.

@@ -199,10 +199,15 @@ impl Catalog {
         let db = self.read();
         let sql = "SELECT id, name, page, query, owner, shared FROM view WHERE shared OR owner = ?1 ORDER BY page, name, id LIMIT 10000";
         let mut s = db.prepare_cached(sql)?;
-        let all = s.query_map([user], |r| {
-            Ok(View { id: r.get(0)?, name: r.get(1)?, page: r.get(2)?, query: r.get(3)?, owner: r.get(4)?, shared: r.get(5)? })
-        })?;
-        let all = all.collect::<Result<_, _>>()?;
+        let all = s.query_map([user], read_view)?.collect::<Result<_, _>>()?;
+        Ok(all)
+    }
+
+    /// The views of all users, by owner, page and name.
+    pub fn all_views(&self) -> Result<Vec<View>, Error> {
+        let db = self.read();
+        let mut s = db.prepare_cached("SELECT id, name, page, query, owner, shared FROM view ORDER BY owner, page, name, id")?;
+        let all = s.query_map([], read_view)?.collect::<Result<_, _>>()?;
         Ok(all)
     }
 
@@ -229,6 +234,10 @@ impl Catalog {
         let gone = self.write(|db| Ok(db.execute("DELETE FROM view WHERE id = ?1 AND owner = ?2", params![id, owner])?))?;
         if gone == 0 { Err(Error::Missing(format!("you have no view {id}"))) } else { Ok(()) }
     }
+}
+
+fn read_view(r: &Row<'_>) -> rusqlite::Result<View> {
+    Ok(View { id: r.get(0)?, name: r.get(1)?, page: r.get(2)?, query: r.get(3)?, owner: r.get(4)?, shared: r.get(5)? })
 }
 
 fn read_setting(r: &Row<'_>) -> rusqlite::Result<Setting> {

@@ -3,6 +3,7 @@
 //! Keys that Suricata has keep its names. Layers: defaults, then a TOML file, then `--set` in order. An unknown key is an error that
 //! names the nearest known one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -21,10 +22,23 @@ pub struct Config {
     pub detect: vigie_detect::Settings,
     /// The site's own networks.
     pub home_net: NetSet,
-    /// Other address and port groups, kept for rules.
+    /// Other address and port groups: for rules, and address groups to ask by.
     pub groups: Vec<Setting>,
+    /// What a data directory may keep.
+    pub keep: Keeping,
     /// What each key is set to, in the order of [`KEYS`] and of the detectors' tunables behind them.
     pub values: Vec<Setting>,
+}
+
+/// What a data directory may keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Bytes of all that Vigie writes; 0: as much as the disk holds.
+    pub quota: u64,
+    /// Days that events of a kind (or `others`, `internal`) are kept, of the site's own traffic; 0: until the quota.
+    pub retention: BTreeMap<String, u64>,
+    /// Whether imported captures are kept, so that packets can be cut from them.
+    pub captures: bool,
 }
 
 /// A key in force: its value and where that was said.
@@ -219,7 +233,44 @@ pub const KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        name: "store.quota",
+        default: "0",
+        doc: "Bytes of all that a data directory holds (events, captures, catalog); 0: as much as the disk holds. When full, what goes\n              # first: kinds for Vigie's own use, captures, imports (the oldest first), the oldest of the site's own events.",
+        apply: |c, v| size(v).map(|n| c.keep.quota = n),
+    },
+    Key {
+        name: "store.captures",
+        default: "true",
+        doc: "Keep imported captures within the quota, so that the packets of a flow or a case can be cut from them.",
+        apply: |c, v| boolean(v).map(|b| c.keep.captures = b),
+    },
+    Key {
+        name: "store.retention.others",
+        default: "0",
+        doc: "Days that events of the site's own traffic are kept; 0: until the quota. store.retention.dns is for dns alone.",
+        apply: |c, v| retention(c, "others", v),
+    },
+    Key {
+        name: "store.retention.internal",
+        default: "0",
+        doc: "The same for kinds that are for Vigie's own use.",
+        apply: |c, v| retention(c, "internal", v),
+    },
 ];
+
+fn retention(c: &mut Config, kind: &str, days: &str) -> Result<(), String> {
+    let days = number(days, 0, RETENTION_DAYS_MAX)?;
+    c.keep.retention.insert(kind.to_owned(), days);
+    Ok(())
+}
+
+/// Days of events that may be asked for.
+pub const RETENTION_DAYS_MAX: u64 = 3650;
+/// Keys of a kind of event (or `others`, `internal`), each with its days.
+const RETENTION: &str = "store.retention.";
+/// Retention of all kinds that have none of their own: those for people, and those for Vigie's own use.
+pub const RETENTION_OF_REST: [&str; 2] = ["others", "internal"];
 
 /// Addresses of one list; the network has some 10,000 relays.
 pub(crate) const RELAYS: Budget =
@@ -249,6 +300,7 @@ impl Default for Config {
             detect: vigie_detect::Settings::default(),
             home_net: HOME_NET.parse().unwrap_or_else(|_| unreachable!("the default HOME_NET reads")),
             groups: Vec::new(),
+            keep: Keeping::default(),
             values: Vec::new(),
         };
         for key in KEYS {
@@ -285,11 +337,33 @@ impl Config {
             self.groups.push(Setting { name: name.to_owned(), value: value.to_owned(), from: from.to_owned() });
             return Ok(());
         }
+        if let Some(kind) = name.strip_prefix(RETENTION) {
+            let kinds = crate::schemas();
+            if !kinds.iter().any(|s| s.kind == kind) {
+                let like =
+                    nearest(kind, kinds.iter().map(|s| s.kind)).map_or_else(String::new, |k| format!("; did you mean \"{RETENTION}{k}\"?"));
+                return Err(ConfigError(format!("{from}: {name}: there is no kind of event \"{kind}\"{like}")));
+            }
+            retention(self, kind, value).map_err(|why| ConfigError(format!("{from}: {name} = {value}: {why}")))?;
+            self.values.retain(|s| s.name != name);
+            self.values.push(Setting { name: name.to_owned(), value: value.to_owned(), from: from.to_owned() });
+            return Ok(());
+        }
         let hint = nearest(name, KEYS.iter().map(|k| k.name).chain(tunables().map(|t| t.key))).map_or_else(
             || "`vigie config` lists the keys".to_owned(),
             |k| format!("did you mean \"{k}\"? (`vigie config` lists the keys)"),
         );
         Err(ConfigError(format!("{from}: unknown key \"{name}\"; {hint}")))
+    }
+
+    /// Where a key was said, if not by default: what is said there is not changed elsewhere.
+    pub fn pinned(&self, name: &str) -> Option<&Setting> {
+        self.values.iter().chain(&self.groups).find(|s| s.name == name && s.from != "default")
+    }
+
+    /// The address groups that were said besides HOME_NET, by name, where they are networks.
+    pub fn address_groups(&self) -> impl Iterator<Item = (&str, NetSet)> {
+        self.groups.iter().filter_map(|g| Some((g.name.strip_prefix(GROUPS[0])?, g.value.parse().ok()?)))
     }
 
     /// `K=V`, as the option takes it.
@@ -423,6 +497,23 @@ mod tests {
         let e = c.set_pair("stream.midstrem=true").unwrap_err().to_string();
         assert!(e.contains("did you mean \"stream.midstream\""), "{e}");
         assert!(c.set_pair("stream.overlap=middle").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_is_set_and_pinned() {
+        let mut c = Config::default();
+        assert!(c.pinned("store.quota").is_none() && c.pinned("store.retention.dns").is_none());
+        c.set_pair("store.quota=20gb").unwrap();
+        c.set_pair("store.retention.dns=30").unwrap();
+        c.set_pair("store.retention.dns=31").unwrap();
+        assert_eq!((c.keep.quota, c.keep.retention["dns"], c.keep.retention["others"]), (20 << 30, 31, 0));
+        assert_eq!(c.pinned("store.retention.dns").unwrap().from, "--set");
+        let e = c.set_pair("store.retention.dnss=3").unwrap_err().to_string();
+        assert!(e.contains("did you mean \"store.retention.dns\""), "{e}");
+        assert!(c.set_pair("store.retention.dns=99999").is_err());
+        c.set_pair("vars.address-groups.SERVERS=[10.1.0.0/16]").unwrap();
+        c.set_pair("vars.address-groups.BOTH=[$HOME_NET]").unwrap();
+        assert_eq!(c.address_groups().map(|g| g.0).collect::<Vec<_>>(), ["SERVERS"]);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Report {
     pub cases: Cases,
     /// What is on the network.
     pub inventory: Inventory,
+    /// Bounds that were reached, and how often.
+    pub caps: Vec<(&'static str, u64)>,
     /// The story, where one was asked for.
     pub story: Option<Story>,
 }
@@ -198,10 +200,10 @@ pub fn replay<K: Keep>(
         files.finish(dir, &Known { stats: &stats, cases: &cases, inventory: &inventory }, options.lang)?;
     }
     let story = ends.story.map(|mut story| {
-        story.close(capture, &summary, caps);
+        story.close(capture, &summary, caps.clone());
         story.cases = CaseView::all(&cases, options.lang);
         story.machines = AssetView::all(&inventory, &cases, options.lang);
         story
     });
-    Ok(Report { summary, cases, inventory, story })
+    Ok(Report { summary, cases, inventory, caps, story })
 }

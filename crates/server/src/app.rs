@@ -3,10 +3,13 @@
 use crate::error::{Answer, Refusal};
 use crate::home::Home;
 use crate::import::Imports;
+use crate::metrics::Meter;
 use crate::person::{Person, Way};
+use crate::rate::Rates;
+use crate::tls::Certificate;
 use axum::http::HeaderMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use vigie_base::Time;
 use vigie_catalog::Catalog;
@@ -17,6 +20,10 @@ pub(crate) struct App {
     pub(crate) home: Home,
     pub(crate) imports: Imports,
     pub(crate) changes: Changes,
+    pub(crate) rates: Rates,
+    pub(crate) meter: Meter,
+    /// What is served now; none in a command's own process.
+    certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
 }
 
@@ -65,7 +72,25 @@ pub(crate) fn now() -> Time {
 
 impl App {
     pub(crate) fn new(home: Home) -> Arc<App> {
-        Arc::new(App { home, imports: Imports::default(), changes: Changes::default(), started: now() })
+        Arc::new(App {
+            home,
+            imports: Imports::default(),
+            changes: Changes::default(),
+            rates: Rates::default(),
+            meter: Meter::default(),
+            certificate: Mutex::default(),
+            started: now(),
+        })
+    }
+
+    /// The certificate that is served.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another certificate is served from now on.
+    pub(crate) fn serves(&self, certificate: Certificate) {
+        *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
     /// Asks the catalog, off the threads that serve connections; `now` is given.

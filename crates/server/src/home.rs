@@ -1,8 +1,11 @@
 //! A data directory: who holds it, and what is in it.
 
 use crate::Fault;
+use crate::settings::{InForce, Refused};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use vigie_base::Time;
 use vigie_catalog::Catalog;
 use vigie_pipeline::Config;
 use vigie_store::Store;
@@ -15,10 +18,14 @@ pub struct Home {
     pub(crate) store: Store,
     /// Assets, cases, people.
     pub(crate) catalog: Catalog,
-    /// How captures are read.
-    pub(crate) config: Config,
-    /// Bytes that Vigie may write; 0 where there is no quota.
-    pub(crate) quota: u64,
+    /// What the configuration says; what settings say over it is in [`Home::config`].
+    pub(crate) told: Config,
+    /// Replaced whole when a setting changes.
+    in_force: RwLock<Arc<InForce>>,
+    /// Held by who changes a setting.
+    changing: Mutex<()>,
+    /// Held by who makes room.
+    pub(crate) evicting: Mutex<()>,
     /// Held for as long as the directory is.
     _lock: File,
 }
@@ -52,20 +59,47 @@ impl Home {
             Err(std::fs::TryLockError::Error(e)) => return Err(fault(&path, &e)),
         }
         let schemas = vigie_pipeline::schemas();
-        let options = vigie_store::Options::default();
-        let quota = options.quota_bytes;
-        let (store, _) = Store::open(&dir.join("events"), schemas, options).map_err(|e| Held::Fault(Fault::of(e)))?;
+        let (store, _) =
+            Store::open(&dir.join("events"), schemas, vigie_store::Options::default()).map_err(|e| Held::Fault(Fault::of(e)))?;
         let catalog = Catalog::open(&dir.join("vigie.db")).map_err(|e| Held::Fault(Fault::of(e)))?;
         crate::keep::forget_cut(&store, &catalog).map_err(Held::Fault)?;
-        Ok(Home { dir: dir.to_owned(), store, catalog, config, quota, _lock: lock })
+        let (in_force, problems) = InForce::load(&config, &catalog).map_err(|e| Held::Fault(Fault::of(e)))?;
+        problems.iter().for_each(|p| eprintln!("vigie: {p}"));
+        let (in_force, changing, evicting) = (RwLock::new(Arc::new(in_force)), Mutex::default(), Mutex::default());
+        let home = Home { dir: dir.to_owned(), store, catalog, told: config, in_force, changing, evicting, _lock: lock };
+        home.take_effect();
+        Ok(home)
     }
 
-    /// Bytes that may still be written: what the quota leaves, and the disk.
-    pub(crate) fn room(&self) -> u64 {
-        let disk = rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
-        match self.quota {
-            0 => disk,
-            quota => disk.min(quota.saturating_sub(self.store.usage().bytes)),
-        }
+    /// The settings as they hold now.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How captures are read under the settings that hold now.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = self.told.clone();
+        config.home_net.clone_from(&self.in_force().home_net);
+        config
+    }
+
+    /// Whether a setting could be changed so.
+    pub(crate) fn try_setting(&self, key: &str, value: &serde_json::Value) -> Result<(), Refused> {
+        self.in_force().with(&self.told, key, value).map(drop)
+    }
+
+    /// Changes a setting, effective at once.
+    pub(crate) fn change_setting(&self, change: (&str, &serde_json::Value, Option<u64>), by: (&str, Time)) -> Result<(), Refused> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.in_force().change(&self.told, &self.catalog, change, by)?;
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.take_effect();
+        Ok(())
+    }
+
+    /// Tells the store what holds now.
+    fn take_effect(&self) {
+        self.store.set_groups(self.in_force().store_groups());
+        self.weigh();
     }
 }

@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::app::{App, Change, now};
 use crate::keep::{Keeper, sensor};
+use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -189,11 +190,17 @@ fn work(app: &Arc<App>) {
                 Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
             }
         });
+        if let Some(ended) = app.imports.get(import.id) {
+            app.meter.import(ended.stage);
+        }
         app.changes.tell(Change::Imports);
         app.changes.tell(Change::Events);
         app.changes.tell(Change::Cases);
     }
 }
+
+/// Bytes that are freed at a time where the quota leaves no room for an import.
+const ROOM_AT_A_TIME: u64 = 16 << 20;
 
 /// The SHA-256 of a file in hexadecimal, and its bytes.
 fn digest(path: &Path, stop: &AtomicBool) -> Result<(String, u64), Fault> {
@@ -250,14 +257,17 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
     let sensor = sensor(Kind::Replay, hashes.first().map_or("", |h| &h.0));
-    let mut keeper = Keeper::new(store, &job.dataset, &sensor);
+    let (roomy, dataset) = (Arc::clone(app), job.dataset.clone());
+    // Older things go where the quota leaves no room.
+    let room = move || roomy.home.make_room(ROOM_AT_A_TIME, For::Import(&dataset));
+    let mut keeper = Keeper::new(store, &job.dataset, &sensor, Box::new(room));
     let resume = match &known {
         Some(_) => (catalog.open_cases(&job.dataset).map_err(Fault::of)?, catalog.loose_alerts(&job.dataset).map_err(Fault::of)?),
         None => Default::default(),
     };
     let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
-    let report = vigie_pipeline::replay(&mut capture, &app.home.config, &wanted, &mut keeper, |capture| {
+    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut keeper, |capture| {
         let (done, total) = capture.progress();
         // A lock every few megabytes, and not every burst.
         if done >= told + (4 << 20) {
@@ -276,10 +286,11 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     };
     let report = report.map_err(|vigie_pipeline::Error::Output(path, e)| undo(Fault::at(&path, &e, "free space")))?;
     closed.map_err(&undo)?;
+    app.meter.caps(&report.caps);
     if stop.load(Ordering::Relaxed) {
         return Err(undo(Fault::new("cancelled")));
     }
-    let events = keeper.events;
+    let (events, gone) = (keeper.events, std::mem::take(&mut keeper.gone));
     let changes = keeper.file(catalog, &job.dataset, &report.cases, &report.inventory).map_err(undo)?;
     for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
         let name = if job.own { job.name.clone() } else { source.name.clone() };
@@ -295,6 +306,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
+    said.extend(gone.iter().map(Gone::told));
     let done = serde_json::json!({"files": files.len(), "events": events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {

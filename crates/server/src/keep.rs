@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::app::now;
 use crate::home::{Held, Home};
+use crate::room::Gone;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,10 +20,16 @@ use vigie_store::Store;
 /// Pairs of addresses of one run whose first meeting is kept.
 const PAIRS_MAX: usize = 500_000;
 
+/// Makes room in a store that is full; what went for it.
+pub(crate) type Room = Box<dyn FnMut() -> Result<Vec<Gone>, Fault> + Send>;
+
 /// Keeps the events of a run.
 pub(crate) struct Keeper {
     packer: Packer,
     store: Store,
+    room: Room,
+    /// What went to make room for it.
+    pub(crate) gone: Vec<Gone>,
     pub(crate) events: u64,
     pub(crate) flows: u64,
     /// Who called whom, when first; at most [`PAIRS_MAX`].
@@ -32,12 +39,14 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// For events of a dataset that are filed under a sensor.
-    pub(crate) fn new(store: &Store, dataset: &str, sensor: &str) -> Self {
+    pub(crate) fn new(store: &Store, dataset: &str, sensor: &str, room: Room) -> Self {
         let mut header = Header { dataset: dataset.to_owned(), sensor: sensor.to_owned(), ..Header::default() };
         header.number = store.last_number(&header);
         Keeper {
             packer: Packer::new(header, Limits::IMPORT),
             store: store.clone(),
+            room,
+            gone: Vec::new(),
             events: 0,
             flows: 0,
             pairs: BTreeMap::new(),
@@ -45,14 +54,20 @@ impl Keeper {
         }
     }
 
-    /// Gives the store what is ready.
+    /// Gives the store what is ready; room is made where the quota leaves none.
     fn hand_over(&mut self) {
         let batches = self.packer.take();
-        if self.failed.is_none()
-            && let Err(e) = self.store.append(&batches)
-        {
-            self.failed = Some(Fault::of(e));
+        if batches.is_empty() || self.failed.is_some() {
+            return;
         }
+        let done = match self.store.append(&batches) {
+            Err(vigie_store::Error::Quota { .. }) => (self.room)().and_then(|gone| {
+                self.gone.extend(gone);
+                self.store.append(&batches).map_err(Fault::of)
+            }),
+            done => done.map_err(Fault::of),
+        };
+        self.failed = done.err();
     }
 
     /// No event follows: gives the store what is open. An error is the first of the whole run.
@@ -176,8 +191,9 @@ impl Made {
             return Err(Fault::new(format!("{name}: these events are already in dataset {known}; delete that dataset first")));
         }
         home.catalog.create_dataset(dataset, Kind::Synthetic, 0, now()).map_err(Fault::of)?;
-        let keeper = Keeper::new(&home.store, dataset, &sensor(Kind::Synthetic, &sha256));
-        let analysis = Analysis::new(&home.config, Default::default());
+        let room = Box::new(|| Ok(Vec::new()));
+        let keeper = Keeper::new(&home.store, dataset, &sensor(Kind::Synthetic, &sha256), room);
+        let analysis = Analysis::new(&home.config(), Default::default());
         Ok(Made { home, dataset: dataset.to_owned(), sha256, name: name.to_owned(), keeper, analysis, span: None })
     }
 

@@ -13,9 +13,14 @@ mod home;
 mod import;
 mod keep;
 mod listen;
+mod metrics;
 mod person;
+mod rate;
+mod room;
+mod settings;
 mod tls;
 mod up;
+mod upload;
 mod web;
 mod words;
 

@@ -22,9 +22,8 @@ const CONNECTIONS_MAX: usize = 512;
 /// Seconds for a TLS handshake, and for the head of a request.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// Serves browsers until `stop`.
-pub(crate) async fn tls(listener: TcpListener, config: Arc<ServerConfig>, router: Router, stop: watch::Receiver<bool>) {
-    let acceptor = TlsAcceptor::from(config);
+/// Serves browsers until `stop`, each new connection with the configuration that is served then.
+pub(crate) async fn tls(listener: TcpListener, config: watch::Receiver<Arc<ServerConfig>>, router: Router, stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut stopped = stop.clone();
     loop {
@@ -37,7 +36,8 @@ pub(crate) async fn tls(listener: TcpListener, config: Arc<ServerConfig>, router
                 Err(_) => { tokio::time::sleep(Duration::from_millis(100)).await; continue }
             },
         };
-        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        let acceptor = TlsAcceptor::from(Arc::clone(&config.borrow()));
+        let (router, stop) = (router.clone(), stop.clone());
         tokio::spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);

@@ -2,19 +2,21 @@
 
 use crate::app::{App, now};
 use crate::home::{Held, Home};
-use crate::{Fault, api, listen, person, tls, web};
+use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tower_http::timeout::TimeoutLayer;
+use tokio_rustls::rustls::ServerConfig;
 use vigie_catalog::UserRole;
 use vigie_pipeline::Config;
 
-/// The longest that an answer may take to begin, an upload apart.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// How often the certificate is looked at.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
+/// How often a certificate that ends soon is told of in the log, in seconds.
+const WARN_EVERY: u64 = 86_400;
 
 /// How to serve.
 pub struct Options {
@@ -30,10 +32,10 @@ pub struct Options {
 
 /// All that is served: the API and the console, under the headers of every answer.
 pub(crate) fn service(app: Arc<App>) -> Router {
-    api::router(app)
+    api::router(Arc::clone(&app))
         .fallback(web::console)
+        .layer(axum::middleware::from_fn_with_state(app, metrics::counted))
         .layer(axum::middleware::from_fn(web::headers))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, ANSWER_MAX))
 }
 
 /// Serves until it is told to stop; `say` is given the lines that a person should read.
@@ -60,7 +62,7 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         Some((certificate, key)) => tls::Pair { certificate, key },
         None => tls::Pair::own(&options.data),
     };
-    let config = tls::load(&pair, own, options.listen.ip(), now())?;
+    let (watched, (config, certificate)) = tls::Watched::new(pair, own, options.listen.ip(), now())?;
     let port = listen::port(options.listen).await?;
     let at = port.local_addr().map_err(Fault::of)?;
     let socket = listen::socket(&Home::socket(&options.data))?;
@@ -73,17 +75,23 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     if own {
         say("The certificate is Vigie's own: your browser will ask once whether to trust it.");
     }
+    if let Some(warning) = certificate.warning(now()) {
+        say(&warning);
+    }
+    app.serves(certificate);
     for problem in app.home.store.problems() {
         say(&problem.to_string());
     }
     let router = service(Arc::clone(&app));
     let (stop, stopped) = watch::channel(false);
-    let tls = tokio::spawn(listen::tls(port, config, router.clone(), stopped.clone()));
+    let (serve, served) = watch::channel(config);
+    let tls = tokio::spawn(listen::tls(port, served, router.clone(), stopped.clone()));
+    let certificate = tokio::spawn(certified(Arc::clone(&app), watched, serve, stopped.clone()));
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
     interrupted().await;
     let _ = stop.send(true);
-    let _ = tokio::join!(tls, local, upkeep);
+    let _ = tokio::join!(tls, local, upkeep, certificate);
     let _ = std::fs::remove_file(Home::socket(&options.data));
     let store = app.home.store.clone();
     tokio::task::spawn_blocking(move || store.commit()).await.map_err(Fault::of)?.map_err(Fault::of)
@@ -109,12 +117,54 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
             _ = every.tick() => {}
         }
-        let store = app.home.store.clone();
-        match tokio::task::spawn_blocking(move || store.maintain(now())).await {
+        let app = Arc::clone(&app);
+        let kept = tokio::task::spawn_blocking(move || {
+            let done = app.home.store.maintain(now()).map_err(Fault::of)?;
+            app.home.keep_within()?;
+            Ok::<_, Fault>(done.more)
+        });
+        match kept.await {
             // After a large import there is much to put together.
-            Ok(Ok(done)) if done.more => every.reset_immediately(),
+            Ok(Ok(true)) => every.reset_immediately(),
             Ok(Err(e)) => eprintln!("vigie: the store's upkeep failed: {e}"),
             _ => {}
+        }
+    }
+}
+
+/// Keeps a good certificate served.
+async fn certified(app: Arc<App>, mut watched: tls::Watched, serve: watch::Sender<Arc<ServerConfig>>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(CERTIFICATE_EVERY);
+    let (mut warned, mut failing) = (now().secs(), false);
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            _ = every.tick() => {}
+        }
+        let looked = tokio::task::spawn_blocking(move || {
+            let found = watched.again(now());
+            (watched, found)
+        });
+        let Ok((back, found)) = looked.await else { return };
+        watched = back;
+        match found {
+            Ok(Some((config, certificate))) => {
+                let _ = serve.send(config);
+                app.serves(certificate);
+                failing = false;
+                eprintln!("vigie: another certificate is served");
+            }
+            Ok(None) => {}
+            // Told once: both files of a pair are seldom replaced at one time.
+            Err(e) if !std::mem::replace(&mut failing, true) => eprintln!("vigie: {e}; the certificate from before goes on"),
+            Err(_) => {}
+        }
+        let at = now();
+        if at.secs().saturating_sub(warned) >= WARN_EVERY
+            && let Some(warning) = app.certificate().and_then(|c| c.warning(at))
+        {
+            eprintln!("vigie: {warning}");
+            warned = at.secs();
         }
     }
 }

@@ -8,16 +8,17 @@
 //!
 //! A field is named as in EVE (`dns.rcode`), or by its last part where no kind has it whole (`rrname`), or is a meaning (`ip`, `port`, `mac`,
 //! `name`, `hash`, `user`): any column of that meaning. `event_type:` is the kind. Text is equal byte by byte, with `*` a pattern
-//! whatever the case; addresses take networks (`10.0.0.0/8`). A list holds where one of its items does. A value alone is looked for
+//! whatever the case; addresses take networks (`10.0.0.0/8`) and the names of groups of them. A list holds where one of its items does. A value alone is looked for
 //! in all text, whatever the case. What a row or its kind lacks is not so; what is not so is so when denied.
 
+use crate::Groups;
 use crate::fields::{self, FieldInfo, Meaning};
 use crate::pivot::{Needle, Word};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{col, ident};
 use std::fmt;
-use vigie_base::{Cidr, Ip, Time, text};
+use vigie_base::{Cidr, Ip, NetSet, Time, text};
 use vigie_event::{Schema, Type};
 
 /// Longest filter, in bytes.
@@ -52,6 +53,8 @@ pub struct Term {
     pub op: Op,
     /// With what, as written.
     pub value: String,
+    /// The networks of the group that the value names, where it names one.
+    pub group: Option<NetSet>,
 }
 
 /// What a term looks at.
@@ -106,9 +109,9 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 impl Filter {
-    /// Reads a filter. Fields are those of `schemas`.
-    pub fn parse(text: &str, schemas: &[&'static Schema]) -> Result<Filter, ParseError> {
-        let mut p = Parser { text, at: 0, terms: 0, fields: fields::fields(schemas) };
+    /// Reads a filter. Fields are those of `schemas`; an address may be asked for by the name of one of `groups`.
+    pub fn parse(text: &str, schemas: &[&'static Schema], groups: &Groups) -> Result<Filter, ParseError> {
+        let mut p = Parser { text, at: 0, terms: 0, fields: fields::fields(schemas), groups };
         if text.len() > TEXT_MAX {
             return Err(p.error(TEXT_MAX, format!("a filter of more than {TEXT_MAX} bytes")));
         }
@@ -130,7 +133,7 @@ impl Filter {
             None if field == "event_type" => Target::Kind,
             None => Target::Field(field.to_owned()),
         };
-        Filter::Term(Term { target, op: Op::Is, value: value.to_string() })
+        Filter::Term(Term { target, op: Op::Is, value: value.to_string(), group: None })
     }
 
     /// Both.
@@ -201,6 +204,8 @@ pub(crate) enum Test {
     Contains(String),
     /// An address in a network.
     Net(Cidr),
+    /// An address in one of the networks of a group.
+    Group(NetSet),
     /// A number against another, in thousandths of nothing: `i128` holds every integer.
     Number(Op, i128),
     /// A number with a fraction, by its bits.
@@ -226,6 +231,7 @@ impl Test {
             Test::Pattern(pieces) => matches_pattern(pieces, &v.to_lowercase()),
             Test::Contains(w) => v.to_lowercase().contains(w.as_str()),
             Test::Net(n) => v.parse::<Ip>().is_ok_and(|ip| n.contains(ip)),
+            Test::Group(g) => v.parse::<Ip>().is_ok_and(|ip| g.contains(ip)),
             _ => false,
         }
     }
@@ -279,14 +285,18 @@ impl Term {
             Type::Ip if !is => None,
             Type::Ip => match v.parse::<Ip>() {
                 Ok(ip) => Some(Test::Equal(ip.to_string())),
-                Err(_) => v.parse::<Cidr>().ok().map(Test::Net),
+                Err(_) => v.parse::<Cidr>().ok().map(Test::Net).or_else(|| self.group.clone().map(Test::Group)),
             },
             Type::Mac | Type::Hex => is.then(|| Test::Equal(v.to_ascii_lowercase().replace('-', ":"))),
             // An address in text is looked for in the form in which text has it; a network as one.
-            Type::Text if is => Some(match (&self.target, v.contains('/').then(|| v.parse::<Cidr>().ok()).flatten()) {
-                (Target::Meaning(Meaning::Ip), Some(net)) => Test::Net(net),
-                _ => Test::Equal(v.to_owned()),
-            }),
+            Type::Text if is && self.target == Target::Meaning(Meaning::Ip) => {
+                Some(match (v.contains('/').then(|| v.parse::<Cidr>().ok()).flatten(), &self.group) {
+                    (Some(net), _) => Test::Net(net),
+                    (None, Some(group)) => Test::Group(group.clone()),
+                    (None, None) => Test::Equal(v.to_owned()),
+                })
+            }
+            Type::Text if is => Some(Test::Equal(v.to_owned())),
             _ => None,
         }
     }
@@ -412,6 +422,7 @@ struct Parser<'a> {
     at: usize,
     terms: usize,
     fields: Vec<FieldInfo>,
+    groups: &'a Groups,
 }
 
 impl Parser<'_> {
@@ -507,21 +518,22 @@ impl Parser<'_> {
             .find(|(s, _)| !name.is_empty() && self.text[start + length..].starts_with(s));
         let Some((sign, op)) = op else {
             let value = self.value("a term")?;
-            return Ok(Filter::Term(Term { target: Target::Text, op: Op::Is, value }));
+            return Ok(Filter::Term(Term { target: Target::Text, op: Op::Is, value, group: None }));
         };
         let name = name.to_owned();
         let target = self.target(&name, start)?;
         self.at += length + sign.len();
         let value_at = self.at;
         let value = self.value("a value")?;
-        let term = Term { target, op, value };
+        let group = self.groups.get(&value).cloned();
+        let term = Term { target, op, value, group };
         let types: Vec<Type> = match &term.target {
             Target::Kind | Target::Text => vec![Type::Text],
             Target::Field(_) | Target::Meaning(_) => term.fields(&self.fields).iter().map(|f| f.ty).collect(),
         };
         if !types.iter().any(|t| term.test(t).is_some()) {
             let what = match types.first() {
-                Some(Type::Ip) => "an address or a network such as 10.0.0.0/8",
+                Some(Type::Ip) => "an address, a network such as 10.0.0.0/8, or the name of a group",
                 Some(Type::Bool | Type::Flag) => "true or false",
                 Some(Type::Time) => "a time such as 2026-11-25T06:56:06",
                 Some(Type::Text | Type::Hex | Type::Mac) => "text, which has no order",

@@ -29,7 +29,7 @@ mod table;
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
 pub use fold::{Fold, Rows, Words};
-pub use maintain::{Done, Retention};
+pub use maintain::{Done, Evicted, Priority, Retention};
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
 pub use render::{Form, csv_line};
 
@@ -40,14 +40,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use vigie_base::NetSet;
 use vigie_event::Schema;
 use vigie_link::{Header, Packed};
 
-/// How much a store may take.
+/// What may be kept; [`Store::set_limits`] changes it while the store is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes on disk; 0 for no quota. `append` refuses when it is reached; [`Store::evict`] makes room.
+    pub quota_bytes: u64,
+    /// Bytes that are kept beside the store under the same quota.
+    pub beside_bytes: u64,
+    /// How long each kind is kept in [`Options::live_dataset`].
+    pub retention: Retention,
+}
+
+/// Networks by the names that people gave them.
+pub type Groups = BTreeMap<String, NetSet>;
+
+/// How a store works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Bytes on disk; 0 for no quota. Held by [`Store::maintain`], and by `append`, which refuses what would go over it.
-    pub quota_bytes: u64,
+    /// What may be kept, to begin with.
+    pub limits: Limits,
     /// Bytes that the queries at work may hold together.
     pub memory_bytes: usize,
     /// Bytes of rows kept in memory until they are Parquet; at this many `append` flushes by itself.
@@ -56,8 +71,6 @@ pub struct Options {
     pub scan_rows_max: u64,
     /// Threads that one query may use.
     pub threads: usize,
-    /// How long each kind is kept in [`Options::live_dataset`].
-    pub retention: Retention,
     /// The dataset that retention by age applies to.
     pub live_dataset: String,
 }
@@ -65,12 +78,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            quota_bytes: 0,
+            limits: Limits::default(),
             memory_bytes: 256 << 20,
             tail_bytes: 64 << 20,
             scan_rows_max: 1_000_000_000,
             threads: 2,
-            retention: Retention::default(),
             live_dataset: "live".to_owned(),
         }
     }
@@ -89,7 +101,7 @@ pub enum Error {
     Manifest(PathBuf, String),
     /// The quota leaves no room.
     Quota {
-        /// Bytes in use.
+        /// Bytes in use, of the store and beside it.
         used: u64,
         /// The quota.
         quota: u64,
@@ -121,7 +133,7 @@ impl fmt::Display for Error {
             }
             Error::Manifest(p, e) => write!(f, "{}: not a store's manifest ({e}): restore it from a backup", p.display()),
             Error::Quota { used, quota } => {
-                write!(f, "the store holds {used} bytes of a quota of {quota}: delete a dataset or raise the quota")
+                write!(f, "{used} bytes of a quota of {quota} are in use: delete a dataset or raise the quota")
             }
             Error::TooMuch { rows, files, limit } => {
                 write!(f, "the query would look at {rows} rows in {files} files; the most is {limit}: narrow its time or its kinds")
@@ -185,6 +197,8 @@ pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     pub(crate) schemas: Vec<&'static Schema>,
     pub(crate) options: Options,
+    pub(crate) limits: RwLock<Limits>,
+    pub(crate) groups: RwLock<Arc<Groups>>,
     pub(crate) journal: Mutex<Journal>,
     /// Held while bytes are forced to disk, so that one fsync serves all who wait.
     pub(crate) sync: Mutex<()>,
@@ -223,6 +237,8 @@ impl Store {
         let store = Store(Arc::new(Inner {
             dir: dir.to_owned(),
             schemas,
+            limits: RwLock::new(options.limits.clone()),
+            groups: RwLock::default(),
             options,
             journal: Mutex::new(journal),
             sync: Mutex::new(()),
@@ -240,9 +256,28 @@ impl Store {
         &self.0.schemas
     }
 
-    /// The filter that `text` says, over the fields of this store's kinds: see [`Filter::parse`].
+    /// The filter that `text` says, over the fields of this store's kinds and its named groups: see [`Filter::parse`].
     pub fn filter(&self, text: &str) -> Result<Filter, ParseError> {
-        Filter::parse(text, &self.0.schemas)
+        Filter::parse(text, &self.0.schemas, &self.groups())
+    }
+
+    /// What may be kept now.
+    pub fn limits(&self) -> Limits {
+        self.0.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What may be kept from now on: the next [`Store::append`] and [`Store::maintain`] hold it.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Names that filters and `in_network` take for networks, from now on.
+    pub fn set_groups(&self, groups: Groups) {
+        *self.0.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
+    }
+
+    pub(crate) fn groups(&self) -> Arc<Groups> {
+        self.0.groups.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every field of its kinds.
@@ -265,10 +300,14 @@ impl Store {
     /// failing one are taken, nothing is lost, and the same call may be repeated.
     pub fn append(&self, batches: &[Packed]) -> Result<usize, Error> {
         let inner = &self.0;
-        if inner.options.quota_bytes > 0 {
-            let used = self.usage().bytes;
-            if used >= inner.options.quota_bytes {
-                return Err(Error::Quota { used, quota: inner.options.quota_bytes });
+        let (quota, beside) = {
+            let limits = inner.limits.read().unwrap_or_else(PoisonError::into_inner);
+            (limits.quota_bytes, limits.beside_bytes)
+        };
+        if quota > 0 {
+            let used = self.bytes().saturating_add(beside);
+            if used >= quota {
+                return Err(Error::Quota { used, quota });
             }
         }
         let mut taken = Vec::new();
@@ -312,6 +351,11 @@ impl Store {
         let mut journal = lock(&inner.journal);
         journal.synced = journal.synced.max(written);
         Ok(())
+    }
+
+    /// Bytes of all files, the journal included.
+    pub fn bytes(&self) -> u64 {
+        lock(&self.0.journal).bytes_on_disk() + self.snapshot().files.iter().map(|f| f.meta.bytes).sum::<u64>()
     }
 
     /// How much is kept.

@@ -13,7 +13,7 @@ use vigie_link::layout;
 /// How long kinds are kept, in nanoseconds of event time. `None`: for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// By kind.
+    /// By kind; `u64::MAX`: for ever.
     pub kinds: BTreeMap<String, u64>,
     /// Kinds for Vigie's own use (not in EVE).
     pub internal: Option<u64>,
@@ -34,10 +34,30 @@ pub struct Done {
     pub merged: (usize, usize),
     /// Rows removed because they were old.
     pub expired_rows: u64,
-    /// Rows removed because the quota was reached, by dataset.
-    pub evicted_rows: BTreeMap<String, u64>,
     /// Whether another step has something to do.
     pub more: bool,
+}
+
+/// What goes when there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Kinds for Vigie's own use, of any dataset, the oldest first.
+    Internal,
+    /// Other kinds of all but the live dataset: the oldest import first, and of it the oldest events.
+    Imports,
+    /// Other kinds of the live dataset, the oldest events first.
+    Live,
+}
+
+/// What eviction took, or would take, of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// The dataset.
+    pub dataset: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
 }
 
 /// A file of so many rows, or so many bytes, is left as it is.
@@ -99,46 +119,24 @@ impl Store {
 
     /// One step of the work that need not be done at once; `now` is event time. Call it again while [`Done::more`].
     ///
-    /// In this order: what is older than its retention goes (of [`crate::Options::live_dataset`] only); then, over the quota, whole files: of
-    /// the imports before the site's own traffic, the oldest import first; within a dataset kinds for Vigie's own use first, and of each
-    /// the oldest file first; then one merge of neighbours of like size.
+    /// In this order: what is older than its retention goes (of [`crate::Options::live_dataset`] only); then one merge of neighbours of
+    /// like size.
     pub fn maintain(&self, now: Time) -> Result<Done, Error> {
         let inner = &self.0;
         let mut done = Done::default();
+        let retention = self.limits().retention;
         let mut manifest = lock(&inner.manifest);
         let old: Vec<u64> = manifest
             .files
             .iter()
             .filter(|f| {
                 f.origin.dataset == inner.options.live_dataset
-                    && self.schema(&f.kind).and_then(|s| inner.options.retention.of(s)).is_some_and(|keep| now.since(f.last) > keep)
+                    && self.schema(&f.kind).and_then(|s| retention.of(s)).is_some_and(|keep| now.since(f.last) > keep)
             })
             .map(|f| f.id)
             .collect();
         if !old.is_empty() {
             done.expired_rows = self.drop_files(&mut manifest, &old)?.iter().map(|f| f.rows).sum();
-        }
-        let quota = inner.options.quota_bytes;
-        // Some room below the quota, so that appends between two steps find it.
-        let (used, aim) = (self.usage().bytes, quota / 20 * 19);
-        if quota > 0 && used > aim {
-            let mut over = used - aim;
-            let mut order: Vec<&FileMeta> = manifest.files.iter().collect();
-            order.sort_by_key(|f| {
-                let live = f.origin.dataset == inner.options.live_dataset;
-                (live, f.folder, !self.schema(&f.kind).is_some_and(|s| s.internal), f.last, f.id)
-            });
-            let mut gone = Vec::new();
-            for f in order {
-                if over == 0 {
-                    break;
-                }
-                over = over.saturating_sub(f.bytes);
-                gone.push(f.id);
-            }
-            for f in self.drop_files(&mut manifest, &gone)? {
-                *done.evicted_rows.entry(f.origin.dataset).or_default() += f.rows;
-            }
         }
         if let Some(group) = mergeable(&manifest) {
             done.merged = (group.len(), 1);
@@ -146,6 +144,44 @@ impl Store {
             self.merge(&mut manifest, &group)?;
         }
         Ok(done)
+    }
+
+    /// Removes whole files of one priority, in its order, until `bytes` are freed or none is left; files of the datasets `spared` stay.
+    /// Gives what went, in the order in which it went.
+    pub fn evict(&self, what: Priority, bytes: u64, spared: &[String]) -> Result<Vec<Evicted>, Error> {
+        let mut manifest = lock(&self.0.manifest);
+        let chosen = self.chosen(&manifest, what, bytes, spared);
+        let ids: Vec<u64> = chosen.iter().map(|f| f.id).collect();
+        let told = by_dataset(&chosen);
+        if !ids.is_empty() {
+            self.drop_files(&mut manifest, &ids)?;
+        }
+        Ok(told)
+    }
+
+    /// What [`Store::evict`] would remove.
+    pub fn evictable(&self, what: Priority, bytes: u64, spared: &[String]) -> Vec<Evicted> {
+        by_dataset(&self.chosen(&lock(&self.0.manifest), what, bytes, spared))
+    }
+
+    fn chosen<'m>(&self, manifest: &'m Manifest, what: Priority, bytes: u64, spared: &[String]) -> Vec<&'m FileMeta> {
+        let is_live = |f: &FileMeta| f.origin.dataset == self.0.options.live_dataset;
+        let is_internal = |f: &FileMeta| self.schema(&f.kind).is_some_and(|s| s.internal);
+        let is_of = |f: &FileMeta| match what {
+            Priority::Internal => is_internal(f),
+            Priority::Imports => !is_live(f) && !is_internal(f),
+            Priority::Live => is_live(f) && !is_internal(f),
+        };
+        let mut files: Vec<&FileMeta> = manifest.files.iter().filter(|f| is_of(f) && !spared.contains(&f.origin.dataset)).collect();
+        // Folders are numbered in the order of import.
+        files.sort_by_key(|f| (if what == Priority::Imports { f.folder } else { 0 }, f.last, f.id));
+        let mut freed = 0u64;
+        files.retain(|f| {
+            let goes = freed < bytes;
+            freed = freed.saturating_add(if goes { f.bytes } else { 0 });
+            goes
+        });
+        files
     }
 
     /// Removes a dataset: its events, and the numbers of its batches, so that it can be imported again. Gives the rows removed.
@@ -249,6 +285,20 @@ impl Store {
         }
         Ok(n)
     }
+}
+
+/// Files summed by dataset, in the order in which a dataset comes first.
+fn by_dataset(files: &[&FileMeta]) -> Vec<Evicted> {
+    let mut out: Vec<Evicted> = Vec::new();
+    for f in files {
+        let at = out.iter().position(|e| e.dataset == f.origin.dataset).unwrap_or_else(|| {
+            out.push(Evicted { dataset: f.origin.dataset.clone(), rows: 0, bytes: 0 });
+            out.len() - 1
+        });
+        out[at].rows += f.rows;
+        out[at].bytes += f.bytes;
+    }
+    out
 }
 
 /// The files of the next merge: neighbours in time, of one origin and kind, of like size.

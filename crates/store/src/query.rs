@@ -8,7 +8,7 @@ use crate::filter::{self, Filter};
 use crate::fold::{Bars, Counts};
 use crate::pivot::Needle;
 use crate::table::{InNetwork, KindTable};
-use crate::{Error, Options, Snapshot, Store};
+use crate::{Error, Groups, Options, Snapshot, Store};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
@@ -63,7 +63,7 @@ impl Engine {
     }
 
     /// A session whose tables are its own.
-    fn own_session(&self) -> SessionContext {
+    fn own_session(&self, groups: Arc<Groups>) -> SessionContext {
         let (all, catalog) = (MemoryCatalogProviderList::new(), MemoryCatalogProvider::new());
         let names = self.state.config_options().catalog.clone();
         // Both take the place of nothing: they are new.
@@ -71,7 +71,7 @@ impl Engine {
         all.register_catalog(names.default_catalog, Arc::new(catalog));
         let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(all)).build();
         let ctx = SessionContext::new_with_state(state);
-        ctx.register_udf(ScalarUDF::from(InNetwork::new()));
+        ctx.register_udf(ScalarUDF::from(InNetwork::new(groups)));
         ctx
     }
 }
@@ -635,7 +635,7 @@ impl Store {
     }
 
     async fn sql_of(&self, s: &Snapshot, text: &str, limits: SqlLimits) -> Result<SqlRows, Error> {
-        let ctx = self.0.engine.own_session();
+        let ctx = self.0.engine.own_session(self.groups());
         let mut events: Option<DataFrame> = None;
         for schema in &self.0.schemas {
             let layout = layout(schema);

@@ -1,11 +1,11 @@
 //! A kind as a table of DataFusion: files and journal as one, and the functions of filters.
 
-use crate::Error;
 use crate::derive::{self, Rule};
 use crate::files::LiveFile;
 use crate::filter::Test;
 use crate::manifest::Origin;
 use crate::pivot::Needle;
+use crate::{Error, Groups};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder};
 use arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type,
@@ -347,14 +347,17 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
     }
 }
 
-/// `in_network(src_ip, '10.0.0.0/8')`: whether an address is in a network, or in a list of them as HOME_NET is written; null where it is
-/// none.
+/// `in_network(src_ip, '10.0.0.0/8')`: whether an address is in a network, in a list of them as HOME_NET is written, or in a named
+/// group; null where it is no address.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct InNetwork(Signature);
+pub(crate) struct InNetwork {
+    signature: Signature,
+    groups: Arc<Groups>,
+}
 
 impl InNetwork {
-    pub(crate) fn new() -> Self {
-        InNetwork(Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable))
+    pub(crate) fn new(groups: Arc<Groups>) -> Self {
+        InNetwork { signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable), groups }
     }
 }
 
@@ -363,7 +366,7 @@ impl ScalarUDFImpl for InNetwork {
         "in_network"
     }
     fn signature(&self) -> &Signature {
-        &self.0
+        &self.signature
     }
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Boolean)
@@ -381,7 +384,10 @@ impl ScalarUDFImpl for InNetwork {
                 continue;
             };
             if last.0.as_deref() != Some(net) {
-                let parsed: NetSet = net.parse().map_err(|e: String| DataFusionError::Execution(e))?;
+                let parsed = match self.groups.get(net) {
+                    Some(group) => group.clone(),
+                    None => net.parse().map_err(|e: String| DataFusionError::Execution(format!("{e}, nor the name of a group")))?,
+                };
                 last = (Some(net.to_owned()), Some(parsed));
                 known.clear();
             }

@@ -44,13 +44,16 @@ fn a_device_that_changes_address_stays_one_and_the_address_is_anothers() {
     let two = asset(2, Some([0, 0, 0, 1, 2, 4]), &[("10.0.0.5", 3 * DAY, 4 * DAY)], None);
     keep(&c, &[], &[one], 1);
     keep(&c, &[], &[moved, two], 2);
-    let at = |day: u64| c.asset_at("replay", ip("10.0.0.5"), t(day * DAY)).unwrap();
+    let at = |day: u64| c.machine("replay", None, Some(ip("10.0.0.5")), t(day * DAY)).unwrap().map(|m| m.id);
     assert_eq!((at(0), at(1), at(3), at(9)), (Some(1), Some(1), Some(2), Some(2)));
-    assert_eq!(c.asset_at("replay", ip("10.9.9.9"), t(0)).unwrap(), None);
+    assert_eq!(c.machine("replay", None, Some(ip("10.9.9.9")), t(0)).unwrap(), None);
     let view = c.asset(1, None).unwrap().unwrap();
     assert_eq!((view.known.unwrap().addresses.len(), view.row.ip, view.shared.len()), (2, Some(ip("10.0.0.6")), 0));
     assert_eq!(c.names_of("replay", &[ip("10.0.0.6"), ip("10.7.7.7")], t(4 * DAY)).unwrap().len(), 1);
-    assert_eq!(c.asset_of_mac("replay", Mac(MAC)).unwrap(), Some(1));
+    let by_mac = c.machine("replay", Some(Mac(MAC)), Some(ip("10.9.9.9")), t(0)).unwrap().unwrap();
+    assert_eq!((by_mac.id, by_mac.mac), (1, Some(Mac(MAC))));
+    assert_eq!(by_mac.name, c.asset(1, Some("replay")).unwrap().unwrap().row.name);
+    assert_eq!(c.machine("replay", Some(Mac([9; 6])), Some(ip("10.0.0.5")), t(0)).unwrap(), None);
 }
 
 #[test]

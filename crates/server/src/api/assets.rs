@@ -3,14 +3,14 @@
 use crate::api::cases::{self, CaseRow};
 use crate::api::rows::{Scope, Within};
 use crate::api::sums::{self, Pairs, Sum};
-use crate::api::{instant, limit, parted, time_text};
+use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ struct Declared {
 
 /// A value and how many have it.
 #[derive(Serialize, ToSchema)]
-struct Count {
+struct FacetCount {
     value: String,
     count: u64,
 }
@@ -85,10 +85,10 @@ pub(crate) struct AssetPage {
 /// How many have each value, each facet without its own choice.
 #[derive(Serialize, ToSchema)]
 struct Facets {
-    class: Vec<Count>,
-    vendor: Vec<Count>,
-    os: Vec<Count>,
-    role: Vec<Count>,
+    class: Vec<FacetCount>,
+    vendor: Vec<FacetCount>,
+    os: Vec<FacetCount>,
+    role: Vec<FacetCount>,
 }
 
 /// As the API writes an asset's id.
@@ -184,7 +184,7 @@ impl AssetQuery {
 }
 
 /// A page of assets, with facets
-#[utoipa::path(get, path = "/assets", tag = "assets", params(AssetQuery), responses((status = 200, body = AssetPage)))]
+#[utoipa::path(get, path = "/assets", tag = "assets", extensions(("x-role" = json!("viewer"))), params(AssetQuery), responses((status = 200, body = AssetPage)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -196,7 +196,7 @@ pub(crate) async fn list(
         .catalog(move |c, _| {
             let page = c.assets(&filter)?;
             let facets = c.asset_facets(&filter)?;
-            let counts = |all: Vec<(String, u64)>| all.into_iter().map(|(value, count)| Count { value, count }).collect();
+            let counts = |all: Vec<(String, u64)>| all.into_iter().map(|(value, count)| FacetCount { value, count }).collect();
             let facets =
                 Facets { class: counts(facets.class), vendor: counts(facets.vendor), os: counts(facets.os), role: counts(facets.role) };
             Ok(AssetPage { items: page.rows.into_iter().map(told).collect(), next: page.next, total: page.total, facets })
@@ -320,7 +320,7 @@ pub(crate) struct AssetAt {
 }
 
 /// All that is known of an asset
-#[utoipa::path(get, path = "/assets/{id}", tag = "assets", params(("id" = String, Path), AssetAt),
+#[utoipa::path(get, path = "/assets/{id}", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), AssetAt),
     responses((status = 200, body = AssetReport), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -439,7 +439,7 @@ struct Edge {
 }
 
 /// Who an asset talks with
-#[utoipa::path(get, path = "/assets/{id}/peers", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Peers)))]
+#[utoipa::path(get, path = "/assets/{id}/peers", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), Scope), responses((status = 200, body = Peers)))]
 pub(crate) async fn peers(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -468,7 +468,8 @@ pub(crate) async fn peers(
     let (asked, at) = (dataset.clone(), within.to);
     let names: BTreeMap<Ip, (u64, String)> =
         app.catalog(move |c, _| c.names_of(&asked, &ips, at)).await?.into_iter().map(|(ip, id, name)| (ip, (id, name))).collect();
-    let home = &app.home.config.home_net;
+    let in_force = app.home.in_force();
+    let home = &in_force.home_net;
     let mut nodes = vec![Node {
         id: "self".to_owned(),
         label: id.clone(),
@@ -515,7 +516,7 @@ struct ActivitySeries {
 }
 
 /// What an asset does when, by protocol
-#[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
+#[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
 pub(crate) async fn activity(
     State(app): State<Arc<App>>,
     _may: Viewer,
@@ -580,7 +581,7 @@ fn meant(c: &Catalog, asked: Option<String>) -> Result<String, Error> {
 }
 
 /// Declare assets: CSV with a line of names (name, ip, mac, class, owner, place, criticality)
-#[utoipa::path(post, path = "/assets/declared", tag = "assets", params(DeclaredInto), request_body(content = String, content_type = "text/csv"),
+#[utoipa::path(post, path = "/assets/declared", tag = "assets", extensions(("x-role" = json!("analyst"))), params(DeclaredInto), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = DeclaredDone), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn declare(
     State(app): State<Arc<App>>,
@@ -616,31 +617,29 @@ pub(crate) async fn declare(
 }
 
 /// What is declared, as the CSV that can be declared again
-#[utoipa::path(get, path = "/assets/declared", tag = "assets", params(DeclaredInto), responses((status = 200, content_type = "text/csv", body = String)))]
+#[utoipa::path(get, path = "/assets/declared", tag = "assets", extensions(("x-role" = json!("viewer"))), params(DeclaredInto), responses((status = 200, content_type = "text/csv", body = String)))]
 pub(crate) async fn declared(State(app): State<Arc<App>>, _may: Viewer, Query(of): Query<DeclaredInto>) -> Answer<Response> {
-    let csv = app
-        .catalog(move |c, _| {
-            let dataset = meant(c, of.dataset)?;
-            let mut all = c.compare_declared(&dataset)?.unseen;
-            let mut filter = AssetFilter { dataset: Some(dataset), limit: PAGE_MAX as u32, ..AssetFilter::default() };
-            loop {
-                let page = c.assets(&filter)?;
-                all.extend(page.rows.into_iter().filter_map(|a| a.declared));
-                filter.cursor = page.next;
-                if filter.cursor.is_none() {
-                    break;
-                }
-            }
-            all.sort_by(|a, b| (&a.name, a.ip, a.mac).cmp(&(&b.name, b.ip, b.mac)));
-            let mut out = "name,ip,mac,class,owner,place,criticality\r\n".to_owned();
-            for d in all {
-                let (ip, mac) = (d.ip.map(|ip| ip.to_string()).unwrap_or_default(), d.mac.map(|m| m.to_string()).unwrap_or_default());
-                out += &vigie_store::csv_line(&[d.name, ip, mac, d.class, d.owner, d.place, d.criticality]);
-            }
-            Ok(out)
-        })
-        .await?;
-    let disposition = HeaderValue::from_static("attachment; filename=\"declared.csv\"");
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)], csv)
-        .into_response())
+    let csv = app.catalog(move |c, _| declared_csv(c, &meant(c, of.dataset)?)).await?;
+    attachment("text/csv; charset=utf-8", "declared.csv", csv)
+}
+
+/// What is declared in a dataset, as CSV.
+pub(crate) fn declared_csv(c: &Catalog, dataset: &str) -> Result<String, Error> {
+    let mut all = c.compare_declared(dataset)?.unseen;
+    let mut filter = AssetFilter { dataset: Some(dataset.to_owned()), limit: PAGE_MAX as u32, ..AssetFilter::default() };
+    loop {
+        let page = c.assets(&filter)?;
+        all.extend(page.rows.into_iter().filter_map(|a| a.declared));
+        filter.cursor = page.next;
+        if filter.cursor.is_none() {
+            break;
+        }
+    }
+    all.sort_by(|a, b| (&a.name, a.ip, a.mac).cmp(&(&b.name, b.ip, b.mac)));
+    let mut out = "name,ip,mac,class,owner,place,criticality\r\n".to_owned();
+    for d in all {
+        let (ip, mac) = (d.ip.map(|ip| ip.to_string()).unwrap_or_default(), d.mac.map(|m| m.to_string()).unwrap_or_default());
+        out += &vigie_store::csv_line(&[d.name, ip, mac, d.class, d.owner, d.place, d.criticality]);
+    }
+    Ok(out)
 }

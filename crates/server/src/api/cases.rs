@@ -2,15 +2,15 @@
 
 use crate::api::assets::id_text;
 use crate::api::rows::quoted;
-use crate::api::{instant, limit, parted, time_text};
+use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, Change, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use crate::words;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -163,21 +163,13 @@ fn trail(row: Kept) -> TrailRow {
 
 /// An entity, with what is known of the machine that it means.
 fn who(catalog: &Catalog, dataset: &str, e: &Entity, at: Time) -> Result<Who, Error> {
-    let id = match (e.ip, e.mac) {
-        (_, Some(mac)) => catalog.asset_of_mac(dataset, mac)?,
-        (Some(ip), None) => catalog.asset_at(dataset, ip, at)?,
-        (None, None) => None,
-    };
-    let known = match id {
-        Some(id) => catalog.asset(id, Some(dataset))?.map(|v| v.row),
-        None => None,
-    };
+    let known = catalog.machine(dataset, e.mac, e.ip, at)?;
     Ok(Who {
         role: e.role.name(),
         ip: e.ip.map(|ip| ip.to_string()).or_else(|| e.net.map(|n| n.to_string())),
-        mac: e.mac.or_else(|| known.as_ref().and_then(|a| a.mac)).map(|m| m.to_string()),
-        name: known.as_ref().map(|a| a.name.clone()).or_else(|| e.name.clone()),
-        asset_id: id.map(id_text),
+        mac: e.mac.or_else(|| known.as_ref().and_then(|m| m.mac)).map(|m| m.to_string()),
+        asset_id: known.as_ref().map(|m| id_text(m.id)),
+        name: known.map(|m| m.name).or_else(|| e.name.clone()),
     })
 }
 
@@ -295,7 +287,7 @@ impl CaseQuery {
 }
 
 /// A page of cases
-#[utoipa::path(get, path = "/cases", tag = "cases", params(CaseQuery), responses((status = 200, body = CasePage)))]
+#[utoipa::path(get, path = "/cases", tag = "cases", extensions(("x-role" = json!("viewer"))), params(CaseQuery), responses((status = 200, body = CasePage)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -323,7 +315,7 @@ pub(crate) struct CaseAt {
 }
 
 /// A case as a report
-#[utoipa::path(get, path = "/cases/{id}", tag = "cases", params(("id" = String, Path), CaseAt),
+#[utoipa::path(get, path = "/cases/{id}", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), CaseAt),
     responses((status = 200, body = CaseReport), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -389,7 +381,7 @@ impl Changed {
 }
 
 /// Change a case's state, verdict or owner
-#[utoipa::path(patch, path = "/cases/{id}", tag = "cases", params(("id" = String, Path), CaseAt), request_body = Changed,
+#[utoipa::path(patch, path = "/cases/{id}", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = String, Path), CaseAt), request_body = Changed,
     responses((status = 200, body = CaseRow), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -431,7 +423,7 @@ pub(crate) struct NewComment {
 }
 
 /// Comment on a case
-#[utoipa::path(post, path = "/cases/{id}/comments", tag = "cases", params(("id" = String, Path), CaseAt), request_body = NewComment,
+#[utoipa::path(post, path = "/cases/{id}/comments", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = String, Path), CaseAt), request_body = NewComment,
     responses((status = 201, body = TrailRow), (status = 404, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn comment(
     State(app): State<Arc<App>>,
@@ -470,7 +462,7 @@ pub(crate) struct BulkDone {
 }
 
 /// Change many cases at once
-#[utoipa::path(post, path = "/cases/bulk", tag = "cases", request_body = BulkChange, responses((status = 200, body = BulkDone), (status = 400, body = crate::error::ErrorBody)))]
+#[utoipa::path(post, path = "/cases/bulk", tag = "cases", extensions(("x-role" = json!("analyst"))), request_body = BulkChange, responses((status = 200, body = BulkDone), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn bulk(State(app): State<Arc<App>>, Analyst(who): Analyst, Json(bulk): Json<BulkChange>) -> Answer<Json<BulkDone>> {
     if bulk.ids.len() > BULK_MAX {
         return Err(Refusal::parameter("ids", format!("at most {BULK_MAX} cases at once")));
@@ -505,7 +497,7 @@ pub(crate) struct FileOf {
 }
 
 /// A case as one page that needs nothing beside it
-#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", params(("id" = String, Path), FileOf),
+#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/html", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
@@ -520,11 +512,6 @@ pub(crate) async fn export(
     let report = app.catalog(move |c, _| report(c, &id, of.dataset.as_deref(), lang)).await?.ok_or_else(|| Refusal::not_found("case"))?;
     app.read_by(&who, &headers, asked, 1).await?;
     attachment("text/html; charset=utf-8", &name, page(&report, lang).into_bytes())
-}
-
-fn attachment(media: &'static str, name: &str, body: Vec<u8>) -> Answer<Response> {
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Refusal::internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
 /// Text as HTML shows it.
@@ -582,7 +569,7 @@ fn page(report: &CaseReport, lang: Lang) -> String {
 const FLOWS_MAX: usize = 5_000;
 
 /// The flows behind a case, as CSV
-#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", params(("id" = String, Path), FileOf),
+#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn flows(
     State(app): State<Arc<App>>,

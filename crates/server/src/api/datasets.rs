@@ -99,13 +99,13 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
 }
 
 /// All datasets
-#[utoipa::path(get, path = "/datasets", tag = "state", responses((status = 200, body = [Dataset])))]
+#[utoipa::path(get, path = "/datasets", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Dataset])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Dataset>>> {
     Ok(Json(all(&app).await?))
 }
 
 /// Remove a dataset with its events, assets and cases
-#[utoipa::path(delete, path = "/datasets/{name}", tag = "state", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/datasets/{name}", tag = "state", extensions(("x-role" = json!("administrator"))), params(("name" = String, Path)),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Administrator, Path(name): Path<String>) -> Answer<StatusCode> {
     if app.imports.is_busy(&name) {

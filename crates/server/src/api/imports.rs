@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::import::{self, Job};
 use crate::person::{Analyst, Viewer, Way};
+use crate::room::For;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -68,19 +69,19 @@ fn told(i: &import::Import) -> Import {
 }
 
 /// Imports since the server began, the latest first
-#[utoipa::path(get, path = "/imports", tag = "state", responses((status = 200, body = [Import])))]
+#[utoipa::path(get, path = "/imports", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Import])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<Import>> {
     Json(app.imports.list().iter().map(told).collect())
 }
 
 /// One import
-#[utoipa::path(get, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(get, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("viewer"))), params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
     app.imports.get(id).map(|i| Json(told(&i))).ok_or_else(|| Refusal::not_found("import"))
 }
 
 /// Stop an import; nothing of it is kept
-#[utoipa::path(delete, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("analyst"))), params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn cancel(State(app): State<Arc<App>>, _may: Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
     if app.imports.cancel(id) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("import")) }
 }
@@ -109,7 +110,7 @@ fn dataset(asked: Option<String>) -> Answer<String> {
 }
 
 /// Import a capture: the body is the file
-#[utoipa::path(post, path = "/imports", tag = "state", params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+#[utoipa::path(post, path = "/imports", tag = "state", extensions(("x-role" = json!("analyst"))), params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 202, body = Import), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -120,7 +121,7 @@ pub(crate) async fn create(
     let dataset = dataset(into.dataset)?;
     let folder = app.home.dir.join("incoming");
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
-    let written = receive(&folder, &file, body, app.home.room()).await;
+    let written = receive(&app, &dataset, &folder, &file, body).await;
     if let Err(refusal) = written {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(refusal);
@@ -130,8 +131,11 @@ pub(crate) async fn create(
     accepted(&app, job)
 }
 
-/// Writes a body into a file of its own, as long as there is room for it.
-async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, room: u64) -> Answer<()> {
+/// Bytes that are freed at a time for a capture that comes.
+const ROOM_AT_A_TIME: u64 = 64 << 20;
+
+/// Writes a body into a file of its own, as long as there is room for it: what is older goes for it, as the quota says.
+async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: &std::path::Path, body: Body) -> Answer<()> {
     let full = |e: std::io::Error| {
         Refusal::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -141,10 +145,19 @@ async fn receive(folder: &std::path::Path, file: &std::path::Path, body: Body, r
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
-    let (mut chunks, mut bytes) = (body.into_data_stream(), 0u64);
+    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), 0u64, app.home.room());
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Refusal::parameter("body", "the upload was cut; send it again"))?;
+        let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
         bytes += chunk.len() as u64;
+        if bytes > room {
+            // What is written already counts as used.
+            out.flush().await.map_err(full)?;
+            let written = bytes - chunk.len() as u64;
+            let (ours, dataset) = (Arc::clone(app), dataset.to_owned());
+            let made = tokio::task::spawn_blocking(move || ours.home.make_room(ROOM_AT_A_TIME, For::Import(&dataset)));
+            made.await.map_err(Refusal::internal)?.map_err(Refusal::internal)?;
+            room = written.saturating_add(app.home.room());
+        }
         if bytes > room {
             return Err(Refusal::new(
                 StatusCode::INSUFFICIENT_STORAGE,
@@ -173,7 +186,7 @@ pub(crate) struct Paths {
 /// Import files of the server's machine
 ///
 /// Only over the socket in the data directory.
-#[utoipa::path(post, path = "/imports/paths", tag = "state", request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
+#[utoipa::path(post, path = "/imports/paths", tag = "state", extensions(("x-role" = json!("local"))), request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
 pub(crate) async fn create_from_paths(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,

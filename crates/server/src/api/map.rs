@@ -3,7 +3,7 @@
 use crate::api::rows::Scope;
 use crate::api::sums::Pairs;
 use crate::app::App;
-use crate::error::Answer;
+use crate::error::{Answer, Refusal};
 use crate::person::Viewer;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -23,7 +23,7 @@ const PROTOCOLS_TOLD: usize = 4;
 /// Groups and what goes between them.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TrafficMap {
-    groups: Vec<Group>,
+    groups: Vec<MapGroup>,
     cells: Vec<Cell>,
     /// Whether pairs of addresses were left out because there are too many.
     partial: bool,
@@ -31,8 +31,8 @@ pub(crate) struct TrafficMap {
 
 /// Addresses seen as one.
 #[derive(Serialize, ToSchema)]
-struct Group {
-    /// A network, `internet`, or `others`.
+struct MapGroup {
+    /// A network, a named group, `internet`, or `others`.
     id: String,
     label: String,
     /// Whether it is part of HOME_NET.
@@ -59,6 +59,8 @@ struct Cell {
 pub(crate) struct Only {
     /// Only this protocol.
     app_proto: Option<String>,
+    /// `network` (default), or `group`: named groups of networks, and networks where an address is in none.
+    by: Option<String>,
 }
 
 #[derive(Default)]
@@ -80,13 +82,18 @@ fn network(ip: Ip) -> String {
     }
 }
 
-/// The flows between two groups as a query, where both are networks.
+/// The flows between two groups as a query, where it can be said.
 fn query(from: &str, to: &str) -> Option<String> {
-    (from.contains('/') && to.contains('/')).then(|| format!("event_type:flow src_ip:{from} dest_ip:{to}"))
+    let value = |id: &str| match id {
+        "internet" | "others" => None,
+        network if network.contains('/') => Some(network.to_owned()),
+        name => Some(format!("\"{name}\"")),
+    };
+    Some(format!("event_type:flow src_ip:{} dest_ip:{}", value(from)?, value(to)?))
 }
 
-/// Who talks to whom at all, by network
-#[utoipa::path(get, path = "/map", tag = "events", params(Scope, Only), responses((status = 200, body = TrafficMap)))]
+/// Who talks to whom at all, by network or by named group
+#[utoipa::path(get, path = "/map", tag = "events", extensions(("x-role" = json!("viewer"))), params(Scope, Only), responses((status = 200, body = TrafficMap)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     _may: Viewer,
@@ -97,15 +104,27 @@ pub(crate) async fn get(
     let found = Pairs::of(&app.home.store, &within, only.app_proto, None).await?;
     let ordered = found.ordered();
     let partial = found.partial || ordered.len() > PAIRS_MAX;
-    let home = app.home.config.home_net.clone();
+    let by_group = match only.by.as_deref() {
+        None | Some("network") => false,
+        Some("group") => true,
+        Some(_) => return Err(Refusal::parameter("by", "by is network or group")),
+    };
+    let in_force = app.home.in_force();
     let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
     let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
     for ((src, dst, app_proto), pair) in ordered.into_iter().take(PAIRS_MAX) {
         let [Some(src), Some(dst)] = [src, dst].map(|t| t.parse::<Ip>().ok()) else { continue };
         let (flows, bytes) = (pair.flows, pair.bytes);
         let [from, to] = [src, dst].map(|ip| {
-            let inside = home.contains(ip);
-            let id = if inside || ip.is_multicast_or_broadcast() { network(ip) } else { "internet".to_owned() };
+            let inside = in_force.home_net.contains(ip);
+            let named = if by_group { in_force.group_of(ip) } else { None };
+            let id = if let Some(group) = named {
+                group.name.clone()
+            } else if inside || ip.is_multicast_or_broadcast() {
+                network(ip)
+            } else {
+                "internet".to_owned()
+            };
             let entry = members.entry(id.clone()).or_insert_with(|| (inside, BTreeSet::new(), 0));
             entry.1.insert(ip);
             entry.2 += bytes;
@@ -120,10 +139,10 @@ pub(crate) async fn get(
     order.sort();
     let kept: BTreeSet<String> = order.into_iter().take(GROUPS_MAX).map(|(_, id)| id).collect();
     let name = |id: &str| if kept.contains(id) { id.to_owned() } else { "others".to_owned() };
-    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<String, MapGroup> = BTreeMap::new();
     for (id, (inside, ips, _)) in members {
         let id = name(&id);
-        let group = groups.entry(id.clone()).or_insert_with(|| Group { label: id.clone(), id, inside, assets: 0 });
+        let group = groups.entry(id.clone()).or_insert_with(|| MapGroup { label: id.clone(), id, inside, assets: 0 });
         group.assets += ips.len() as u64;
     }
     let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();

@@ -35,23 +35,14 @@ pub(crate) struct Sensor {
     loss: Vec<Loss>,
     memory: Memory,
     /// Where each frame ended: their sum is `frames`.
-    terminal: Vec<Count>,
+    terminal: Vec<Counter>,
     /// Flows that a protocol was told of and whose parser gave up, and the like.
-    dissect: Vec<Count>,
-    /// Flows whose parser gave up, by protocol where it is known.
-    parse_failures: Vec<ParseFailure>,
+    dissect: Vec<Counter>,
     /// How whole what it saw was, over time; without bars where that is not known.
     coverage: Coverage,
     unknown: Vec<Unknown>,
     /// Caps that were reached.
-    caps: Vec<Count>,
-}
-
-/// Flows whose parser gave up.
-#[derive(Serialize, ToSchema)]
-struct ParseFailure {
-    app_proto: String,
-    count: u64,
+    caps: Vec<Counter>,
 }
 
 /// How whole what a sensor saw was.
@@ -82,7 +73,7 @@ struct Memory {
 
 /// A counter.
 #[derive(Serialize, ToSchema)]
-struct Count {
+struct Counter {
     name: String,
     count: u64,
 }
@@ -104,8 +95,8 @@ pub(crate) struct Of {
     lang: Option<String>,
 }
 
-fn counts(list: &Value) -> Vec<Count> {
-    let read = |c: &Value| Some(Count { name: c["name"].as_str()?.to_owned(), count: c["count"].as_u64()? });
+fn counts(list: &Value) -> Vec<Counter> {
+    let read = |c: &Value| Some(Counter { name: c["name"].as_str()?.to_owned(), count: c["count"].as_u64()? });
     list.as_array().into_iter().flatten().filter_map(read).collect()
 }
 
@@ -143,7 +134,6 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
         loss,
         memory: Memory { used: s["memcap"]["pressure_max"].as_u64().unwrap_or(0).saturating_mul(budget) / 100, budget },
         unknown: unknown.collect(),
-        parse_failures: Vec::new(),
         coverage: Coverage::default(),
         dissect: counts(&v["dissect"]),
         terminal,
@@ -152,10 +142,10 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
 }
 
 /// Each sensor or import, with what it saw and what it did not
-#[utoipa::path(get, path = "/sensors", tag = "state", params(Of), responses((status = 200, body = [Sensor])))]
+#[utoipa::path(get, path = "/sensors", tag = "state", extensions(("x-role" = json!("viewer"))), params(Of), responses((status = 200, body = [Sensor])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, headers: HeaderMap, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
     let lang = language(of.lang.as_deref(), &headers);
-    let budget = app.home.config.sensor.dissect.memory_max;
+    let budget = app.home.told.sensor.dissect.memory_max;
     let query =
         Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
     let page = app.home.store.page(&query).await?;

@@ -1,19 +1,18 @@
-//! What an administrator sets, and what the configuration file pins.
+//! What an administrator sets, and what the configuration file pins: what the keys are is told in `crate::settings`.
 
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::{Administrator, Viewer};
+use crate::room::Gone;
+use crate::settings::{InForce, Refused, is_pinned, is_retention_pinned, items, version};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use vigie_catalog::KNOWN_AFTER;
-
-/// Hours after which a network is known, unless set.
-const KNOWN_AFTER_DEFAULT: u64 = 24;
-/// The most that may be set: half a year.
-const KNOWN_AFTER_MAX: u64 = 4_380;
+use vigie_pipeline::config::RETENTION_OF_REST;
 
 /// What is set.
 #[derive(Serialize, ToSchema)]
@@ -22,11 +21,11 @@ pub(crate) struct Settings {
     version: u64,
     home_net: HomeNet,
     /// Named groups of networks.
-    groups: Vec<Group>,
-    /// How long each kind is kept, where that is limited.
-    retention: Vec<Kept>,
-    /// Bytes that Vigie may write; 0 where there is no quota.
-    quota: u64,
+    groups: Vec<NetworkGroup>,
+    quota: QuotaState,
+    /// How long events of the site's own traffic are kept: first `others` and `internal`, then every kind that is there or set.
+    retention: Vec<RetentionRow>,
+    captures: CapturesKept,
     /// Hours of event time after which what comes to a network is new.
     known_after_hours: u64,
 }
@@ -41,67 +40,164 @@ struct HomeNet {
 
 /// A group of networks.
 #[derive(Serialize, ToSchema)]
-struct Group {
+struct NetworkGroup {
+    /// Filters take it where they take a network.
     name: String,
     networks: Vec<String>,
+    description: String,
+    pinned: bool,
+}
+
+/// The quota over all that Vigie writes.
+#[derive(Serialize, ToSchema)]
+struct QuotaState {
+    /// 0: as much as the disk holds.
+    bytes: u64,
+    pinned: bool,
+    used: u64,
+    by: UsedBy,
+    /// What goes next when more comes than is free, the first first; empty without a quota.
+    next: Vec<NextGone>,
+}
+
+/// Bytes in use.
+#[derive(Serialize, ToSchema)]
+struct UsedBy {
+    events: u64,
+    captures: u64,
+    catalog: u64,
+}
+
+/// What the quota removes next.
+#[derive(Serialize, ToSchema)]
+struct NextGone {
+    /// `internal`, `capture`, `import` or `live`.
+    what: &'static str,
+    /// A dataset, or a capture's file.
+    name: String,
+    /// Events; none of a capture.
+    events: Option<u64>,
+    bytes: u64,
 }
 
 /// How long a kind is kept.
 #[derive(Serialize, ToSchema)]
-struct Kept {
+struct RetentionRow {
+    /// A kind of event; `others` and `internal` stand for those that have no days of their own.
     kind: String,
+    /// 0: until the quota.
     days: u64,
+    pinned: bool,
+    /// Whether it has days of its own; else it follows `others`, or `internal`.
+    own: bool,
     bytes_now: u64,
 }
 
-async fn read(app: &Arc<App>) -> Answer<Settings> {
-    let known = app.catalog(|c, _| c.setting(KNOWN_AFTER)).await?;
-    let text = app.home.config.home_net.text();
-    let networks = text.trim_matches(['[', ']']).split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
+/// Captures that were imported.
+#[derive(Serialize, ToSchema)]
+struct CapturesKept {
+    /// Whether they are kept, so that packets can be cut from them.
+    keep: bool,
+    pinned: bool,
+}
+
+fn retention(app: &App, now: &InForce) -> Vec<RetentionRow> {
+    let mut bytes: BTreeMap<String, u64> = BTreeMap::new();
+    for ((_, kind), (_, n, _)) in app.home.store.usage().kinds {
+        *bytes.entry(kind).or_default() += n;
+    }
+    let schemas = app.home.store.schemas();
+    let is_internal = |kind: &str| schemas.iter().any(|s| s.kind == kind && s.internal);
+    let days_of = |kind: &str| now.retention.get(kind).copied();
+    let rest = RETENTION_OF_REST.iter().map(|rest| RetentionRow {
+        kind: (*rest).to_owned(),
+        days: days_of(rest).unwrap_or(0),
+        pinned: is_retention_pinned(&app.home.told, rest),
+        own: true,
+        bytes_now: bytes.iter().filter(|(k, _)| days_of(k).is_none() && is_internal(k) == (*rest == "internal")).map(|b| b.1).sum(),
+    });
+    let kinds = schemas.iter().map(|s| s.kind).filter(|k| bytes.contains_key(*k) || now.retention.contains_key(*k));
+    let kinds = kinds.map(|kind| RetentionRow {
+        kind: kind.to_owned(),
+        days: days_of(kind).or_else(|| days_of(RETENTION_OF_REST[usize::from(is_internal(kind))])).unwrap_or(0),
+        pinned: is_retention_pinned(&app.home.told, kind),
+        own: now.retention.contains_key(kind),
+        bytes_now: bytes.get(kind).copied().unwrap_or(0),
+    });
+    rest.chain(kinds).collect()
+}
+
+fn read(app: &App) -> Result<Settings, vigie_catalog::Error> {
+    let (now, used) = (app.home.in_force(), app.home.used());
+    let pinned = |key| is_pinned(&app.home.told, key);
+    let group = |g: &crate::settings::NetworkGroup| NetworkGroup {
+        name: g.name.clone(),
+        networks: g.networks.clone(),
+        description: g.description.clone(),
+        pinned: g.pinned,
+    };
+    let next = |g: Gone| NextGone { what: g.what, name: g.name, events: g.rows, bytes: g.bytes };
     Ok(Settings {
-        version: known.as_ref().map_or(0, |s| s.version),
-        home_net: HomeNet { value: networks.collect(), pinned: true },
-        groups: Vec::new(),
-        retention: Vec::new(),
-        quota: app.home.quota,
-        known_after_hours: known.and_then(|s| s.value.as_u64()).unwrap_or(KNOWN_AFTER_DEFAULT),
+        version: version(&app.home.catalog)?,
+        home_net: HomeNet { value: items(&now.home_net), pinned: pinned("home_net") },
+        groups: now.groups.iter().map(group).collect(),
+        quota: QuotaState {
+            bytes: now.quota,
+            pinned: pinned("quota_bytes"),
+            used: used.total(),
+            by: UsedBy { events: used.events, captures: used.captures, catalog: used.catalog },
+            next: app.home.next_gone().into_iter().map(next).collect(),
+        },
+        retention: retention(app, &now),
+        captures: CapturesKept { keep: now.captures_keep, pinned: pinned("captures_keep") },
+        known_after_hours: now.known_after_hours,
     })
 }
 
+/// Off the threads that serve connections: sizes of files are asked for.
+async fn told(app: &Arc<App>) -> Answer<Json<Settings>> {
+    let app = Arc::clone(app);
+    Ok(Json(tokio::task::spawn_blocking(move || read(&app)).await.map_err(Refusal::internal)??))
+}
+
 /// What is set
-#[utoipa::path(get, path = "/settings", tag = "state", responses((status = 200, body = Settings)))]
+#[utoipa::path(get, path = "/settings", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Settings)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Settings>> {
-    Ok(Json(read(&app).await?))
+    told(&app).await
 }
 
 /// One setting to change.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SettingChange {
-    /// `known_after_hours`.
+    /// `home_net`, `groups`, `quota_bytes`, `retention`, `captures_keep` or `known_after_hours`.
     key: String,
-    value: u64,
+    /// As the key takes it: a list of networks; a list of groups; bytes; days by kind (`null` takes a kind back to `others`); true or
+    /// false; hours.
+    #[schema(value_type = Value)]
+    value: Value,
     /// The version that the change was made of.
     version: Option<u64>,
 }
 
 /// Change a setting
-#[utoipa::path(put, path = "/settings", tag = "state", request_body = SettingChange,
+///
+/// It holds at once: networks for what is imported from now on, groups for questions, quota and retention for what is kept.
+#[utoipa::path(put, path = "/settings", tag = "state", extensions(("x-role" = json!("administrator"))), request_body = SettingChange,
     responses((status = 200, body = Settings), (status = 400, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn put(
     State(app): State<Arc<App>>,
     Administrator(who): Administrator,
     Json(change): Json<SettingChange>,
 ) -> Answer<Json<Settings>> {
-    if change.key != "known_after_hours" {
-        return Err(Refusal::parameter("key", "only known_after_hours can be changed here; the rest stands in the configuration file"));
-    }
-    if !(1..=KNOWN_AFTER_MAX).contains(&change.value) {
-        return Err(Refusal::parameter("value", format!("hours are from 1 to {KNOWN_AFTER_MAX}")));
-    }
-    app.catalog(move |c, now| {
-        c.set_setting(KNOWN_AFTER, &change.value.into(), change.version, &who.name, now)?;
-        c.audit(&who.name, "setting", KNOWN_AFTER, &change.value.into(), now)
-    })
-    .await?;
-    Ok(Json(read(&app).await?))
+    let ours = Arc::clone(&app);
+    let done = tokio::task::spawn_blocking(move || {
+        let SettingChange { key, value, version } = change;
+        ours.home.change_setting((&key, &value, version), (&who.name, crate::app::now()))
+    });
+    done.await.map_err(Refusal::internal)?.map_err(|refused| match refused {
+        Refused::Value(field, why) => Refusal::parameter(field, why),
+        Refused::Pinned(why) => Refusal::conflict(why, None),
+        Refused::Catalog(e) => e.into(),
+    })?;
+    told(&app).await
 }

@@ -31,7 +31,7 @@ pub(crate) struct Situation {
     /// What this page says now.
     sentence: String,
     cases: OpenCases,
-    changes: Changes,
+    changes: WhatChanged,
     traffic: Traffic,
     /// What Vigie does not see into.
     blind: Vec<Blind>,
@@ -48,7 +48,7 @@ struct OpenCases {
 
 /// What is new on networks that are known.
 #[derive(Serialize, ToSchema)]
-struct Changes {
+struct WhatChanged {
     /// The latest of each.
     devices: Vec<NewDevice>,
     services: Vec<NewService>,
@@ -102,10 +102,10 @@ struct Totals {
     protocols: u64,
 }
 
-impl Changes {
+impl WhatChanged {
     fn of(news: Vec<News>, [devices, services, peers, protocols]: [u64; 4]) -> Self {
         let totals = Totals { devices, services, peers, protocols };
-        let mut all = Changes { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
+        let mut all = WhatChanged { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
         for n in news {
             let (asset_id, name, first_seen) = (id_text(n.asset), n.name, time_text(n.first));
             match n.kind {
@@ -136,13 +136,13 @@ struct Traffic {
     step_seconds: u64,
     /// When each bar begins.
     buckets: Vec<String>,
-    series: Vec<Series>,
+    series: Vec<TrafficSeries>,
     protocols: Vec<Protocol>,
 }
 
 /// Of a direction.
 #[derive(Serialize, ToSchema)]
-struct Series {
+struct TrafficSeries {
     /// `inside`, `outbound`, `inbound` or `outside`.
     key: &'static str,
     bytes: Vec<u64>,
@@ -176,7 +176,7 @@ pub(crate) struct InLang {
 }
 
 /// Is anything wrong now?
-#[utoipa::path(get, path = "/situation", tag = "state", params(Scope, InLang), responses((status = 200, body = Situation)))]
+#[utoipa::path(get, path = "/situation", tag = "state", extensions(("x-role" = json!("viewer"))), params(Scope, InLang), responses((status = 200, body = Situation)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     _may: Viewer,
@@ -214,7 +214,7 @@ pub(crate) async fn get(
                 };
                 latest.extend(c.news(&filter)?.rows);
             }
-            Ok(Changes::of(latest, counts))
+            Ok(WhatChanged::of(latest, counts))
         })
         .await?;
     let (traffic, blind) = traffic(&app, &within, lang).await?;
@@ -225,8 +225,8 @@ pub(crate) async fn get(
 async fn traffic(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<(Traffic, Vec<Blind>)> {
     let step = within.step(BARS);
     let bars = within.bars(step);
-    let seen = sums::Traffic::of(&app.home.store, within, step, bars.len(), &app.home.config.home_net).await?;
-    let series = sums::SIDES.into_iter().enumerate().map(|(side, key)| Series {
+    let seen = sums::Traffic::of(&app.home.store, within, step, bars.len(), &app.home.in_force().home_net).await?;
+    let series = sums::SIDES.into_iter().enumerate().map(|(side, key)| TrafficSeries {
         key,
         bytes: seen.bars.iter().map(|b| b[side].bytes).collect(),
         flows: seen.bars.iter().map(|b| b[side].flows).collect(),

@@ -19,8 +19,22 @@ pub(crate) struct Status {
     now: String,
     store: StoreStatus,
     datasets: Vec<Dataset>,
+    /// The certificate that is served; none where a command answers itself.
+    certificate: Option<CertificateState>,
     /// What was found damaged or odd, in words.
     problems: Vec<String>,
+}
+
+/// The certificate that is served.
+#[derive(Serialize, ToSchema)]
+struct CertificateState {
+    /// Whether Vigie made it, and renews it.
+    own: bool,
+    ends: String,
+    /// Negative once it has ended.
+    days_left: i64,
+    /// Whether someone should replace it now: it is not Vigie's own, and ends in less than 30 days.
+    soon: bool,
 }
 
 /// What is kept.
@@ -39,23 +53,32 @@ struct StoreStatus {
 }
 
 /// The server in a glance
-#[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status)))]
+#[utoipa::path(get, path = "/status", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Status)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Status>> {
     let datasets = datasets::all(&app).await?;
     let usage = app.home.store.usage();
+    let (at, certificate) = (now(), app.certificate());
+    let problems = app.home.store.problems();
+    let problems = problems.iter().map(ToString::to_string).chain(certificate.as_ref().and_then(|c| c.warning(at)));
     let flows = usage.kinds.iter().filter(|((_, kind), _)| kind == "flow").map(|(_, n)| n.0).sum();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         started: time_text(app.started),
-        now: time_text(now()),
+        now: time_text(at),
         store: StoreStatus {
             events: usage.rows,
             flows,
             bytes: usage.bytes,
-            quota: app.home.quota,
+            quota: app.home.in_force().quota,
             bytes_per_flow: (flows > 0).then(|| (usage.bytes - usage.journal_bytes) as f64 / flows as f64),
         },
         datasets,
-        problems: app.home.store.problems().iter().map(ToString::to_string).collect(),
+        problems: problems.collect(),
+        certificate: certificate.map(|c| CertificateState {
+            own: c.own,
+            ends: time_text(vigie_base::Time::from_secs(c.ends.max(0) as u64)),
+            days_left: c.days_left(at),
+            soon: c.warning(at).is_some(),
+        }),
     }))
 }

@@ -9,7 +9,7 @@ use vigie_base::Time;
 use vigie_event::Row;
 use vigie_link::{Header, Limits, Packer, pack, unpack};
 use vigie_sensor::{Control, Fold, Settings};
-use vigie_store::{Filter, Order, Query, Store};
+use vigie_store::{Filter, Groups, Order, Query, Store};
 
 struct Kept {
     packer: Packer,
@@ -144,7 +144,7 @@ fn report(store: &Store) {
     let Some(id) = page.rows().map(|r| r.env().flow_id).find(|id| *id != 0) else { return };
     timed("flow", || run(store.flow(None, id)).unwrap());
     for text in ["ip:192.168.99.99", "ip:10.0.0.5", "name:www.example.org", "hash:0123456789abcdef0123456789abcdef", "user:admin"] {
-        let q = Query { filter: Filter::parse(text, &schemas()).unwrap(), ..all.clone() };
+        let q = Query { filter: Filter::parse(text, &schemas(), &Groups::new()).unwrap(), ..all.clone() };
         let n = timed(text, || run(store.page(&q)).unwrap()).len();
         timed(&format!("  {n} rows; histogram"), || run(store.histogram(&q, 100)).unwrap());
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use vigie_base::Time;
 use vigie_event::sample::Dice;
 use vigie_link::Header;
-use vigie_store::{Error, Options, Query, Retention, Store};
+use vigie_store::{Error, Limits, Options, Priority, Query, Retention, Store};
 
 fn rows_of(number: u64) -> usize {
     3 + (number % 5) as usize
@@ -225,39 +225,38 @@ fn small_files_become_large_and_keep_every_row() {
 fn age_and_quota_remove_in_the_stated_order() {
     let dir = Dir::new("quota");
     let hour = 3_600_000_000_000;
-    let mut options = Options {
-        live_dataset: "live".to_owned(),
-        retention: Retention { internal: Some(hour), others: Some(100 * hour), ..Retention::default() },
-        ..Options::default()
-    };
+    let (store, _) = Store::open(&dir.0, schemas(), Options { live_dataset: "live".to_owned(), ..Options::default() }).unwrap();
+    for (n, (dataset, kind_name)) in
+        [("live", "login"), ("live", "dns"), ("first", "login"), ("first", "dns"), ("second", "dns")].into_iter().enumerate()
     {
-        let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
-        for (n, (dataset, kind_name)) in
-            [("live", "login"), ("live", "dns"), ("first", "login"), ("first", "dns"), ("second", "dns")].into_iter().enumerate()
-        {
-            store.append(&[packed(&rows(kind_name, 2000, n as u64, DAY), dataset, n as u64 + 1)]).unwrap();
-            store.flush().unwrap();
-        }
-        // Age: the live dataset's internal kind alone.
-        let done = store.maintain(Time(DAY + 50 * hour)).unwrap();
-        assert_eq!(done.expired_rows, 2000);
-        assert!(store.usage().kinds.contains_key(&("first".to_owned(), "login".to_owned())));
+        store.append(&[packed(&rows(kind_name, 2000, n as u64, DAY), dataset, n as u64 + 1)]).unwrap();
+        store.flush().unwrap();
     }
-    let used = {
-        let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
-        store.usage()
+    // Age: the live dataset's internal kind alone, and only once that is asked for.
+    assert_eq!(store.maintain(Time(DAY + 50 * hour)).unwrap().expired_rows, 0);
+    let kinds = [("dns".to_owned(), u64::MAX)].into_iter().collect();
+    let retention = Retention { internal: Some(hour), others: Some(hour), kinds };
+    store.set_limits(Limits { retention, ..Limits::default() });
+    assert_eq!(store.maintain(Time(DAY + 50 * hour)).unwrap().expired_rows, 2000);
+    let bytes = |dataset: &str, kind: &str| store.usage().kinds.get(&(dataset.to_owned(), kind.to_owned())).map_or(0, |k| k.1);
+    assert!(bytes("first", "login") > 0 && bytes("live", "login") == 0);
+    // The quota is for what is kept beside the store too, and holds for what is appended after it.
+    let more = |n| store.append(&[packed(&rows("dns", 5, n, DAY), "live", n)]);
+    store.set_limits(Limits { quota_bytes: store.bytes() + 1000, beside_bytes: 1000, ..Limits::default() });
+    assert!(matches!(more(99), Err(Error::Quota { .. })));
+    // What is told beforehand is what goes: of each priority whole files, the oldest import first.
+    let took = |what, bytes, spared: &[String]| {
+        let told = store.evictable(what, bytes, spared);
+        assert_eq!(store.evict(what, bytes, spared).unwrap(), told);
+        told.into_iter().map(|e| (e.dataset, e.rows)).collect::<Vec<_>>()
     };
-    let login = used.kinds[&("first".to_owned(), "login".to_owned())].1;
-    // A little over: the first import's internal kind goes. Far over: the imports before the site's own.
-    options.quota_bytes = (used.bytes - login / 2) * 20 / 19;
-    let (store, _) = Store::open(&dir.0, schemas(), options.clone()).unwrap();
-    let done = store.maintain(Time(DAY)).unwrap();
-    assert_eq!(done.evicted_rows.into_iter().collect::<Vec<_>>(), [("first".to_owned(), 2000)]);
-    drop(store);
-    options.quota_bytes = used.kinds[&("live".to_owned(), "dns".to_owned())].1 * 3 / 2;
-    let (store, _) = Store::open(&dir.0, schemas(), options).unwrap();
-    assert!(matches!(store.append(&[packed(&rows("dns", 5, 9, DAY), "live", 99)]), Err(Error::Quota { .. })));
-    store.maintain(Time(DAY)).unwrap();
-    assert_eq!(store.usage().kinds.keys().map(|k| k.0.as_str()).collect::<Vec<_>>(), ["live"]);
-    assert_eq!(store.append(&[packed(&rows("dns", 5, 9, DAY), "live", 99)]).unwrap(), 1);
+    let of = |dataset: &str| (dataset.to_owned(), 2000);
+    assert_eq!(took(Priority::Internal, 1, &[]), [of("first")]);
+    assert_eq!(took(Priority::Internal, u64::MAX, &[]), []);
+    assert_eq!(took(Priority::Imports, 1, &["first".to_owned()]), [of("second")]);
+    assert_eq!(took(Priority::Imports, u64::MAX, &[]), [of("first")]);
+    assert_eq!(store.datasets().into_keys().collect::<Vec<_>>(), ["live"]);
+    assert_eq!(more(99).unwrap(), 1);
+    store.flush().unwrap();
+    assert_eq!(took(Priority::Live, u64::MAX, &[]), [("live".to_owned(), 2005)]);
 }

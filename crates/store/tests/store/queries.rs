@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use vigie_base::{Cidr, Ip, Time};
 use vigie_event::{Batch, Row};
 use vigie_flow::record::FlowEndRow;
-use vigie_store::{Filter, Fold, Order, Query, Rows, SqlLimits, Store, Words, fields};
+use vigie_store::{Filter, Fold, Groups, Order, Query, Rows, SqlLimits, Store, Words, fields};
 
 const KINDS: [&str; 6] = ["flow", "dns", "http", "tls", "arp", "login"];
 
@@ -147,7 +147,7 @@ fn filters_give_what_a_loop_gives() {
     ];
     let mut some = 0;
     for (text, plain) in &cases {
-        let filter = match Filter::parse(text, &schemas()) {
+        let filter = match Filter::parse(text, &schemas(), &Groups::new()) {
             Ok(f) => f,
             Err(e) => {
                 assert_eq!(*text, "http.status:>=5", "{text}: {e}");
@@ -358,7 +358,7 @@ fn filters_of_any_text_are_borne() {
     let s = setting("anytext");
     for i in 0..4000 {
         let text: String = (0..d.below(12)).map(|_| pieces[d.below(pieces.len())]).collect();
-        match Filter::parse(&text, &all) {
+        match Filter::parse(&text, &all, &Groups::new()) {
             Ok(filter) => {
                 good += 1;
                 if i % 40 == 0 {
@@ -373,16 +373,16 @@ fn filters_of_any_text_are_borne() {
     }
     assert!(good > 300 && bad > 300, "{good} {bad}");
     let deep = "(".repeat(100_000);
-    assert!(Filter::parse(&deep, &all).is_err());
-    assert!(Filter::parse(&"a ".repeat(9_000), &all).is_err());
+    assert!(Filter::parse(&deep, &all, &Groups::new()).is_err());
+    assert!(Filter::parse(&"a ".repeat(9_000), &all, &Groups::new()).is_err());
     // However often denied, it is one term.
-    assert!(matches!(Filter::parse(&"-".repeat(9_000), &all), Ok(Filter::Not(_) | Filter::Term(_))));
+    assert!(matches!(Filter::parse(&"-".repeat(9_000), &all, &Groups::new()), Ok(Filter::Not(_) | Filter::Term(_))));
     fn sent<T: Send>(_: T) {}
     sent((s.store.page(&every()), s.store.count(&every()), s.store.histogram(&every(), 3)));
     sent((s.store.top(&every(), "proto", 3), s.store.sql("SELECT 1", SqlLimits { rows: 1 }), s.store.flow(None, 1)));
-    let e = Filter::parse("dns.rcod:NXDOMAIN", &all).unwrap_err();
+    let e = Filter::parse("dns.rcod:NXDOMAIN", &all, &Groups::new()).unwrap_err();
     assert_eq!((e.offset, e.nearest.as_deref()), (0, Some("dns.rcode")));
-    assert_eq!(Filter::parse("dest_port:https", &all).unwrap_err().to_string(), "at character 11: dest_port is a number");
+    assert_eq!(Filter::parse("dest_port:https", &all, &Groups::new()).unwrap_err().to_string(), "at character 11: dest_port is a number");
     assert!(fields(&all).iter().any(|f| f.name == "dns.queries.rrname" && f.list));
 }
 
@@ -406,4 +406,29 @@ fn queries_are_bounded_and_end_when_dropped() {
         futures::future::select(Box::pin(count), std::future::ready(())).await;
     });
     assert!(run(store.page(&Query { limit: 0, ..every() })).is_err());
+}
+
+#[test]
+fn a_group_is_asked_for_by_its_name() {
+    let dir = Dir::new("groups");
+    let store = open(&dir.0);
+    store.append(&[packed(&rows("flow", 500, 3, DAY), "replay", 1)]).unwrap();
+    let count = |text: &str| {
+        let q = Query { filter: store.filter(text).unwrap(), limit: 1, ..Query::default() };
+        run(store.count(&q)).unwrap().values().sum::<u64>()
+    };
+    assert!(store.filter("src_ip:offices").unwrap_err().to_string().contains("the name of a group"));
+    store.set_groups(Groups::from([
+        ("offices".to_owned(), "10.0.0.0/8".parse().unwrap()),
+        ("the rest".to_owned(), "!10.0.0.0/8".parse().unwrap()),
+    ]));
+    let inside = count("src_ip:offices");
+    assert_eq!(inside, count("src_ip:10.0.0.0/8"));
+    assert!(inside > 0 && inside < 500);
+    assert_eq!(inside + count("src_ip:\"the rest\""), count("src_ip:0.0.0.0/0 or src_ip:\"::/0\""));
+    assert_eq!(count("ip:offices"), count("ip:10.0.0.0/8"));
+    let sql = |text: &str| run(store.sql(text, SqlLimits { rows: 10 })).map(|r| r.text(vigie_store::Form::Csv));
+    let counted = sql("SELECT count(*) AS n FROM flow WHERE in_network(src_ip, 'offices')").unwrap();
+    assert_eq!(counted.split_whitespace().last(), Some(inside.to_string().as_str()), "{counted}");
+    assert!(sql("SELECT count(*) FROM flow WHERE in_network(src_ip, 'nowhere')").unwrap_err().to_string().contains("group"));
 }

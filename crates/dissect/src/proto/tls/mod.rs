@@ -15,6 +15,7 @@ mod tests;
 mod x509;
 
 pub use record::{ClientCertificate, ClientCertificateRow, Fingerprint, FingerprintRow, TlsEvent, TlsEventRow, TlsShape, TlsShapeRow};
+pub use x509::validity;
 
 use crate::held::{Held, holds};
 use crate::{Cursor, Cx, Info, Match, Next, Probe, Proto, Protocol, Step, Transport};

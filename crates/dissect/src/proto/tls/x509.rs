@@ -107,6 +107,11 @@ impl<'a> Der<'a> {
     }
 }
 
+/// From when until when a certificate (DER) is good, in seconds since 1970; `None` where it is none.
+pub fn validity(der: &[u8]) -> Option<(i64, i64)> {
+    certificate(der).map(|c| (c.not_before.seconds(), c.not_after.seconds()))
+}
+
 /// Reads a certificate; `None` where it is not one.
 pub(super) fn certificate(der: &[u8]) -> Option<Certificate> {
     let mut tbs = Der(Der(Der(der).expect(SEQUENCE)?).expect(SEQUENCE)?);

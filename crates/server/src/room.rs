@@ -1,0 +1,222 @@
+//! The quota: over all that Vigie writes, held before each write. What goes when there is no room, and in which order.
+
+use crate::Fault;
+use crate::app::now;
+use crate::home::Home;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use vigie_store::{Evicted, Limits, Priority};
+
+/// A part of the quota that is kept free, so that what is written between two looks at it finds room.
+const FREE_PART: u64 = 20;
+
+/// Bytes in use, by who writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) events: u64,
+    /// Imported captures, those that wait to be read among them.
+    pub(crate) captures: u64,
+    pub(crate) catalog: u64,
+}
+
+impl Used {
+    pub(crate) fn total(self) -> u64 {
+        self.events.saturating_add(self.captures).saturating_add(self.catalog)
+    }
+}
+
+/// What goes, the first before the others.
+const ORDER: [Step; 4] = [Step::Events(Priority::Internal), Step::Captures, Step::Events(Priority::Imports), Step::Events(Priority::Live)];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Events(Priority),
+    Captures,
+}
+
+impl Step {
+    /// In a word, for the API.
+    const fn name(self) -> &'static str {
+        match self {
+            Step::Events(Priority::Internal) => "internal",
+            Step::Events(Priority::Imports) => "import",
+            Step::Events(Priority::Live) => "live",
+            Step::Captures => "capture",
+        }
+    }
+}
+
+/// For whom room is made.
+#[derive(Clone, Copy)]
+pub(crate) enum For<'d> {
+    /// The site's own traffic, and what Vigie does by itself: whatever is oldest goes.
+    Site,
+    /// An import into this dataset: neither it nor the site's own events go for it.
+    Import(&'d str),
+}
+
+/// What went, or would go next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// `internal`, `capture`, `import` or `live`.
+    pub(crate) what: &'static str,
+    /// A dataset, or a capture's file.
+    pub(crate) name: String,
+    /// Events; none of a capture.
+    pub(crate) rows: Option<u64>,
+    pub(crate) bytes: u64,
+}
+
+impl Gone {
+    fn of(step: Step, e: Evicted) -> Self {
+        Gone { what: step.name(), name: e.dataset, rows: Some(e.rows), bytes: e.bytes }
+    }
+
+    /// In a line, for who imports.
+    pub(crate) fn told(&self) -> String {
+        match self.rows {
+            Some(rows) => format!("{rows} events of dataset {} ({} bytes) were removed: the quota left no room", self.name, self.bytes),
+            None => format!("the capture {} ({} bytes) was removed: the quota left no room", self.name, self.bytes),
+        }
+    }
+}
+
+impl Home {
+    /// Where imported captures are kept.
+    pub(crate) fn captures(dir: &Path) -> PathBuf {
+        dir.join("captures")
+    }
+
+    /// Bytes of all that Vigie wrote.
+    pub(crate) fn used(&self) -> Used {
+        let size = |name: &str| std::fs::metadata(self.dir.join(name)).map_or(0, |m| m.len());
+        Used {
+            events: self.store.bytes(),
+            captures: files(&Home::captures(&self.dir)).chain(files(&self.dir.join("incoming"))).map(|f| f.2).sum(),
+            catalog: ["vigie.db", "vigie.db-wal", "vigie.db-shm"].into_iter().map(size).sum(),
+        }
+    }
+
+    /// Bytes that may still be written without anything going for it: what the quota leaves, and the disk.
+    pub(crate) fn room(&self) -> u64 {
+        match self.in_force().quota {
+            0 => self.disk_room(),
+            quota => self.disk_room().min(quota.saturating_sub(self.used().total())),
+        }
+    }
+
+    /// Bytes that the disk has left.
+    pub(crate) fn disk_room(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
+    }
+
+    /// Tells the store what may be kept now: the quota is for what is kept beside it, too.
+    pub(crate) fn weigh(&self) {
+        let (now, used) = (self.in_force(), self.used());
+        let beside_bytes = used.captures.saturating_add(used.catalog);
+        self.store.set_limits(Limits { quota_bytes: now.quota, beside_bytes, retention: now.store_retention() });
+    }
+
+    /// Frees what is missing of `want` bytes under the quota, in [`ORDER`], with a row in the trail for what went. Room may still be
+    /// missing afterwards: [`Home::room`] says.
+    pub(crate) fn make_room(&self, want: u64, whom: For<'_>) -> Result<Vec<Gone>, Fault> {
+        let quota = self.in_force().quota;
+        if quota == 0 {
+            self.weigh();
+            return Ok(Vec::new());
+        }
+        let _one = self.evicting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = Vec::new();
+        for step in steps(whom) {
+            let over = self.used().total().saturating_add(want).saturating_sub(quota);
+            if over == 0 {
+                break;
+            }
+            match step {
+                Step::Events(what) => {
+                    let gone = self.store.evict(what, over, &spared(whom)).map_err(Fault::of)?;
+                    all.extend(gone.into_iter().map(|e| Gone::of(step, e)));
+                }
+                Step::Captures => {
+                    for (path, gone) in self.oldest_captures(over) {
+                        std::fs::remove_file(&path).map_err(|e| Fault::at(&path, &e, "free space"))?;
+                        all.push(gone);
+                    }
+                }
+            }
+        }
+        self.weigh();
+        for g in &all {
+            let detail = json!({"what": g.what, "events": g.rows, "bytes": g.bytes});
+            self.catalog.audit("vigie", "store.evict", &g.name, &detail, now()).map_err(Fault::of)?;
+        }
+        Ok(all)
+    }
+
+    /// Holds the quota with some room below it.
+    pub(crate) fn keep_within(&self) -> Result<Vec<Gone>, Fault> {
+        self.make_room(self.in_force().quota / FREE_PART, For::Site)
+    }
+
+    /// What would go next if as much came as is kept free below the quota: told beforehand.
+    pub(crate) fn next_gone(&self) -> Vec<Gone> {
+        let quota = self.in_force().quota;
+        let mut left = match quota {
+            0 => return Vec::new(),
+            // As much again as is kept free.
+            quota => quota / FREE_PART * 2,
+        };
+        let mut all = Vec::new();
+        for step in steps(For::Site) {
+            if left == 0 {
+                break;
+            }
+            let gone: Vec<Gone> = match step {
+                Step::Events(what) => self.store.evictable(what, left, &[]).into_iter().map(|e| Gone::of(step, e)).collect(),
+                Step::Captures => self.oldest_captures(left).into_iter().map(|c| c.1).collect(),
+            };
+            left = left.saturating_sub(gone.iter().map(|g| g.bytes).sum());
+            all.extend(gone);
+        }
+        all
+    }
+
+    /// The oldest captures that are kept, until they are of `bytes` together.
+    fn oldest_captures(&self, bytes: u64) -> Vec<(PathBuf, Gone)> {
+        let mut kept: Vec<_> = files(&Home::captures(&self.dir)).collect();
+        kept.sort();
+        let mut freed = 0u64;
+        let mut out = Vec::new();
+        for (_, path, size) in kept {
+            if freed >= bytes {
+                break;
+            }
+            freed = freed.saturating_add(size);
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            out.push((path, Gone { what: Step::Captures.name(), name, rows: None, bytes: size }));
+        }
+        out
+    }
+}
+
+fn steps(whom: For<'_>) -> impl Iterator<Item = Step> {
+    let for_site = matches!(whom, For::Site);
+    ORDER.into_iter().filter(move |s| for_site || *s != Step::Events(Priority::Live))
+}
+
+fn spared(whom: For<'_>) -> Vec<String> {
+    match whom {
+        For::Site => Vec::new(),
+        For::Import(dataset) => vec![dataset.to_owned()],
+    }
+}
+
+/// The files of a folder: when last written, path, bytes. None where there is no folder.
+fn files(dir: &Path) -> impl Iterator<Item = (SystemTime, PathBuf, u64)> {
+    let all = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    all.filter_map(|entry| {
+        let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((meta.modified().unwrap_or(SystemTime::UNIX_EPOCH), entry.path(), meta.len()))
+    })
+}
