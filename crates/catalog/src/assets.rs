@@ -6,6 +6,7 @@ use crate::known::Known;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
 use vigie_base::{Cidr, Ip, Mac, Time};
@@ -574,8 +575,9 @@ fn view(db: &Connection, ds: i64, id: i64) -> Result<AssetView, Error> {
     let learning = learning(db)?;
     let row = db.prepare_cached(&sql)?.query_and_then([ds, id], |r| read_row(db, r, learning))?.next();
     let row = row.unwrap_or_else(|| Err(Error::Missing(format!("there is no asset {id:014x}"))))?;
-    let data: String = db.prepare_cached("SELECT data FROM asset_data WHERE ds = ?1 AND id = ?2")?.query_row([ds, id], |r| r.get(0))?;
-    let known = serde_json::from_str::<Known>(&data).map_err(|e| format!("asset {id:014x} cannot be told: {e}"));
+    let data: Sql = db.prepare_cached("SELECT data FROM asset_data WHERE ds = ?1 AND id = ?2")?.query_row([ds, id], |r| r.get(0))?;
+    let known = unpacked(&data).and_then(|text| serde_json::from_slice::<Known>(&text).map_err(|e| e.to_string()));
+    let known = known.map_err(|e| format!("asset {id:014x} cannot be told: {e}"));
     let aliases = db
         .prepare_cached("SELECT old FROM asset_alias WHERE ds = ?1 AND asset = ?2 ORDER BY old")?
         .query_map([ds, id], |r| r.get(0))?
@@ -626,9 +628,31 @@ pub(crate) fn resolve(db: &Connection, ds: i64, id: u64) -> Result<u64, Error> {
 
 fn load(db: &Connection, ds: i64, id: u64) -> Result<Option<Known>, Error> {
     let mut s = db.prepare_cached("SELECT data FROM asset_data WHERE ds = ?1 AND id = ?2")?;
-    let row: Option<String> = s.query_row(params![ds, id as i64], |r| r.get(0)).optional()?;
+    let row: Option<Sql> = s.query_row(params![ds, id as i64], |r| r.get(0)).optional()?;
     // What cannot be read any more is replaced by what is seen now.
-    Ok(row.and_then(|data| serde_json::from_str(&data).ok()))
+    Ok(row.and_then(|data| serde_json::from_slice(&unpacked(&data).ok()?).ok()))
+}
+
+/// Bytes of what is known of an asset at most: many times what the inventory's caps let it be.
+const KNOWN_MAX: u64 = 16 << 20;
+
+/// What is known of an asset as the file holds it: a third of the text.
+fn packed(text: &str) -> Result<Vec<u8>, Error> {
+    zstd::bulk::compress(text.as_bytes(), 3).map_err(|e| Error::File(format!("an asset cannot be kept: {e}")))
+}
+
+/// The text again; before version 6 it stands as it is.
+fn unpacked(data: &Sql) -> Result<Vec<u8>, String> {
+    match data {
+        Sql::Blob(bytes) => {
+            let mut text = Vec::new();
+            let decoder = zstd::stream::read::Decoder::new(&bytes[..]).map_err(|e| e.to_string())?;
+            decoder.take(KNOWN_MAX).read_to_end(&mut text).map_err(|e| e.to_string())?;
+            Ok(text)
+        }
+        Sql::Text(text) => Ok(text.clone().into_bytes()),
+        _ => Err("neither text nor bytes".to_owned()),
+    }
 }
 
 /// Joins assets with those that are kept.
@@ -852,7 +876,7 @@ fn store(db: &Connection, ds: i64, k: &Known, old: Option<&Known>, seen: i64) ->
         ds,
         id,
         seen,
-        json(k)?
+        packed(&json(k)?)?
     ])?;
     if old.is_none_or(|o| o.addresses != k.addresses) {
         db.prepare_cached("DELETE FROM asset_address WHERE ds = ?1 AND asset = ?2")?.execute([ds, id])?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use vigie_base::{Ip, Time};
 
 /// Each step to the next version, the first from nothing.
-const MIGRATIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql")];
+const MIGRATIONS: [&str; 4] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql"), include_str!("6.sql")];
 /// The version that this program writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process that has the file.
@@ -90,9 +90,9 @@ const READERS: usize = 3;
 /// What people and folds write, in one SQLite file: one writer, and readers beside it that never wait for the writer.
 #[derive(Debug)]
 pub struct Catalog {
-    writer: Mutex<Connection>,
-    /// None in memory.
+    /// None in memory. Closed before the writer, which then puts what stands in the write-ahead log into the file.
     readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Catalog {

@@ -7,9 +7,11 @@
 //!
 //! Addresses are text in the form of RFC 5952 and MACs `00:11:22:33:44:55`, so that `src_ip = '10.0.0.1'` is SQL. Bytes that are no
 //! UTF-8 stand in the form that EVE gives them. Times are microseconds, UTC, with the nanoseconds beyond in a column `*_ns` beside.
-//! What is absent is null.
+//! What is absent is null; so is a flag that is not set, which EVE does not write either.
 
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use vigie_event::{Class, Field, Place, Schema, Type};
@@ -200,6 +202,45 @@ impl Layout {
         let own = leaves.iter().map(|l| ArrowField::new(&l.column, l.arrow_type(), true));
         let fields: Fields = envelope.chain(own).collect();
         Layout { schema, arrow: Arc::new(ArrowSchema::new(fields)), leaves, nodes }
+    }
+
+    /// Which columns of `rows` (laid out so) tell something; without the others [`crate::unpack`] gives the same rows. A column without
+    /// any value tells nothing, but where it alone says that a group is there, or how many items a list has.
+    pub fn telling(&self, rows: &RecordBatch) -> Vec<bool> {
+        let leaves = rows.columns().get(ENVELOPE.len()..).unwrap_or_default();
+        let mut tells: Vec<bool> =
+            leaves.iter().zip(&self.leaves).map(|(c, l)| below(c, l.depth).is_some_and(|c| c.null_count() < c.len())).collect();
+        for node in &self.nodes {
+            needed(node, 0, leaves, &mut tells);
+        }
+        let envelope = rows.columns().iter().take(ENVELOPE.len()).map(|c| c.null_count() < c.len());
+        envelope.chain(tells).collect()
+    }
+}
+
+/// The array that `depth` lists hold.
+fn below(array: &ArrayRef, depth: usize) -> Option<ArrayRef> {
+    (0..depth).try_fold(array.clone(), |a, _| a.as_list_opt::<i32>().map(|l| l.values().clone()))
+}
+
+/// Keeps what alone says that something is there.
+fn needed(node: &Node, depth: usize, leaves: &[ArrayRef], tells: &mut [bool]) {
+    match node {
+        Node::Leaf(_) => {}
+        Node::Opt { witness, inner, .. } => {
+            needed(inner, depth, leaves, tells);
+            tells[*witness] |= leaves.get(*witness).and_then(|c| below(c, depth)).is_some_and(|c| c.null_count() < c.len());
+        }
+        Node::List { first, last, inner, .. } => {
+            needed(inner, depth + 1, leaves, tells);
+            let has_items = |c: &ArrayRef| below(c, depth + 1).is_some_and(|c| !c.is_empty());
+            if !tells[*first..*last].contains(&true)
+                && let Some(at) = (*first..*last).find(|i| leaves.get(*i).is_some_and(has_items))
+            {
+                tells[at] = true;
+            }
+        }
+        Node::Group(nodes) => nodes.iter().for_each(|n| needed(n, depth, leaves, tells)),
     }
 }
 

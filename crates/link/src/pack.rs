@@ -4,10 +4,10 @@ use crate::layout::{Layout, Node, Part};
 use crate::{Error, Header, Packed, layout};
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, ListBuilder, StringBuilder, TimestampMicrosecondArray, UInt8Array,
-    UInt16Array, UInt16Builder, UInt32Array, UInt64Array,
+    UInt16Array, UInt16Builder, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::Field as ArrowField;
+use arrow::datatypes::{DataType, Field as ArrowField};
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
 use vigie_base::{Time, text};
@@ -53,7 +53,6 @@ fn envelope(env: &[Envelope]) -> Vec<ArrayRef> {
     let icmp = |with: fn(&Envelope) -> u8| -> ArrayRef {
         Arc::new(UInt8Array::from_iter(env.iter().map(|e| (matches!(e.proto, 1 | 58) || with(e) != 0).then(|| with(e)))))
     };
-    let numbers: [String; 256] = std::array::from_fn(|n| n.to_string());
     let mut vlan = ListBuilder::new(UInt16Builder::new());
     for e in env {
         vlan.append_option((e.vlans > 0).then(|| e.vlan.iter().take(usize::from(e.vlans)).map(|v| Some(*v))));
@@ -69,7 +68,7 @@ fn envelope(env: &[Envelope]) -> Vec<ArrayRef> {
         port(|e| e.src_port),
         ip(|e| e.dst),
         port(|e| e.dst_port),
-        texts(env.iter().map(|e| (e.proto != 255).then(|| proto_name(e.proto).unwrap_or(&numbers[usize::from(e.proto)])))),
+        protocols(env),
         Arc::new(UInt8Array::from_iter(env.iter().map(|e| (e.ip_version != 0).then_some(e.ip_version)))),
         icmp(|e| e.icmp_type),
         icmp(|e| e.icmp_code),
@@ -77,6 +76,18 @@ fn envelope(env: &[Envelope]) -> Vec<ArrayRef> {
         texts(env.iter().map(|e| (!e.app_proto.is_empty()).then_some(e.app_proto))),
         texts(env.iter().map(|e| (!e.tunnel.is_empty()).then_some(e.tunnel))),
     ]
+}
+
+fn protocols(env: &[Envelope]) -> ArrayRef {
+    let mut b = StringBuilder::new();
+    for e in env {
+        match proto_name(e.proto) {
+            _ if e.proto == 255 => b.append_null(),
+            Some(name) => b.append_value(name),
+            None => b.append_value(e.proto.to_string()),
+        }
+    }
+    Arc::new(b.finish())
 }
 
 fn micros(of: impl Iterator<Item = Option<Time>>) -> ArrayRef {
@@ -165,6 +176,13 @@ impl Pack<'_> {
             (Node::Leaf(at), col) => {
                 let leaf = &self.layout.leaves[*at];
                 debug_assert_eq!(leaf.part, Part::Value);
+                if col.is_empty() {
+                    self.emit(new_null_array(&leaf.item_type(), rows.len()), out)?;
+                    return match col {
+                        Column::Time(_) => self.emit(new_null_array(&DataType::UInt16, rows.len()), out),
+                        _ => Ok(()),
+                    };
+                }
                 if let Column::Time(v) = col {
                     self.emit(micros(rows.iter().map(|at| at.map(|at| v[at]))), out)?;
                     let nanos = UInt16Array::from_iter(rows.iter().map(|at| at.map(|at| (v[at].0 % 1000) as u16)));
@@ -200,6 +218,9 @@ fn values(ty: &Type, col: &Column, rows: &Rows) -> ArrayRef {
         Arc::new(b.finish())
     };
     match col {
+        Column::Bool(v) if matches!(ty, Type::Flag) => {
+            Arc::new(BooleanArray::from_iter(rows.iter().map(|at| at.and_then(|at| v[at].then_some(true)))))
+        }
         Column::Bool(v) => plain!(BooleanArray, v),
         Column::U8(v) => plain!(UInt8Array, v),
         Column::U16(v) => plain!(UInt16Array, v),

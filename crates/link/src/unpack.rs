@@ -2,7 +2,7 @@
 
 use crate::layout::{Layout, Node};
 use crate::{Error, layout};
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
@@ -161,48 +161,49 @@ fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef
         }
         (Node::List { first, last, inner, .. }, Type::List(ty)) => {
             let mine = columns.get(first - base..last - base).unwrap_or_default();
-            let mut values = Vec::with_capacity(mine.len());
+            let lists = mine.iter().map(|c| match c {
+                None => Ok(None),
+                Some(c) => c.as_list_opt::<i32>().map(Some).ok_or_else(|| Error("a list column holds no list".into())),
+            });
+            let lists = lists.collect::<Result<Vec<_>, _>>()?;
+            // The lists of one group have one length a row, but for columns that a file lacked: theirs are null.
             let mut ends = Vec::with_capacity(at.len());
+            let mut total = 0;
+            for i in at.iter().map(|i| *i as usize) {
+                let mut lengths = lists.iter().flatten().filter(|l| l.is_valid(i)).map(|l| l.value_length(i) as u32);
+                let n = lengths.next().unwrap_or(0);
+                if lengths.any(|other| other != n) {
+                    return Err(Error(format!("lists of one group differ in length: column {}", l.leaves[*first].column)));
+                }
+                total += n;
+                ends.push(total);
+            }
+            // Where the items of a column stand; values start where they may.
+            let own = |list: &ListArray| -> Vec<Option<u32>> {
+                let mut own = Vec::with_capacity(total as usize);
+                for (n, i) in at.iter().map(|i| *i as usize).enumerate() {
+                    if list.is_valid(i) {
+                        let o = list.value_offsets();
+                        own.extend((o[i] as u32..o[i + 1] as u32).map(Some));
+                    } else {
+                        own.resize(ends[n] as usize, None);
+                    }
+                }
+                own
+            };
             let mut places: Option<Vec<u32>> = None;
-            for c in mine {
-                let Some(c) = c else {
+            let mut values = Vec::with_capacity(mine.len());
+            for list in lists {
+                let Some(list) = list else {
                     values.push(None);
                     continue;
                 };
-                let list = c.as_list_opt::<i32>().ok_or_else(|| Error("a list column holds no list".into()))?;
-                let offsets = list.value_offsets();
-                match &places {
-                    None => {
-                        let mut all = Vec::new();
-                        for i in at.iter().map(|i| *i as usize) {
-                            if list.is_valid(i) {
-                                all.extend(offsets[i] as u32..offsets[i + 1] as u32);
-                            }
-                            ends.push(all.len() as u32);
-                        }
-                        places = Some(all);
-                        values.push(Some(list.values().clone()));
-                    }
-                    Some(all) => {
-                        // The lists of one group have one length a row; their values start where they may.
-                        let mut own = Vec::with_capacity(all.len());
-                        for (n, i) in at.iter().map(|i| *i as usize).enumerate() {
-                            if list.is_valid(i) {
-                                own.extend(offsets[i] as u32..offsets[i + 1] as u32);
-                            }
-                            if own.len() != ends[n] as usize {
-                                return Err(Error(format!("lists of one group differ in length: column {}", l.leaves[*first].column)));
-                            }
-                        }
-                        let same = own == *all;
-                        values.push(Some(if same { list.values().clone() } else { moved(list.values(), &own, all)? }));
-                    }
-                }
+                let own = own(list);
+                let all = places.get_or_insert_with(|| own.iter().copied().collect::<Option<_>>().unwrap_or_else(|| (0..total).collect()));
+                let same = own.iter().zip(all.iter()).all(|(o, a)| *o == Some(*a));
+                values.push(Some(if same { list.values().clone() } else { moved(list.values(), &own, all)? }));
             }
-            let places = places.unwrap_or_else(|| {
-                ends.resize(at.len(), 0);
-                Vec::new()
-            });
+            let places = places.unwrap_or_default();
             Ok(Column::List { ends, items: Box::new(node(l, inner, ty, *first, &values, &places)?) })
         }
         (Node::Leaf(i), ty) => {
@@ -226,12 +227,12 @@ fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef
     }
 }
 
-/// `values` such that what stood at `own[i]` stands at `all[i]`.
-fn moved(values: &ArrayRef, own: &[u32], all: &[u32]) -> Result<ArrayRef, Error> {
+/// `values` such that what stood at `own[i]` stands at `all[i]`; null where it stood nowhere.
+fn moved(values: &ArrayRef, own: &[Option<u32>], all: &[u32]) -> Result<ArrayRef, Error> {
     let size = all.iter().max().map_or(0, |m| *m as usize + 1);
     let mut from: Vec<Option<u32>> = vec![None; size];
     for (o, a) in own.iter().zip(all) {
-        from[*a as usize] = Some(*o);
+        from[*a as usize] = *o;
     }
     Ok(arrow::compute::take(values, &arrow::array::UInt32Array::from(from), None)?)
 }

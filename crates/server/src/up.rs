@@ -148,11 +148,15 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let app = Arc::clone(&app);
         let kept = tokio::task::spawn_blocking(move || {
-            app.home.store.maintain(now()).map_err(Fault::of)?;
-            app.home.keep_within()
+            let done = app.home.store.maintain(now()).map_err(Fault::of)?;
+            app.home.keep_within()?;
+            Ok::<_, Fault>(done.more)
         });
-        if let Ok(Err(e)) = kept.await {
-            eprintln!("vigie: the store's upkeep failed: {e}");
+        match kept.await {
+            // After a large import there is much to put together.
+            Ok(Ok(true)) => every.reset_immediately(),
+            Ok(Err(e)) => eprintln!("vigie: the store's upkeep failed: {e}"),
+            _ => {}
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Parquet files: how they are laid out, written, opened and removed.
 //!
-//! Rows stand in the order of events. Columns that are null in all rows are left out (most kinds use few of their columns), and so is
-//! Arrow's own schema: a reader puts in nulls, and Parquet's types say the rest. `ts` and counters are deltas, `flow_id` is plain (it is
-//! a hash: nothing shortens it), all else has a dictionary. Bloom filters stand on what people pivot on; minima and maxima only where
-//! they can rule something out.
+//! Rows stand in the order of events. Columns that tell nothing are left out (most kinds use few of their columns), and so is
+//! Arrow's own schema: a reader puts in nulls, and Parquet's types say the rest. What follows from other columns is left out, too
+//! ([`crate::derive`]). `ts` and counters are deltas, `flow_id` is plain (it is a hash: nothing shortens it), all else has a dictionary.
+//! Bloom filters stand on what people pivot on; minima and maxima only where they can rule something out. The filters of columns that
+//! follow from others stand between the row groups, and the footer says where ([`FILTERS`]).
 
+use crate::derive;
 use crate::fields;
 use crate::manifest::{FileMeta, Manifest, Origin, sync_dir};
 use crate::pivot::Blooms;
@@ -17,6 +19,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use std::collections::BTreeSet;
@@ -30,11 +34,19 @@ use vigie_event::Schema;
 use vigie_link::layout;
 
 /// Rows of a row group: what one Bloom filter rules out, and what a scan decodes at once.
-pub(crate) const GROUP_ROWS: usize = 128 << 10;
+pub(crate) const GROUP_ROWS: usize = 512 << 10;
 /// Rows of a page: what the page index rules out.
 const PAGE_ROWS: usize = 16 << 10;
 /// False positives of a Bloom filter: one needless row group in so many costs less than the bytes of a finer one.
 const BLOOM_FPP: f64 = 0.02;
+
+/// The key of the footer under which stand the names of the columns that have filters of the store's own, and for each row group and column
+/// where its blocks begin and how many they are: `flow_id,community_id 4711:128,9000:128 20000:128,30000:128`.
+pub(crate) const FILTERS: &str = "vigie.filters";
+/// A file that is to be merged soon: fast.
+pub(crate) const QUICK: i32 = 1;
+/// A file that stays for longer.
+pub(crate) const DENSE: i32 = 9;
 
 /// A file that the manifest names, or that a query began with when it did: removed when the last of those is done.
 #[derive(Debug)]
@@ -155,7 +167,14 @@ pub(crate) fn read(file: &LiveFile, schema: &'static Schema) -> Result<Vec<Recor
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(f).and_then(|b| b.with_batch_size(16 << 10).build()).map_err(|e| bad(e.to_string()))?;
     let want = layout(schema).arrow.clone();
-    reader.map(|b| b.map_err(|e| bad(e.to_string())).and_then(|b| fit(&b, &want))).collect()
+    let whole = |b: RecordBatch| derive::whole(&fit(&b, &nullable(&want))?, schema.kind, &want).map_err(|e| bad(e.to_string()));
+    reader.map(|b| b.map_err(|e| bad(e.to_string())).and_then(whole)).collect()
+}
+
+/// The same columns, any of which may be null.
+fn nullable(columns: &SchemaRef) -> SchemaRef {
+    let fields: Vec<_> = columns.fields().iter().map(|f| Arc::new(f.as_ref().clone().with_nullable(true))).collect();
+    Arc::new(arrow::datatypes::Schema::new(fields))
 }
 
 /// The columns of `want`, by name; nulls where one is missing.
@@ -207,16 +226,20 @@ fn leaf_path(name: &str, mut t: &DataType) -> ColumnPath {
     ColumnPath::new(parts)
 }
 
-fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties {
+/// Whether people pivot on a column.
+fn is_pivot(schema: &'static Schema, column: &str) -> bool {
     let fields = fields::of_kind(schema);
+    column == "flow_id" || fields.iter().any(|i| i.column == *column && i.meanings.iter().any(|m| *m != fields::Meaning::Port))
+}
+
+fn properties(schema: &'static Schema, columns: &SchemaRef, rows: usize, level: i32) -> WriterProperties {
     let mut p = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(6).unwrap_or_default()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(4096)
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_bloom_filter_fpp(BLOOM_FPP)
         .set_created_by("vigie".to_owned());
     for f in columns.fields() {
         let path = leaf_path(f.name(), f.data_type());
@@ -234,15 +257,20 @@ fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties 
                 continue;
             }
             "flow_id" => {
-                p = p.set_column_dictionary_enabled(path.clone(), false);
-                p = p.set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT).set_column_bloom_filter_enabled(path, true);
+                p = p.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT);
                 continue;
             }
             _ => {}
         }
-        let info = fields.iter().find(|i| i.column == *f.name());
-        if info.is_some_and(|i| i.meanings.iter().any(|m| *m != fields::Meaning::Port)) {
-            p = p.set_column_bloom_filter_enabled(path.clone(), true);
+        if is_pivot(schema, f.name()) && !derive::rules(schema.kind).iter().any(|r| r.column == f.name()) {
+            // As large as so many different values need; the writer halves it while it may.
+            p = p
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
+                .set_column_bloom_filter_max_ndv(path.clone(), rows.min(GROUP_ROWS) as u64);
+        }
+        if *f.data_type() == DataType::UInt64 {
+            // Counters: few are the same, and all are alike in their high bytes.
+            p = p.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT);
         }
         if number {
             p = p.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
@@ -257,7 +285,36 @@ fn properties(schema: &'static Schema, columns: &SchemaRef) -> WriterProperties 
     p.build()
 }
 
-/// Writes rows (in order) as a live file: durable when this returns, but for the manifest that names it.
+/// Columns that need filters of the store's own.
+struct Filters {
+    columns: Vec<(&'static str, ArrayRef)>,
+}
+
+impl Filters {
+    fn of(schema: &'static Schema, rows: &RecordBatch) -> Self {
+        let rules = derive::rules(schema.kind).iter().map(|r| r.column).filter(|c| is_pivot(schema, c));
+        Filters { columns: rules.filter_map(|c| Some((c, rows.column_by_name(c)?.clone()))).collect() }
+    }
+
+    /// The blocks of a filter over values.
+    fn blocks(values: &ArrayRef) -> Vec<u8> {
+        // A byte a value is one false positive in some fifty.
+        let mut filter = Sbbf::new_with_num_of_bytes(values.len());
+        if let Some(numbers) = values.as_primitive_opt::<UInt64Type>() {
+            numbers.iter().flatten().for_each(|n| filter.insert(&n.to_le_bytes()[..]));
+        } else if let Some(texts) = values.as_string_opt::<i32>() {
+            texts.iter().flatten().for_each(|t| filter.insert(t.as_bytes()));
+        }
+        filter.fold_to_target_fpp(BLOOM_FPP);
+        let mut blocks = Vec::new();
+        // Into memory: cannot fail.
+        let _ = filter.write_bitset(&mut blocks);
+        blocks
+    }
+}
+
+/// Writes rows (in order) as a live file: durable when this returns, but for the manifest that names it. `level`: [`QUICK`] or
+/// [`DENSE`].
 pub(crate) fn write(
     dir: &Path,
     id: u64,
@@ -265,6 +322,7 @@ pub(crate) fn write(
     origin: &Origin,
     schema: &'static Schema,
     rows: &RecordBatch,
+    level: i32,
 ) -> Result<FileMeta, Error> {
     let span =
         |at: usize| keys(&rows.slice(at, 1)).and_then(|k| k.first().copied()).map_or(Time(0), |k| Time(k.0 as u64 * 1000 + u64::from(k.1)));
@@ -286,13 +344,29 @@ pub(crate) fn write(
             sync_dir(d)?;
         }
     }
-    let used: Vec<usize> = (0..rows.num_columns()).filter(|i| rows.column(*i).null_count() < rows.num_rows()).collect();
-    let rows = rows.project(&used).map_err(|e| Error::Query(e.to_string()))?;
+    let filters = Filters::of(schema, rows);
+    let layout = layout(schema);
+    let lean = derive::lean(rows, schema.kind).map_err(|e| Error::Query(e.to_string()))?;
+    let telling = layout.telling(&lean);
+    let used: Vec<usize> = (0..lean.num_columns()).filter(|i| telling[*i]).collect();
+    let rows = lean.project(&used).map_err(|e| Error::Query(e.to_string()))?;
     let tmp = path.with_extension("tmp");
     let save = || -> Result<u64, Box<dyn std::error::Error>> {
-        let options = ArrowWriterOptions::new().with_properties(properties(schema, &rows.schema())).with_skip_arrow_metadata(true);
+        let properties = properties(schema, &rows.schema(), rows.num_rows(), level);
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let mut w = ArrowWriter::try_new_with_options(File::create(&tmp)?, rows.schema(), options)?;
-        w.write(&rows)?;
+        let mut places = filters.columns.iter().map(|c| c.0).collect::<Vec<_>>().join(",");
+        for from in (0..rows.num_rows()).step_by(GROUP_ROWS) {
+            let n = GROUP_ROWS.min(rows.num_rows() - from);
+            w.write(&rows.slice(from, n))?;
+            w.flush()?;
+            for (at, (_, values)) in filters.columns.iter().enumerate() {
+                let blocks = Filters::blocks(&values.slice(from, n));
+                places += &format!("{}{}:{}", if at == 0 { ' ' } else { ',' }, w.bytes_written(), blocks.len() / 32);
+                w.write_all(&blocks)?;
+            }
+        }
+        w.append_key_value_metadata(KeyValue::new(FILTERS.to_owned(), places));
         let f = w.into_inner()?;
         f.sync_all()?;
         std::fs::rename(&tmp, &path)?;

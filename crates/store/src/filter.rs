@@ -400,6 +400,8 @@ fn compare(f: &FieldInfo, test: Test) -> Expr {
     }
     match (&test, f.ty) {
         (Test::Equal(w), _) => c.eq(lit(w.clone())),
+        // A flag that is not set is null.
+        (Test::Bool(false), Type::Flag) => c.is_not_true(),
         (Test::Bool(b), _) => c.eq(lit(*b)),
         (Test::Number(op, n), Type::U8) => integer!(*op, *n, u8),
         (Test::Number(op, n), Type::U16) => integer!(*op, *n, u16),

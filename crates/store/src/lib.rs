@@ -13,9 +13,11 @@
 //!
 //! The store knows no field's meaning beyond its declaration, reads no clock and starts no thread.
 
+mod derive;
 mod fields;
 mod files;
 mod filter;
+mod fold;
 mod journal;
 mod maintain;
 mod manifest;
@@ -26,6 +28,7 @@ mod table;
 
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
+pub use fold::{Fold, Rows, Words};
 pub use maintain::{Done, Evicted, Priority, Retention};
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
 pub use render::{Form, csv_line};

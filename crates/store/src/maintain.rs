@@ -100,7 +100,7 @@ impl Store {
         for ((origin, _), (schema, rows)) in groups {
             let rows = files::sorted(rows, &layout(schema).arrow)?;
             let folder = next.origins.get(&origin).map_or(0, |o| o.0);
-            let meta = files::write(&inner.dir, next.next, folder, &origin, schema, &rows)?;
+            let meta = files::write(&inner.dir, next.next, folder, &origin, schema, &rows, files::QUICK)?;
             next.next += 1;
             made.push(meta);
         }
@@ -258,7 +258,7 @@ impl Store {
         let rows = files::sorted(&rows, &layout(schema).arrow)?;
         let id = manifest.next;
         manifest.next += 1;
-        let meta = files::write(&self.0.dir, id, head.meta.folder, &head.meta.origin, schema, &rows)?;
+        let meta = files::write(&self.0.dir, id, head.meta.folder, &head.meta.origin, schema, &rows, files::DENSE)?;
         self.replace_files(manifest, ids, Some(meta))?;
         Ok(())
     }

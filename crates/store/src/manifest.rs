@@ -10,7 +10,8 @@ use vigie_base::Time;
 use vigie_link::Header;
 
 /// The version that is written; this and all before are read.
-pub(crate) const VERSION: u64 = 1;
+/// 2: what follows from other columns is left out of files.
+pub(crate) const VERSION: u64 = 2;
 const NAME: &str = "manifest.json";
 
 /// Whose rows: files never mix origins, so that theirs need no column.
@@ -73,7 +74,7 @@ impl Manifest {
         let bad = |what: &str| Error::Manifest(path.clone(), what.to_owned());
         let v: Value = serde_json::from_slice(&text).map_err(|e| bad(&e.to_string()))?;
         match v["version"].as_u64() {
-            Some(1) => {}
+            Some(1..=VERSION) => {}
             Some(n) if n > VERSION => return Err(Error::Newer(path, n)),
             _ => return Err(bad("no version")),
         }

@@ -3,7 +3,7 @@
 //! A filter of Parquet (split block, XXH64) answers from one block of 32 bytes. Read alone, a pivot over a month costs one small read a
 //! filter, where whole filters would be most of what is read. Columns below lists have filters too, which DataFusion does not use.
 
-use crate::files::LiveFile;
+use crate::files::{FILTERS, LiveFile};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,9 +54,22 @@ impl Blooms {
         let reader = SerializedFileReader::new(file.try_clone().ok()?).ok()?;
         let meta = reader.metadata();
         let mut b = Blooms { groups: meta.num_row_groups(), ..Blooms::default() };
+        let own = meta.file_metadata().key_value_metadata().and_then(|all| all.iter().find(|e| e.key == FILTERS)?.value.as_ref());
+        let mut own = own.map_or("", String::as_str).split(' ');
+        let names: Vec<&str> = own.next().unwrap_or_default().split(',').filter(|n| !n.is_empty()).collect();
+        for group in own {
+            for (name, place) in names.iter().zip(group.split(',')) {
+                let place = place.split_once(':').and_then(|(at, n)| Some((at.parse().ok()?, n.parse().ok()?)));
+                b.at.entry((*name).to_owned()).or_default().push(place);
+            }
+        }
+        b.columns.extend(names.iter().map(|n| (*n).to_owned()));
         for (g, group) in meta.row_groups().iter().enumerate() {
             for c in group.columns() {
                 let Some(name) = c.column_path().parts().first() else { continue };
+                if names.contains(&name.as_str()) {
+                    continue;
+                }
                 if g == 0 {
                     b.columns.push(name.clone());
                 }

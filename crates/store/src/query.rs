@@ -1,14 +1,16 @@
 //! Questions: pages, histograms, tops, counts, SQL. Each reads one consistent view, ends when it is dropped, and is bounded in rows
 //! looked at, rows given and memory. Time limits are the caller's: it drops what takes too long.
 
+use crate::derive;
 use crate::fields::{self, FieldInfo};
 use crate::files::{Key, LiveFile, fit, keys};
 use crate::filter::{self, Filter};
+use crate::fold::{Bars, Counts};
 use crate::pivot::Needle;
 use crate::table::{InNetwork, KindTable};
 use crate::{Error, Groups, Options, Snapshot, Store};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
 use datafusion::common::{DataFusionError, ScalarValue};
@@ -25,13 +27,13 @@ use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie_base::Time;
-use vigie_event::{Batch, Row, Schema};
+use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 10_000;
 /// Most distinct values that one top counts in memory.
-const DISTINCT_MAX: usize = 2_000_000;
+pub(crate) const DISTINCT_MAX: usize = 2_000_000;
 
 /// DataFusion, set up once.
 pub(crate) struct Engine {
@@ -190,15 +192,15 @@ pub struct SqlRows {
 }
 
 /// One kind's part of a query.
-struct Part {
-    schema: &'static Schema,
+pub(crate) struct Part {
+    pub(crate) schema: &'static Schema,
     layout: Arc<Layout>,
     fields: Arc<Vec<FieldInfo>>,
     /// Filter and time.
     expr: Expr,
     needles: Vec<Needle>,
-    files: Vec<Arc<LiveFile>>,
-    tail: Vec<Arc<Packed>>,
+    pub(crate) files: Vec<Arc<LiveFile>>,
+    pub(crate) tail: Vec<Arc<Packed>>,
 }
 
 /// What one scan of a page reads: one file, or the journal's batches of one kind and dataset.
@@ -218,7 +220,7 @@ impl Source {
     }
 }
 
-fn micros(t: Time) -> i64 {
+pub(crate) fn micros(t: Time) -> i64 {
     (t.0 / 1000) as i64
 }
 
@@ -301,13 +303,13 @@ impl Store {
     }
 
     /// After a query could not read a file: sets damaged ones aside, so that it can be run once more; an error where all are sound.
-    fn mend(&self, s: &Snapshot, q: &Query, e: String) -> Result<(), Error> {
+    pub(crate) fn mend(&self, s: &Snapshot, q: &Query, e: String) -> Result<(), Error> {
         let suspects: Vec<_> = s.files.iter().filter(|f| q.kinds.is_empty() || q.kinds.contains(&f.meta.kind)).cloned().collect();
         if self.check(&suspects)? == 0 { Err(Error::Read(e)) } else { Ok(()) }
     }
 
     /// The kinds that a query is about, with what they have to read.
-    fn parts(&self, s: &Snapshot, q: &Query) -> Result<Vec<Part>, Error> {
+    pub(crate) fn parts(&self, s: &Snapshot, q: &Query) -> Result<Vec<Part>, Error> {
         if let Some(unknown) = q.kinds.iter().find(|k| self.schema(k).is_none()) {
             return Err(Error::Query(format!("unknown kind \"{unknown}\"")));
         }
@@ -351,7 +353,7 @@ impl Store {
         Ok(parts)
     }
 
-    fn affordable(&self, parts: &[Part]) -> Result<(), Error> {
+    pub(crate) fn affordable(&self, parts: &[Part]) -> Result<(), Error> {
         let rows: u64 = parts.iter().flat_map(|p| &p.files).map(|f| f.meta.rows).sum();
         let limit = self.0.options.scan_rows_max;
         if rows > limit {
@@ -433,7 +435,13 @@ impl Store {
             if source.files.iter().any(|f| f.may_hold(&part.needles).is_some_and(|may| !may.contains(&true))) {
                 continue;
             }
-            let frame = self.frame(part, &source.files, &source.tail, expr)?;
+            // When the last row of the page is comes first: of the rows beyond it nothing else need be known.
+            let frame = self.frame(part, &source.files, &source.tail, expr.clone())?;
+            let times = frame.select([ident("ts")])?.sort(vec![ident("ts").sort(!newest, true)])?.limit(0, Some(want))?.collect().await?;
+            let times = times.iter().flat_map(|b| b.column(0).as_primitive::<TimestampMicrosecondType>().values().iter().copied());
+            let Some(edge) = (if newest { times.min() } else { times.max() }) else { continue };
+            let near = if newest { ident("ts").gt_eq(ts(edge)) } else { ident("ts").lt_eq(ts(edge)) };
+            let frame = self.frame(part, &source.files, &source.tail, near.and(expr))?;
             let frame = frame.select(["ts", "ts_ns", "flow_id", "seq"].map(ident))?.sort(order)?.limit(0, Some(want))?;
             for b in frame.collect().await? {
                 best.extend(keys(&b).unwrap_or_default().into_iter().map(|k| (k, at)));
@@ -548,6 +556,15 @@ impl Store {
             .map(|t| Bucket { from: Time::from_micros(t as u64), counts: BTreeMap::new() })
             .collect();
         for part in parts {
+            if filter::is_true(&q.filter.compile(part.schema, &part.fields)) {
+                let n = out.len();
+                let within = Query { from: Some(Time::from_micros(from as u64)), to: Some(Time::from_micros(to as u64)), ..q.clone() };
+                let bars = self.fold(&within, part.schema.kind, &["ts"], || Bars { from, width, counts: vec![0; n] }).await?;
+                for (bucket, n) in out.iter_mut().zip(bars.counts).filter(|(_, n)| *n > 0) {
+                    *bucket.counts.entry(part.schema.kind).or_default() += n;
+                }
+                continue;
+            }
             let bucket = ((cast(ident("ts"), DataType::Int64) - lit(from)) / lit(width)).alias("bucket");
             let frame = self.frame(&part, &part.files, &part.tail, part.expr.clone())?;
             let frame = frame.aggregate(vec![bucket], vec![rows_of(lit(1)).alias("n")])?;
@@ -570,12 +587,24 @@ impl Store {
         let mut known = field == "event_type";
         for part in parts {
             if field == "event_type" {
-                let n = self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
-                *counts.entry(part.schema.kind.to_owned()).or_default() += n;
+                let (kind, n) = self.count_part(q, part).await?;
+                *counts.entry(kind.to_owned()).or_default() += n;
                 continue;
             }
+            let all = filter::is_true(&q.filter.compile(part.schema, &part.fields));
             for info in filter::named(field, &part.fields) {
                 known = true;
+                let follows = derive::rules(part.schema.kind).iter().any(|r| r.column == info.column);
+                if all && !info.list && !follows && !matches!(info.ty, Type::Time | Type::F64 | Type::Bool | Type::Flag) {
+                    let found = self.fold(q, part.schema.kind, &[info.column.as_str()], Counts::default).await?;
+                    if found.len() + counts.len() > DISTINCT_MAX {
+                        return Err(too_many(field));
+                    }
+                    for (value, n) in found.each() {
+                        *counts.entry(value).or_default() += n;
+                    }
+                    continue;
+                }
                 let frame = self.frame(&part, &part.files, &part.tail, part.expr.clone())?;
                 let mut stream = if info.list {
                     frame.select([ident(&info.column)])?.execute_stream().await?
@@ -588,9 +617,7 @@ impl Store {
                     let times = (!info.list).then(|| b.column(1).as_primitive::<Int64Type>());
                     tally(b.column(0), times.map(|t| t.values().as_ref()), &mut counts)?;
                     if counts.len() > DISTINCT_MAX {
-                        return Err(Error::Query(format!(
-                            "{field} has more than {DISTINCT_MAX} values here: narrow the time or the filter"
-                        )));
+                        return Err(too_many(field));
                     }
                 }
             }
@@ -647,6 +674,10 @@ impl Store {
         }
         Ok(SqlRows { schema, batches, cut })
     }
+}
+
+fn too_many(field: &str) -> Error {
+    Error::Query(format!("{field} has more than {DISTINCT_MAX} values here: narrow the time or the filter"))
 }
 
 /// Rows beyond a cursor; `tie`: whether a row of the same key is beyond it.

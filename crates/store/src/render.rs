@@ -1,6 +1,6 @@
 //! Answers to SQL as text: JSON, CSV, a table for a terminal.
 
-use crate::{Error, SqlLimits, SqlRows, Store};
+use crate::SqlRows;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
     DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type,
@@ -113,13 +113,6 @@ fn table(names: Vec<String>, rows: Vec<Vec<String>>) -> String {
         }
     }
     out
-}
-
-impl Store {
-    /// [`Store::sql`], its rows as JSON objects.
-    pub async fn sql_objects(&self, text: &str, limits: SqlLimits) -> Result<Vec<Map<String, Value>>, Error> {
-        Ok(self.sql(text, limits).await?.objects().collect())
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A kind as a table of DataFusion: files and journal as one, and the functions of filters.
 
+use crate::derive::{self, Rule};
 use crate::files::LiveFile;
 use crate::filter::Test;
 use crate::manifest::Origin;
@@ -13,6 +14,7 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
@@ -28,10 +30,14 @@ use datafusion::logical_expr::{
     Volatility,
 };
 use datafusion::object_store::path::Path as ObjectPath;
+use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr_adapter::{DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use std::sync::Arc;
+use vigie_base::hash::{FastMap, table_state};
 use vigie_base::{NetSet, Time};
 use vigie_link::{Layout, Packed};
 
@@ -121,6 +127,7 @@ impl TableProvider for KindTable {
             let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
             let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), format.file_source(table))
                 .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
+                .with_expr_adapter(Some(Arc::new(Deriving(self.layout.schema.kind))))
                 .with_projection_indices(projection.cloned())?
                 .build();
             plans.push(format.create_physical_plan(state, config).await?);
@@ -137,6 +144,89 @@ impl TableProvider for KindTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         UnionExec::try_new(plans)
+    }
+}
+
+/// Takes columns of a file for columns of its kind: what follows from others ([`crate::derive`]) is made where it is asked for.
+#[derive(Debug)]
+struct Deriving(&'static str);
+
+impl PhysicalExprAdapterFactory for Deriving {
+    fn create(&self, logical: SchemaRef, file: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
+        let plain = DefaultPhysicalExprAdapterFactory.create(logical.clone(), file.clone())?;
+        Ok(Arc::new(Derived { rules: derive::rules(self.0), logical, file, plain }))
+    }
+}
+
+#[derive(Debug)]
+struct Derived {
+    rules: &'static [Rule],
+    logical: SchemaRef,
+    file: SchemaRef,
+    plain: Arc<dyn PhysicalExprAdapter>,
+}
+
+impl Derived {
+    /// A column as the file can give it.
+    fn column(&self, name: &str, at: usize) -> Result<Arc<dyn PhysicalExpr>> {
+        let Some(rule) = self.rules.iter().find(|r| r.column == name) else {
+            return self.plain.rewrite(Arc::new(Column::new(name, at)));
+        };
+        let kept: Arc<dyn PhysicalExpr> = match self.file.index_of(name) {
+            Ok(at) => Arc::new(Column::new(name, at)),
+            Err(_) => Arc::new(Literal::new(ScalarValue::try_from(&rule.data_type())?)),
+        };
+        let mut args = vec![kept];
+        for from in rule.from {
+            args.push(self.column(from, self.logical.index_of(from)?)?);
+        }
+        let make = ScalarUDF::from(Follows { rule, signature: Signature::any(args.len(), Volatility::Immutable) });
+        Ok(Arc::new(ScalarFunctionExpr::try_new(Arc::new(make), args, &self.file, Arc::default())?))
+    }
+}
+
+impl PhysicalExprAdapter for Derived {
+    fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+        let is_derived =
+            |e: &Arc<dyn PhysicalExpr>| e.downcast_ref::<Column>().is_some_and(|c| self.rules.iter().any(|r| r.column == c.name()));
+        if !expr.exists(|e| Ok(is_derived(e)))? {
+            return self.plain.rewrite(expr);
+        }
+        let made = expr.transform_up(|e| match e.downcast_ref::<Column>() {
+            Some(c) => {
+                let new = if is_derived(&e) { self.column(c.name(), c.index())? } else { self.plain.rewrite(e.clone())? };
+                Ok(Transformed::yes(new))
+            }
+            None => Ok(Transformed::no(e)),
+        })?;
+        Ok(made.data)
+    }
+}
+
+/// What is kept of a column, or else what follows.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Follows {
+    rule: &'static Rule,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Follows {
+    fn name(&self) -> &str {
+        "vigie_follows"
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.rule.data_type())
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays: Vec<ArrayRef> = args.args.iter().map(|a| a.to_array(args.number_rows)).collect::<Result<_>>()?;
+        let [kept, from @ ..] = &arrays[..] else { return Err(DataFusionError::Internal("no column".to_owned())) };
+        if kept.null_count() == 0 {
+            return Ok(ColumnarValue::Array(kept.clone()));
+        }
+        Ok(ColumnarValue::Array(self.rule.fill(kept, &self.rule.make(from, args.number_rows))?))
     }
 }
 
@@ -286,6 +376,8 @@ impl ScalarUDFImpl for InNetwork {
         let (ips, nets) = (arrays[0].as_string::<i32>(), arrays[1].as_string::<i32>());
         let mut out = BooleanBuilder::with_capacity(ips.len());
         let mut last: (Option<String>, Option<NetSet>) = (None, None);
+        // The same addresses come again and again.
+        let mut known: FastMap<&str, Option<bool>> = FastMap::with_hasher(table_state(0));
         for (ip, net) in ips.iter().zip(nets) {
             let (Some(ip), Some(net)) = (ip, net) else {
                 out.append_null();
@@ -297,8 +389,10 @@ impl ScalarUDFImpl for InNetwork {
                     None => net.parse().map_err(|e: String| DataFusionError::Execution(format!("{e}, nor the name of a group")))?,
                 };
                 last = (Some(net.to_owned()), Some(parsed));
+                known.clear();
             }
-            out.append_option(ip.parse().ok().and_then(|ip| last.1.as_ref().map(|n| n.contains(ip))));
+            let is_in = || ip.parse().ok().and_then(|ip| last.1.as_ref().map(|n| n.contains(ip)));
+            out.append_option(*known.entry(ip).or_insert_with(is_in));
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
     }

@@ -97,6 +97,18 @@ impl Recorded {
         self.order.get(self.next).map(|o| (o.0, o.1, o.2))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.batches.iter_mut().for_each(Batch::clear);
+        self.order.clear();
+        self.next = 0;
+    }
+
     /// Takes the next one out.
     pub fn take(&mut self) -> Option<Row<'_>> {
         let (_, _, _, batch, row) = *self.order.get(self.next)?;

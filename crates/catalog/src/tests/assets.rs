@@ -256,3 +256,19 @@ proptest! {
         let _ = crate::csv::declared(&format!("name,ip,mac\n{csv}"));
     }
 }
+
+#[test]
+fn what_an_earlier_version_kept_as_text_is_read() {
+    let c = catalog();
+    keep(&c, &[], &[asset(200, Some(MAC), &[("10.0.0.5", 5000, 6000)], Some("pc5"))], 10);
+    let now = known(&c, 200);
+    let data = serde_json::to_string(&now).unwrap();
+    let held: Vec<u8> = c.read().query_row("SELECT data FROM asset_data", [], |r| r.get(0)).unwrap();
+    assert!(held.len() < data.len(), "{} bytes of {}", held.len(), data.len());
+    c.write(|db| Ok(db.execute("UPDATE asset_data SET data = ?1", [&data])?)).unwrap();
+    assert_eq!(known(&c, 200), now);
+    // What is neither is said of the asset, and spoils no list.
+    c.write(|db| Ok(db.execute("UPDATE asset_data SET data = x'00ff'", [])?)).unwrap();
+    assert!(c.asset(200, None).unwrap().unwrap().known.unwrap_err().contains("cannot be told"));
+    assert_eq!(ids(&c), BTreeSet::from([200]));
+}

@@ -1,7 +1,8 @@
 //! What is on the network.
 
 use crate::api::cases::{self, CaseRow};
-use crate::api::rows::{Scope, quoted, rows};
+use crate::api::rows::{Scope, Within};
+use crate::api::sums::{self, Pairs, Sum};
 use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, language};
 use crate::error::{Answer, Refusal};
@@ -406,11 +407,6 @@ async fn addresses(app: &Arc<App>, id: &str, dataset: Option<String>) -> Answer<
     .await
 }
 
-fn one_of(ips: &[Ip]) -> String {
-    let list: Vec<String> = ips.iter().map(|ip| quoted(&ip.to_string())).collect();
-    if list.is_empty() { "NULL".to_owned() } else { list.join(", ") }
-}
-
 /// Who an asset talks with.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Peers {
@@ -453,17 +449,17 @@ pub(crate) async fn peers(
 ) -> Answer<Json<Peers>> {
     let within = scope.read(&app)?;
     let (dataset, own) = addresses(&app, &id, within.dataset.clone()).await?;
-    let list = one_of(&own);
-    let sql = format!(
-        "SELECT CASE WHEN src_ip IN ({list}) THEN dest_ip ELSE src_ip END AS peer, src_ip IN ({list}) AS calls, app_proto, count(*) AS flows, \
-         sum(bytes_toserver + bytes_toclient) AS bytes FROM flow WHERE {} AND dataset = {} AND (src_ip IN ({list}) OR dest_ip IN ({list})) \
-         GROUP BY peer, calls, app_proto ORDER BY bytes DESC, peer, calls, app_proto LIMIT 2000",
-        within.sql(),
-        quoted(&dataset)
-    );
-    let found = rows(&app, &sql).await?;
+    let within = Within { dataset: Some(dataset.clone()), ..within };
+    let own_text: Vec<String> = own.iter().map(ToString::to_string).collect();
+    let found = Pairs::of(&app.home.store, &within, None, Some(own_text.clone())).await?;
+    // Who, whether it was called by the asset, in which protocol, how much.
+    let mut sums: BTreeMap<(&str, bool, &str), Sum> = BTreeMap::new();
+    for ((src, dst, app_proto), sum) in found.ordered() {
+        let calls = own_text.iter().any(|ip| ip == src);
+        sums.entry((if calls { dst } else { src }, calls, app_proto)).or_default().join(sum);
+    }
     let mut weight: BTreeMap<String, u64> = BTreeMap::new();
-    found.iter().for_each(|r| *weight.entry(r.text("peer").to_owned()).or_default() += r.number("bytes"));
+    sums.iter().for_each(|((peer, _, _), sum)| *weight.entry((*peer).to_owned()).or_default() += sum.bytes);
     let mut order: Vec<_> = weight.into_iter().collect();
     order.sort_by_key(|(ip, bytes)| (std::cmp::Reverse(*bytes), ip.clone()));
     let folded = order.len().saturating_sub(PEERS_MAX) as u64;
@@ -493,10 +489,10 @@ pub(crate) async fn peers(
         }
     }));
     let shown = |ip: &str| order.iter().any(|(o, _)| o == ip);
-    let edges = found.iter().filter(|r| shown(r.text("peer"))).map(|r| {
-        let (peer, own) = (r.text("peer").to_owned(), "self".to_owned());
-        let (from, to) = if r.flag("calls") { (own, peer) } else { (peer, own) };
-        Edge { from, to, app_proto: r.text("app_proto").to_owned(), flows: r.number("flows"), bytes: r.number("bytes") }
+    let edges = sums.into_iter().filter(|((peer, _, _), _)| shown(peer)).map(|((peer, calls, app_proto), sum)| {
+        let (peer, own) = (peer.to_owned(), "self".to_owned());
+        let (from, to) = if calls { (own, peer) } else { (peer, own) };
+        Edge { from, to, app_proto: app_proto.to_owned(), flows: sum.flows, bytes: sum.bytes }
     });
     let edges = edges.collect();
     app.read_by(&who, &headers, format!("asset {id} peers"), nodes.len()).await?;
@@ -529,20 +525,15 @@ pub(crate) async fn activity(
 ) -> Answer<Json<Activity>> {
     let within = scope.read(&app)?;
     let (dataset, own) = addresses(&app, &id, within.dataset.clone()).await?;
-    let (list, step) = (one_of(&own), within.step(96));
+    let step = within.step(96);
     let bars = within.bars(step);
-    let sql = format!(
-        "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, app_proto, count(*) AS flows, sum(bytes_toserver + bytes_toclient) AS bytes \
-         FROM flow WHERE {} AND dataset = {} AND (src_ip IN ({list}) OR dest_ip IN ({list})) GROUP BY bar, app_proto",
-        within.sql(),
-        quoted(&dataset)
-    );
+    let within = Within { dataset: Some(dataset), ..within };
+    let found = sums::Activity::of(&app.home.store, &within, step, own.iter().map(ToString::to_string).collect()).await?;
     let mut series: BTreeMap<String, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
-    for r in rows(&app, &sql).await? {
-        let Ok(at) = bars.binary_search(&(r.number("bar") * step)) else { continue };
-        let (flows, bytes) = series.entry(r.text("app_proto").to_owned()).or_insert_with(|| (vec![0; bars.len()], vec![0; bars.len()]));
-        flows[at] += r.number("flows");
-        bytes[at] += r.number("bytes");
+    for (app_proto, at, sum) in found.each().filter(|(_, at, _)| *at < bars.len()) {
+        let (flows, bytes) = series.entry(app_proto.to_owned()).or_insert_with(|| (vec![0; bars.len()], vec![0; bars.len()]));
+        flows[at] += sum.flows;
+        bytes[at] += sum.bytes;
     }
     Ok(Json(Activity {
         step_seconds: step,

@@ -586,8 +586,10 @@ pub(crate) async fn flows(
     let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
     let sql = format!(
         "SELECT ts, flow_id, src_ip, src_port, dest_ip, dest_port, proto, app_proto, pkts_toserver, pkts_toclient, bytes_toserver, bytes_toclient, state \
-         FROM flow WHERE dataset = {} AND flow_id IN ({list}) ORDER BY ts, flow_id",
-        quoted(&kept.dataset)
+         FROM flow WHERE dataset = {} AND ts >= to_timestamp_micros({}) AND flow_id IN ({list}) ORDER BY ts, flow_id",
+        quoted(&kept.dataset),
+        // A flow is told at its end.
+        case.first.0 / 1_000
     );
     let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX }).await?;
     app.read_by(&who, &headers, format!("case {} flows", kept.id), ids.len()).await?;

@@ -1,6 +1,7 @@
 //! Who talks to whom at all: groups, and what goes between them.
 
-use crate::api::rows::{Scope, quoted, rows};
+use crate::api::rows::Scope;
+use crate::api::sums::Pairs;
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::Viewer;
@@ -100,13 +101,9 @@ pub(crate) async fn get(
     Query(only): Query<Only>,
 ) -> Answer<Json<TrafficMap>> {
     let within = scope.read(&app)?;
-    let of = only.app_proto.as_deref().map_or(String::new(), |p| format!(" AND app_proto = {}", quoted(p)));
-    let sql = format!(
-        "SELECT src_ip, dest_ip, app_proto, count(*) AS flows, sum(bytes_toserver + bytes_toclient) AS bytes FROM flow \
-         WHERE {}{of} GROUP BY src_ip, dest_ip, app_proto ORDER BY bytes DESC, src_ip, dest_ip, app_proto LIMIT {PAIRS_MAX}",
-        within.sql()
-    );
-    let found = rows(&app, &sql).await?;
+    let found = Pairs::of(&app.home.store, &within, only.app_proto, None).await?;
+    let ordered = found.ordered();
+    let partial = found.partial || ordered.len() > PAIRS_MAX;
     let by_group = match only.by.as_deref() {
         None | Some("network") => false,
         Some("group") => true,
@@ -115,10 +112,9 @@ pub(crate) async fn get(
     let in_force = app.home.in_force();
     let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
     let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
-    for r in &found {
-        let ends = [r.text("src_ip"), r.text("dest_ip")].map(|t| t.parse::<Ip>().ok());
-        let [Some(src), Some(dst)] = ends else { continue };
-        let (flows, bytes) = (r.number("flows"), r.number("bytes"));
+    for ((src, dst, app_proto), pair) in ordered.into_iter().take(PAIRS_MAX) {
+        let [Some(src), Some(dst)] = [src, dst].map(|t| t.parse::<Ip>().ok()) else { continue };
+        let (flows, bytes) = (pair.flows, pair.bytes);
         let [from, to] = [src, dst].map(|ip| {
             let inside = in_force.home_net.contains(ip);
             let named = if by_group { in_force.group_of(ip) } else { None };
@@ -136,7 +132,7 @@ pub(crate) async fn get(
         });
         let sum = pairs.entry((from, to)).or_default();
         (sum.flows, sum.bytes) = (sum.flows + flows, sum.bytes + bytes);
-        *sum.protocols.entry(r.text("app_proto").to_owned()).or_default() += bytes;
+        *sum.protocols.entry(app_proto.to_owned()).or_default() += bytes;
     }
     // The rest is folded into one group, so that a person can read it.
     let mut order: Vec<_> = members.iter().map(|(id, m)| (std::cmp::Reverse(m.2), id.clone())).collect();
@@ -164,5 +160,5 @@ pub(crate) async fn get(
         Cell { q: query(&from, &to), from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }
     });
     let cells = cells.collect();
-    Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial: found.len() >= PAIRS_MAX }))
+    Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial }))
 }

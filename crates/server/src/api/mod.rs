@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod situation;
 mod status;
+mod sums;
 mod times;
 mod views;
 

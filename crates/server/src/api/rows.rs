@@ -1,17 +1,11 @@
-//! Figures for pages, asked of the store in SQL.
+//! What figures of pages are about: which dataset, and when.
 
 use crate::api::instant;
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use std::sync::Arc;
 use utoipa::IntoParams;
 use vigie_base::Time;
-use vigie_store::SqlLimits;
-
-/// Rows of an answer at most.
-const ROWS_MAX: usize = 100_000;
 
 /// Which dataset, and when.
 #[derive(Clone, Deserialize, IntoParams)]
@@ -45,14 +39,9 @@ impl Scope {
 }
 
 impl Within {
-    /// As a condition.
-    pub(crate) fn sql(&self) -> String {
-        let time = |t: Time| format!("to_timestamp_micros({})", t.0 / 1_000);
-        let mut out = format!("ts >= {} AND ts < {}", time(self.from), time(self.to));
-        if let Some(dataset) = &self.dataset {
-            out += &format!(" AND dataset = {}", quoted(dataset));
-        }
-        out
+    /// As a query for all of it.
+    pub(crate) fn query(&self) -> vigie_store::Query {
+        vigie_store::Query { dataset: self.dataset.clone(), from: Some(self.from), to: Some(self.to), ..vigie_store::Query::default() }
     }
 
     /// Seconds of a bar so that about `n` of them fill the range: a step that people count in.
@@ -72,30 +61,4 @@ impl Within {
 /// A text as SQL writes it.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// One row of an answer.
-pub(crate) struct Record(Map<String, Value>);
-
-impl Record {
-    /// A text; empty where there is none.
-    pub(crate) fn text(&self, key: &str) -> &str {
-        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// True where it is.
-    pub(crate) fn flag(&self, key: &str) -> bool {
-        self.0.get(key).and_then(Value::as_bool).unwrap_or(false)
-    }
-
-    /// A number; 0 where there is none.
-    pub(crate) fn number(&self, key: &str) -> u64 {
-        let value = self.0.get(key);
-        value.and_then(Value::as_u64).or_else(|| value.and_then(Value::as_f64).map(|n| n as u64)).unwrap_or(0)
-    }
-}
-
-/// Asks the store; the answer is bounded by what it says.
-pub(crate) async fn rows(app: &Arc<App>, sql: &str) -> Answer<Vec<Record>> {
-    Ok(app.home.store.sql_objects(sql, SqlLimits { rows: ROWS_MAX }).await?.into_iter().map(Record).collect())
 }

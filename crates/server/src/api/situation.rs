@@ -1,8 +1,8 @@
 //! Is anything wrong now?
 
 use crate::api::assets::id_text;
-use crate::api::rows::{Scope, Within, quoted, rows};
-use crate::api::{cases, time_text};
+use crate::api::rows::{Scope, Within};
+use crate::api::{cases, sums, time_text};
 use crate::app::{App, language};
 use crate::error::Answer;
 use crate::person::Viewer;
@@ -11,7 +11,6 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vigie_catalog::{CaseFilter, News, NewsFilter, NewsKind, State as Stage};
@@ -218,78 +217,31 @@ pub(crate) async fn get(
             Ok(WhatChanged::of(latest, counts))
         })
         .await?;
-    let traffic = traffic(&app, &within).await?;
-    let blind = blind(&app, &within, lang).await?;
+    let (traffic, blind) = traffic(&app, &within, lang).await?;
     Ok(Json(Situation { sentence: words::situation(lang, cases.open, cases.by_severity.critical), cases, changes, traffic, blind }))
 }
 
-const BYTES: &str = "sum(bytes_toserver + bytes_toclient)";
-
-async fn traffic(app: &Arc<App>, within: &Within) -> Answer<Traffic> {
+/// The traffic, and what is not seen into: one look at the flows.
+async fn traffic(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<(Traffic, Vec<Blind>)> {
     let step = within.step(BARS);
     let bars = within.bars(step);
-    let home = quoted(app.home.in_force().home_net.text());
-    let sql = format!(
-        "SELECT CAST(floor(CAST(to_unixtime(ts) AS DOUBLE) / {step}) AS BIGINT) AS bar, in_network(src_ip, {home}) AS s, in_network(dest_ip, {home}) AS d, \
-         count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY bar, s, d",
-        within.sql()
-    );
-    let mut series: BTreeMap<&'static str, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
-    for r in rows(app, &sql).await? {
-        let key = match (r.flag("s"), r.flag("d")) {
-            (true, true) => "inside",
-            (true, false) => "outbound",
-            (false, true) => "inbound",
-            (false, false) => "outside",
-        };
-        let Ok(at) = bars.binary_search(&(r.number("bar") * step)) else { continue };
-        let (bytes, flows) = series.entry(key).or_insert_with(|| (vec![0; bars.len()], vec![0; bars.len()]));
-        bytes[at] += r.number("bytes");
-        flows[at] += r.number("flows");
-    }
-    let sql = format!(
-        "SELECT app_proto, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY app_proto ORDER BY bytes DESC, app_proto LIMIT {PROTOCOLS_MAX}",
-        within.sql()
-    );
-    let found = rows(app, &sql).await?;
-    let protocols =
-        found.iter().map(|r| Protocol { app_proto: r.text("app_proto").to_owned(), flows: r.number("flows"), bytes: r.number("bytes") });
-    Ok(Traffic {
+    let seen = sums::Traffic::of(&app.home.store, within, step, bars.len(), &app.home.in_force().home_net).await?;
+    let series = sums::SIDES.into_iter().enumerate().map(|(side, key)| TrafficSeries {
+        key,
+        bytes: seen.bars.iter().map(|b| b[side].bytes).collect(),
+        flows: seen.bars.iter().map(|b| b[side].flows).collect(),
+    });
+    let protocols = seen.protocols().into_iter().take(PROTOCOLS_MAX);
+    let traffic = Traffic {
         step_seconds: step,
         buckets: bars.iter().map(|t| time_text(vigie_base::Time::from_secs(*t))).collect(),
-        series: series.into_iter().map(|(key, (bytes, flows))| TrafficSeries { key, bytes, flows }).collect(),
-        protocols: protocols.collect(),
-    })
-}
-
-/// A flow with data that no protocol claimed: its frames are longer than headers and handshakes alone are.
-const UNKNOWN: &str =
-    "app_proto IS NULL AND proto IN ('TCP', 'UDP') AND bytes_toserver + bytes_toclient > 90 * (pkts_toserver + pkts_toclient)";
-
-async fn blind(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<Vec<Blind>> {
-    let sql = format!(
-        "SELECT CASE WHEN app_proto IN ('tls', 'ssh', 'quic') THEN 'encrypted' WHEN {UNKNOWN} THEN 'unknown' ELSE 'read' END AS k, \
-         pkts_toclient = 0 AND proto = 'TCP' AS one_way, count(*) AS flows, {BYTES} AS bytes FROM flow WHERE {} GROUP BY k, one_way",
-        within.sql()
-    );
-    let (mut all, mut sums) = ((0, 0), BTreeMap::<&'static str, (u64, u64)>::new());
-    for r in rows(app, &sql).await? {
-        let (flows, bytes) = (r.number("flows"), r.number("bytes"));
-        all = (all.0 + flows, all.1 + bytes);
-        let kind = match r.text("k") {
-            "encrypted" => Some("encrypted"),
-            "unknown" => Some("unknown"),
-            _ => None,
-        };
-        for key in kind.into_iter().chain(r.flag("one_way").then_some("one_way")) {
-            let sum = sums.entry(key).or_default();
-            *sum = (sum.0 + flows, sum.1 + bytes);
-        }
-    }
+        series: series.filter(|s| s.flows.iter().any(|n| *n > 0)).collect(),
+        protocols: protocols.map(|(app, sum)| Protocol { app_proto: app.to_owned(), flows: sum.flows, bytes: sum.bytes }).collect(),
+    };
     let share = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
-    let told = sums.into_iter().map(|(key, (flows, bytes))| {
-        let share = if key == "one_way" { share(flows, all.0) } else { share(bytes, all.1) };
-        Blind { key, text: words::blind(lang, key), flows, bytes, share }
+    let told = sums::BLIND.into_iter().zip(seen.blind).filter(|(_, sum)| sum.flows > 0).map(|(key, sum)| {
+        let share = if key == "one_way" { share(sum.flows, seen.all.flows) } else { share(sum.bytes, seen.all.bytes) };
+        Blind { key, text: words::blind(lang, key), flows: sum.flows, bytes: sum.bytes, share }
     });
-    Ok(told.collect())
+    Ok((traffic, told.collect()))
 }

@@ -265,9 +265,9 @@ fn kept_for(retention: Retention) -> Options {
 #[test]
 fn a_newer_store_is_refused_and_named() {
     let dir = Dir::new("newer");
-    std::fs::write(dir.0.join("manifest.json"), r#"{"version":2}"#).unwrap();
+    std::fs::write(dir.0.join("manifest.json"), r#"{"version":3}"#).unwrap();
     let e = Store::open(&dir.0, schemas(), Options::default()).err().unwrap();
-    assert!(e.to_string().ends_with("version 2 of the store's format; this program knows up to 1: update it"), "{e}");
+    assert!(e.to_string().ends_with("version 3 of the store's format; this program knows up to 2: update it"), "{e}");
     std::fs::write(dir.0.join("manifest.json"), "{").unwrap();
     assert!(matches!(Store::open(&dir.0, schemas(), Options::default()), Err(Error::Manifest(..))));
 }

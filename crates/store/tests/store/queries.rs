@@ -5,7 +5,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vigie_base::{Cidr, Ip, Time};
 use vigie_event::{Batch, Row};
-use vigie_store::{Filter, Groups, Order, Query, SqlLimits, Store, fields};
+use vigie_flow::record::FlowEndRow;
+use vigie_store::{Filter, Fold, Groups, Order, Query, Rows, SqlLimits, Store, Words, fields};
 
 const KINDS: [&str; 6] = ["flow", "dns", "http", "tls", "arp", "login"];
 
@@ -223,6 +224,56 @@ fn tops_count_every_value() {
     let count: usize = all.iter().map(|v| text_is(v, "dns.queries.rrname").len()).sum();
     assert_eq!(names.values.iter().map(|v| v.1).sum::<u64>() + names.other, count as u64);
     assert!(run(s.store.top(&every(), "no.such", 5)).is_err());
+}
+
+#[derive(Default)]
+struct Sums {
+    words: Words,
+    by_caller: BTreeMap<String, (u64, u64)>,
+}
+
+impl Fold for Sums {
+    fn rows(&mut self, rows: &Rows) {
+        let bytes = rows.numbers(1);
+        let numbers: Vec<Option<u32>> = self.words.column(rows, 0).collect();
+        for (n, bytes) in numbers.into_iter().zip(bytes) {
+            let word = n.map_or(String::new(), |n| self.words.word(n).to_owned());
+            let sum = self.by_caller.entry(word).or_default();
+            *sum = (sum.0 + 1, sum.1.wrapping_add(bytes));
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        for (word, (n, bytes)) in other.by_caller {
+            let sum = self.by_caller.entry(word).or_default();
+            *sum = (sum.0 + n, sum.1.wrapping_add(bytes));
+        }
+    }
+}
+
+#[test]
+fn folds_see_each_row_once() {
+    let s = setting("folds");
+    // All of it, and times that cut files and the journal in two.
+    for (from, to) in
+        [(0, 2000), (250, 700), (620, 1010), (399, 401)].map(|(a, b)| (Time(DAY + a * 1_000_000_000), Time(DAY + b * 1_000_000_000)))
+    {
+        let q = Query { from: Some(from), to: Some(to), dataset: Some("replay".to_owned()), ..Query::default() };
+        let got = run(s.store.fold(&q, "flow", &["src_ip", "bytes_toserver"], Sums::default)).unwrap();
+        let mut want: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (b, _) in s.batches.iter().filter(|(b, d)| b.schema().kind == "flow" && *d == "replay") {
+            for r in b.rows().filter(|r| (from..to).contains(&r.env().ts)) {
+                let flow = FlowEndRow::of(r).unwrap();
+                let word = if r.env().ip_version == 0 { String::new() } else { r.env().src.to_string() };
+                let sum = want.entry(word).or_default();
+                *sum = (sum.0 + 1, sum.1.wrapping_add(flow.bytes_toserver()));
+            }
+        }
+        assert_eq!(got.by_caller, want, "{from} to {to}");
+        let bars = run(s.store.histogram(&Query { kinds: vec!["flow".to_owned()], ..q.clone() }, 7)).unwrap();
+        assert_eq!(bars.iter().flat_map(|b| b.counts.values()).sum::<u64>(), want.values().map(|v| v.0).sum::<u64>());
+    }
+    assert!(run(s.store.fold(&Query::default(), "flow", &["no_such"], Sums::default)).is_err());
 }
 
 #[test]

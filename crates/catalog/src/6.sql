@@ -1,0 +1,1 @@
+-- Version 6: `asset_data.data` is compressed (zstd); what is text is what an earlier version kept.

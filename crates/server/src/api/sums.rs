@@ -1,0 +1,274 @@
+//! Sums over flows, for pages: each a fold of the store.
+
+use crate::api::rows::Within;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use vigie_base::hash::{FastMap, table_state};
+use vigie_base::{Ip, NetSet};
+use vigie_store::{Error, Fold, Rows, Store, Words};
+
+/// Flows and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) flows: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: u64) {
+        self.flows += 1;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn join(&mut self, other: Sum) {
+        self.flows += other.flows;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Pairs that are summed up at most; further ones are left out, and it is said.
+const PAIRS_MAX: usize = 2_000_000;
+
+/// Between which addresses, by which protocol, how much.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    ips: Words,
+    apps: Words,
+    sums: Option<FastMap<(u32, u32, u32), Sum>>,
+    /// Only of this protocol.
+    only: Option<String>,
+    /// Only from or to these.
+    ends: Option<Arc<Vec<String>>>,
+    pub(crate) partial: bool,
+}
+
+/// A row's number of no word.
+const NONE: u32 = u32::MAX;
+
+/// What a pair is: caller, called, protocol.
+pub(crate) type Pair<'p> = (&'p str, &'p str, &'p str);
+
+impl Pairs {
+    pub(crate) async fn of(store: &Store, within: &Within, only: Option<String>, ends: Option<Vec<String>>) -> Result<Pairs, Error> {
+        let ends = ends.map(Arc::new);
+        let make = || Pairs { only: only.clone(), ends: ends.clone(), ..Pairs::default() };
+        let columns = ["src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
+        store.fold(&within.query(), "flow", &columns, make).await
+    }
+
+    /// The pairs, those that move most first.
+    pub(crate) fn ordered(&self) -> Vec<(Pair<'_>, Sum)> {
+        let words = |k: &(u32, u32, u32)| (self.ips.word(k.0), self.ips.word(k.1), self.apps.word(k.2));
+        let mut all: Vec<_> = self.sums.iter().flatten().map(|(k, sum)| (words(k), *sum)).collect();
+        all.sort_unstable_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+        all
+    }
+
+    fn entry(&mut self, key: (u32, u32, u32)) -> Option<&mut Sum> {
+        let sums = self.sums.get_or_insert_with(|| FastMap::with_hasher(table_state(0)));
+        if sums.len() >= PAIRS_MAX && !sums.contains_key(&key) {
+            self.partial = true;
+            return None;
+        }
+        Some(sums.entry(key).or_default())
+    }
+}
+
+impl Fold for Pairs {
+    fn rows(&mut self, rows: &Rows) {
+        let mut ips = std::mem::take(&mut self.ips);
+        let mut apps = std::mem::take(&mut self.apps);
+        let wanted = self.only.as_ref().map(|only| apps.number(only));
+        // Numbers of words that are asked for are known before those of the rows.
+        let ends: Option<Vec<u32>> = self.ends.as_ref().map(|e| e.iter().map(|ip| ips.number(ip)).collect());
+        let src: Vec<u32> = ips.column(rows, 0).map(|n| n.unwrap_or(NONE)).collect();
+        let dst: Vec<u32> = ips.column(rows, 1).map(|n| n.unwrap_or(NONE)).collect();
+        let (up, down) = (rows.numbers(3), rows.numbers(4));
+        for (i, app) in apps.column(rows, 2).enumerate() {
+            let app = app.unwrap_or(NONE);
+            let is_asked = wanted.is_none_or(|w| w == app) && ends.as_ref().is_none_or(|e| e.contains(&src[i]) || e.contains(&dst[i]));
+            if is_asked && let Some(sum) = self.entry((src[i], dst[i], app)) {
+                sum.add(up[i] + down[i]);
+            }
+        }
+        (self.ips, self.apps) = (ips, apps);
+    }
+
+    fn join(&mut self, other: Self) {
+        self.partial |= other.partial;
+        for (k, sum) in other.sums.iter().flatten() {
+            let mut ip = |n: u32| if n == NONE { NONE } else { self.ips.number(other.ips.word(n)) };
+            let (src, dst) = (ip(k.0), ip(k.1));
+            let app = if k.2 == NONE { NONE } else { self.apps.number(other.apps.word(k.2)) };
+            if let Some(s) = self.entry((src, dst, app)) {
+                s.join(*sum);
+            }
+        }
+    }
+}
+
+/// When how much, by protocol, from or to some addresses.
+pub(crate) struct Activity {
+    step: u64,
+    first: u64,
+    ends: Arc<Vec<String>>,
+    ips: Words,
+    apps: Words,
+    sums: BTreeMap<(u32, usize), Sum>,
+}
+
+impl Activity {
+    pub(crate) async fn of(store: &Store, within: &Within, step: u64, ends: Vec<String>) -> Result<Activity, Error> {
+        let ends = Arc::new(ends);
+        let first = within.from.secs() / step;
+        let make =
+            || Activity { step, first, ends: Arc::clone(&ends), ips: Words::default(), apps: Words::default(), sums: BTreeMap::new() };
+        let columns = ["ts", "src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
+        store.fold(&within.query(), "flow", &columns, make).await
+    }
+
+    /// Protocol, place of the bar, how much.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, usize, Sum)> {
+        self.sums.iter().map(|((app, bar), sum)| (self.apps.word(*app), *bar, *sum))
+    }
+}
+
+impl Fold for Activity {
+    fn rows(&mut self, rows: &Rows) {
+        let ends: Vec<u32> = self.ends.iter().map(|ip| self.ips.number(ip)).collect();
+        let is_end: Vec<bool> = self.ips.column(rows, 1).map(|n| n.is_some_and(|n| ends.contains(&n))).collect();
+        let other: Vec<bool> = self.ips.column(rows, 2).map(|n| n.is_some_and(|n| ends.contains(&n))).collect();
+        let (ts, up, down) = (rows.numbers(0), rows.numbers(4), rows.numbers(5));
+        for (i, app) in self.apps.column(rows, 3).enumerate() {
+            if is_end[i] || other[i] {
+                let bar = (ts[i] / 1_000_000 / self.step).saturating_sub(self.first) as usize;
+                self.sums.entry((app.unwrap_or(NONE), bar)).or_default().add(up[i] + down[i]);
+            }
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        for ((app, bar), sum) in &other.sums {
+            let app = if *app == NONE { NONE } else { self.apps.number(other.apps.word(*app)) };
+            self.sums.entry((app, *bar)).or_default().join(*sum);
+        }
+    }
+}
+
+/// What Situation tells of the traffic.
+pub(crate) struct Traffic {
+    step: u64,
+    first: u64,
+    home: Arc<NetSet>,
+    ips: Words,
+    /// For each address whether it is the site's own.
+    inside: Vec<bool>,
+    apps: Words,
+    protos: Words,
+    /// By bar, for flows inside, outbound, inbound, outside.
+    pub(crate) bars: Vec<[Sum; 4]>,
+    by_app: BTreeMap<u32, Sum>,
+    /// All; encrypted, unknown, one way.
+    pub(crate) all: Sum,
+    pub(crate) blind: [Sum; 3],
+}
+
+/// The names of [`Traffic::bars`], in order.
+pub(crate) const SIDES: [&str; 4] = ["inside", "outbound", "inbound", "outside"];
+/// The names of [`Traffic::blind`], in order.
+pub(crate) const BLIND: [&str; 3] = ["encrypted", "unknown", "one_way"];
+
+/// A flow of an unknown protocol carries data where its frames are longer than headers and handshakes alone are.
+const BARE_FRAME: u64 = 90;
+
+impl Traffic {
+    pub(crate) async fn of(store: &Store, within: &Within, step: u64, bars: usize, home: &NetSet) -> Result<Traffic, Error> {
+        let home = Arc::new(home.clone());
+        let make = || Traffic {
+            step,
+            first: within.from.secs() / step,
+            home: Arc::clone(&home),
+            ips: Words::default(),
+            inside: Vec::new(),
+            apps: Words::default(),
+            protos: Words::default(),
+            bars: vec![[Sum::default(); 4]; bars],
+            by_app: BTreeMap::new(),
+            all: Sum::default(),
+            blind: [Sum::default(); 3],
+        };
+        let columns =
+            ["ts", "src_ip", "dest_ip", "app_proto", "proto", "bytes_toserver", "bytes_toclient", "pkts_toserver", "pkts_toclient"];
+        store.fold(&within.query(), "flow", &columns, make).await
+    }
+
+    /// Protocols, those that move most first; empty for flows of none.
+    pub(crate) fn protocols(&self) -> Vec<(&str, Sum)> {
+        let mut all: Vec<_> = self.by_app.iter().map(|(n, sum)| (self.apps.word(*n), *sum)).collect();
+        all.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(b.0)));
+        all
+    }
+
+    fn insides(&mut self, rows: &Rows, at: usize) -> Vec<bool> {
+        let numbers: Vec<u32> = self.ips.column(rows, at).map(|n| n.unwrap_or(NONE)).collect();
+        while self.inside.len() < self.ips.len() {
+            let ip = self.ips.word(self.inside.len() as u32).parse::<Ip>();
+            self.inside.push(ip.is_ok_and(|ip| self.home.contains(ip)));
+        }
+        numbers.into_iter().map(|n| self.inside.get(n as usize).copied().unwrap_or(false)).collect()
+    }
+}
+
+impl Fold for Traffic {
+    fn rows(&mut self, rows: &Rows) {
+        let (src, dst) = (self.insides(rows, 1), self.insides(rows, 2));
+        let encrypted = ["tls", "ssh", "quic"].map(|app| self.apps.number(app));
+        let failed = self.apps.number("failed");
+        let [tcp, udp] = ["TCP", "UDP"].map(|proto| self.protos.number(proto));
+        let protos: Vec<u32> = self.protos.column(rows, 4).map(|n| n.unwrap_or(NONE)).collect();
+        let (ts, up, down, pkts_up, pkts_down) = (rows.numbers(0), rows.numbers(5), rows.numbers(6), rows.numbers(7), rows.numbers(8));
+        let mut by_app: Vec<(u32, Sum)> = Vec::new();
+        for (i, app) in self.apps.column(rows, 3).enumerate() {
+            let (app, bytes) = (app.unwrap_or(NONE), up[i] + down[i]);
+            self.all.add(bytes);
+            match by_app.iter_mut().find(|(a, _)| *a == app) {
+                Some((_, sum)) => sum.add(bytes),
+                None => by_app.push((app, Sum { flows: 1, bytes })),
+            }
+            let side = match (src[i], dst[i]) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 3,
+            };
+            let bar = (ts[i] / 1_000_000 / self.step).saturating_sub(self.first) as usize;
+            if let Some(bar) = self.bars.get_mut(bar) {
+                bar[side].add(bytes);
+            }
+            let no_protocol = (app == NONE || app == failed) && (protos[i] == tcp || protos[i] == udp);
+            if encrypted.contains(&app) {
+                self.blind[0].add(bytes);
+            } else if no_protocol && bytes > BARE_FRAME * (pkts_up[i] + pkts_down[i]) {
+                self.blind[1].add(bytes);
+            }
+            if protos[i] == tcp && pkts_down[i] == 0 {
+                self.blind[2].add(bytes);
+            }
+        }
+        for (app, sum) in by_app {
+            self.by_app.entry(app).or_default().join(sum);
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.all.join(other.all);
+        self.blind.iter_mut().zip(other.blind).for_each(|(a, b)| a.join(b));
+        for (mine, theirs) in self.bars.iter_mut().zip(other.bars) {
+            mine.iter_mut().zip(theirs).for_each(|(a, b)| a.join(b));
+        }
+        for (app, sum) in other.by_app {
+            let app = if app == NONE { NONE } else { self.apps.number(other.apps.word(app)) };
+            self.by_app.entry(app).or_default().join(sum);
+        }
+    }
+}
