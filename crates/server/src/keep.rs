@@ -48,14 +48,6 @@ impl Keeper {
         if !batches.is_empty() && self.failed.is_none() {
             self.failed = (self.give)(batches).err();
         }
-        let done = match self.store.append(&batches) {
-            Err(vigie_store::Error::Quota { .. }) => (self.room)().and_then(|gone| {
-                self.gone.extend(gone);
-                self.store.append(&batches).map_err(Fault::of)
-            }),
-            done => done.map_err(Fault::of),
-        };
-        self.failed = done.err();
     }
 
     /// All events before `now` have been given: gives on what was open for long enough.
