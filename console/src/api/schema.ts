@@ -46,6 +46,10 @@ export interface Source {
   frames: number
   first: Time
   last: Time
+  /** Packets can be cut from it. */
+  kept: boolean
+  /** Among the captures that go first when room is needed. */
+  goes_next: boolean
 }
 export interface Dataset {
   name: string
@@ -65,7 +69,7 @@ export interface Status {
   version: string
   started: Time
   now: Time
-  store: { events: number; bytes: number; quota: number; flows: number; bytes_per_flow: number }
+  store: { events: number; bytes: number; captures_bytes: number; quota: number; flows: number; bytes_per_flow: number }
   datasets: Dataset[]
   problems: string[]
 }

@@ -47,8 +47,16 @@ impl Reply {
 }
 
 impl Client {
-    /// Of a data directory, made where it is absent.
+    /// Of a data directory that is there.
     pub fn open(dir: &Path, config: Config) -> Result<Client, Fault> {
+        if !Home::is_there(dir) {
+            return Err(Fault::new(format!("{}: no data of Vigie is there; give the --data directory of `vigie up`", dir.display())));
+        }
+        Client::make(dir, config)
+    }
+
+    /// Of a data directory, made where it is absent.
+    pub fn make(dir: &Path, config: Config) -> Result<Client, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fault::of)?;
         let way = match Home::open(dir, config) {
             Ok(home) => runtime.block_on(async { Way::Here(crate::up::service(App::new(home))) }),

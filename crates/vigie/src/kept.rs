@@ -37,19 +37,24 @@ fn directory(given: Option<&Path>) -> PathBuf {
     }
 }
 
-fn client(data: &Data) -> Result<Client, Exit> {
-    let config = configured(&data.configured)?;
-    Client::open(&directory(data.data.as_deref()), config).map_err(|e| failed(&e))
-}
-
 /// Runs one request and what is done with its answer.
 fn asked(data: &Data, ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>) -> Exit {
-    match client(data) {
-        Err(exit) => exit,
-        Ok(client) => match ask(&client) {
-            Ok(text) => replay::printed(&text),
-            Err(fault) => failed(&fault),
-        },
+    asked_of(Client::open, data, ask)
+}
+
+/// The same, of a client that `open` gives.
+fn asked_of(
+    open: impl FnOnce(&Path, Config) -> Result<Client, Fault>,
+    data: &Data,
+    ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>,
+) -> Exit {
+    let config = match configured(&data.configured) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    match open(&directory(data.data.as_deref()), config).and_then(|client| ask(&client)) {
+        Ok(text) => replay::printed(&text),
+        Err(fault) => failed(&fault),
     }
 }
 
@@ -79,6 +84,7 @@ pub(crate) fn status(args: &Data) -> Exit {
         let mut out = format!("Vigie {} on {}\n", text(&status["version"]), directory(args.data.as_deref()).display());
         let store = &status["store"];
         out += &format!("{} events ({} flows), {} bytes of {}\n", store["events"], store["flows"], store["bytes"], store["quota"]);
+        out += &format!("{} bytes of captures\n", store["captures_bytes"]);
         for d in status["datasets"].as_array().into_iter().flatten() {
             out += &format!(
                 "  {}: {} events, {} assets, {} open cases, {} to {}\n",
@@ -144,6 +150,13 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
             let asked = parameters(&[("dataset", dataset.as_deref()), ("lang", Some(lang))]);
             saved(target, &format!("/cases/{}/export{asked}", segment(id)))
         }
+        ExportCommand::Packets { flow, case, dataset, target } => {
+            let of = match (flow, case) {
+                (_, Some(case)) => format!("/cases/{}", segment(case)),
+                (flow, None) => format!("/events/{}", flow.unwrap_or_default()),
+            };
+            saved(target, &format!("{of}/packets{}", parameters(&[("dataset", dataset.as_deref())])))
+        }
         ExportCommand::Flows { id, dataset, target } => {
             let asked = parameters(&[("dataset", dataset.as_deref())]);
             saved(target, &format!("/cases/{}/flows{asked}", segment(id)))
@@ -153,9 +166,13 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
 
 /// Asks for `path` and writes the answer as it comes. A file that was begun and not ended is removed.
 fn saved(target: &Target, path: &str) -> Exit {
-    let client = match client(&target.data) {
-        Ok(client) => client,
+    let config = match configured(&target.data.configured) {
+        Ok(config) => config,
         Err(exit) => return exit,
+    };
+    let client = match Client::open(&directory(target.data.data.as_deref()), config) {
+        Ok(client) => client,
+        Err(fault) => return failed(&fault),
     };
     let Some(file) = &target.out else {
         let unwritten = |e: std::io::Error| Fault::new(format!("standard output: {e}"));
@@ -230,7 +247,8 @@ fn password() -> Result<String, Fault> {
 
 pub(crate) fn user(what: &UserCommand) -> Exit {
     match what {
-        UserCommand::Add { name, role, data } => asked(data, |client| {
+        // The first user may be made before the first `up`.
+        UserCommand::Add { name, role, data } => asked_of(Client::make, data, |client| {
             let body = json!({"name": name, "role": role, "password": password()?});
             client.json(Method::POST, "/users", Some(&body)).map(|_| Vec::new())
         }),
@@ -300,7 +318,7 @@ pub(crate) fn import(dir: &Path, args: &Replay) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let client = match Client::open(dir, config) {
+    let client = match Client::make(dir, config) {
         Ok(client) => client,
         Err(fault) => return failed(&fault),
     };
@@ -319,7 +337,7 @@ fn follow(client: &Client, args: &Replay) -> Result<Exit, Fault> {
             None => return Err(Fault::new(format!("{}: the name is not UTF-8; rename the file", path.display()))),
         }
     }
-    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now});
+    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now, "keep": args.no_keep.then_some(false)});
     let import = client.json(Method::POST, "/imports/paths", Some(&body))?;
     let at = format!("/imports/{}", import["id"]);
     let progress = Progress::new(args.quiet, screen::locale());

@@ -13,6 +13,7 @@ import { kept, useUrl, type Search } from '../../lib/url'
 import { EntityValue, Reasons, say, Score, Severity, State, When } from '../../ui/bits'
 import { useDraft, useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
+import { Packets } from '../../ui/packets'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
 import { CaseActions } from './actions'
@@ -98,6 +99,7 @@ export function CasePage() {
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
+            <Packets path={`/cases/${encodeURIComponent(id)}/packets`} dataset={found.dataset} />
           </>
         }
       />
@@ -181,6 +183,9 @@ export function CasePage() {
                     <Icon name="explore" />
                     {t('case.open_evidence')}
                   </Link>
+                )}
+                {alert.evidence.length > 0 && (
+                  <Packets path={`/cases/${encodeURIComponent(id)}/packets`} dataset={found.dataset} alert={alert.id} />
                 )}
               </details>
             ))}

@@ -8,6 +8,7 @@ import { around } from '../../lib/range'
 import { useUrl } from '../../lib/url'
 import { say, When } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
+import { Packets } from '../../ui/packets'
 import { SidePanel } from '../../ui/panel'
 import { Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
@@ -55,6 +56,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <Icon name="copy" />
           {t('explore.json')}
         </button>
+        {flow && <Packets path={`/events/${flow}/packets`} dataset={event.dataset ?? dataset} />}
       </div>
       <section>
         <h3>{t('explore.fields')}</h3>

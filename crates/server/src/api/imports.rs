@@ -9,7 +9,7 @@ use crate::room::For;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,6 +95,8 @@ pub(crate) struct Into {
     name: Option<String>,
     /// Moves its times so that its last frame is now.
     shift_to_now: Option<bool>,
+    /// Whether the capture is kept, so that packets can be cut from it; without, as the setting `captures_keep` says.
+    keep: Option<bool>,
 }
 
 fn dataset(asked: Option<String>) -> Answer<String> {
@@ -116,10 +118,16 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,
     Query(into): Query<Into>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<(StatusCode, Json<Import>)> {
     let dataset = dataset(into.dataset)?;
-    let folder = app.home.dir.join("incoming");
+    // Nothing goes for what would not fit even then.
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if said.is_some_and(|bytes| bytes > app.home.most_room()) {
+        return Err(too_large());
+    }
+    let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
     let written = receive(&app, &dataset, &folder, &file, body).await;
     if let Err(refusal) = written {
@@ -127,8 +135,21 @@ pub(crate) async fn create(
         return Err(refusal);
     }
     let name = into.name.filter(|n| !n.is_empty()).unwrap_or_else(|| "capture".to_owned());
-    let job = Job { paths: vec![file], name, dataset, shift_to_now: into.shift_to_now.unwrap_or(false), who: who.name, own: true };
+    let job = Job {
+        paths: vec![file],
+        name,
+        dataset,
+        shift_to_now: into.shift_to_now.unwrap_or(false),
+        who: who.name,
+        own: true,
+        keep: into.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
+    };
     accepted(&app, job)
+}
+
+fn too_large() -> Refusal {
+    let message = "the capture is larger than what the quota and the disk leave; raise the quota, free space, or delete a dataset";
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
 }
 
 /// Bytes that are freed at a time for a capture that comes.
@@ -145,11 +166,11 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
-    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), 0u64, app.home.room());
+    let (mut chunks, mut bytes, mut room, most) = (body.into_data_stream(), 0u64, app.home.room(), app.home.most_room());
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
         bytes += chunk.len() as u64;
-        if bytes > room {
+        if bytes > room && bytes <= most {
             // What is written already counts as used.
             out.flush().await.map_err(full)?;
             let written = bytes - chunk.len() as u64;
@@ -159,11 +180,7 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
             room = written.saturating_add(app.home.room());
         }
         if bytes > room {
-            return Err(Refusal::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "storage",
-                "the capture is larger than what the quota leaves; raise the quota or delete a dataset",
-            ));
+            return Err(too_large());
         }
         out.write_all(&chunk).await.map_err(full)?;
     }
@@ -181,6 +198,8 @@ pub(crate) struct Paths {
     dataset: Option<String>,
     #[serde(default)]
     shift_to_now: bool,
+    /// Whether the captures are kept, so that packets can be cut from them; without, as the setting `captures_keep` says.
+    keep: Option<bool>,
 }
 
 /// Import files of the server's machine
@@ -200,7 +219,15 @@ pub(crate) async fn create_from_paths(
         return Err(Refusal::parameter("paths", "one or more absolute paths are expected"));
     }
     let name = asked.paths.first().and_then(|p| p.rsplit('/').next()).unwrap_or_default().to_owned();
-    let job = Job { paths, name, dataset: dataset(asked.dataset)?, shift_to_now: asked.shift_to_now, who: who.name, own: false };
+    let job = Job {
+        paths,
+        name,
+        dataset: dataset(asked.dataset)?,
+        shift_to_now: asked.shift_to_now,
+        who: who.name,
+        own: false,
+        keep: asked.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
+    };
     accepted(&app, job)
 }
 

@@ -9,6 +9,7 @@ mod exclusions;
 mod imports;
 mod live;
 mod map;
+mod packets;
 mod people;
 mod rows;
 mod search;
@@ -80,6 +81,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::bulk))
         .routes(routes!(cases::export))
         .routes(routes!(cases::flows))
+        .routes(routes!(packets::of_case))
         .routes(routes!(assets::list))
         .routes(routes!(assets::declare, assets::declared))
         .routes(routes!(assets::get))
@@ -92,6 +94,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::flow))
         .routes(routes!(events::sql))
         .routes(routes!(events::export))
+        .routes(routes!(packets::of_flow))
         .routes(routes!(exclusions::list, exclusions::add))
         .routes(routes!(exclusions::preview))
         .routes(routes!(exclusions::remove))
@@ -105,7 +108,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::colleagues))
         .routes(routes!(people::audit))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(axum::middleware::from_fn(in_time));
+        .layer(axum::middleware::from_fn(in_time))
+        .layer(axum::middleware::from_fn(crate::upload::pieces));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", rest.merge(capture))
 }
 

@@ -106,7 +106,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, peer: Option<Extension<P
     let name = given.name.trim().to_owned();
     let asked = name.clone();
     let user = app.catalog(move |c, _| c.user(&asked)).await?;
-    if let Some(until) = user.as_ref().and_then(|u| u.locked_until).filter(|until| *until > now()) {
+    if let Some(until) = user.as_ref().and_then(|u| u.locked(now())) {
         return Err(locked(until));
     }
     // A hash is computed for unknown and disabled names too, so that time does not tell which exist.
@@ -207,7 +207,7 @@ pub(crate) async fn password(
     };
     let name = person.name.clone();
     let Some(user) = app.catalog(move |c, _| c.user(&name)).await? else { return Err(bad()) };
-    if let Some(until) = user.locked_until.filter(|until| *until > now()) {
+    if let Some(until) = user.locked(now()) {
         return Err(locked(until));
     }
     let known = user.hash;
