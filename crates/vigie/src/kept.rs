@@ -154,6 +154,13 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
             let asked = parameters(&[("dataset", dataset.as_deref()), ("lang", Some(lang))]);
             saved(target, &format!("/cases/{}/export{asked}", segment(id)))
         }
+        ExportCommand::Packets { flow, case, dataset, target } => {
+            let of = match (flow, case) {
+                (_, Some(case)) => format!("/cases/{}", segment(case)),
+                (flow, None) => format!("/events/{}", flow.unwrap_or_default()),
+            };
+            saved(target, &format!("{of}/packets{}", parameters(&[("dataset", dataset.as_deref())])))
+        }
         ExportCommand::Flows { id, dataset, target } => {
             let asked = parameters(&[("dataset", dataset.as_deref())]);
             saved(target, &format!("/cases/{}/flows{asked}", segment(id)))
