@@ -112,6 +112,17 @@ impl Home {
         }
     }
 
+    /// Bytes that an import could have if everything went that may go for it.
+    pub(crate) fn most_room(&self) -> u64 {
+        let used = self.used();
+        let live: u64 = self.store.usage().kinds.iter().filter(|((dataset, _), _)| dataset == vigie_store::LIVE).map(|(_, n)| n.1).sum();
+        let freed = used.events.saturating_sub(live).saturating_add(used.captures);
+        match self.in_force().quota {
+            0 => self.disk_room(),
+            quota => quota.saturating_sub(used.total().saturating_sub(freed)).min(self.disk_room().saturating_add(freed)),
+        }
+    }
+
     /// Bytes that the disk has left.
     pub(crate) fn disk_room(&self) -> u64 {
         rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))

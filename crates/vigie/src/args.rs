@@ -40,7 +40,9 @@ Examples:
   vigie export events --filter 'ip:10.20.3.66 -event_type:dns' -o eve.json
   vigie export events --kind dns --from 2026-11-25T08:00 --format csv > dns.csv
   vigie export case a9ba4ac65d2ed5c1 --lang fr -o case.html
-  vigie export flows a9ba4ac65d2ed5c1 -o flows.csv";
+  vigie export flows a9ba4ac65d2ed5c1 -o flows.csv
+  vigie export packets --flow 1234567890123 -o flow.pcapng
+  vigie export packets --case a9ba4ac65d2ed5c1 -o case.pcapng";
 
 #[derive(Parser)]
 #[command(
@@ -242,6 +244,20 @@ pub(crate) enum ExportCommand {
         /// Language [default: the locale's, else en]
         #[arg(long, value_name = "fr|en")]
         lang: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The packets of a flow or a case, as pcapng, where the captures are kept
+    Packets {
+        /// The flow's id, as events have it
+        #[arg(long, value_name = "ID", required_unless_present = "case", conflicts_with = "case")]
+        flow: Option<u64>,
+        /// The case's id
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+        /// Of this dataset, where several have it
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
         #[command(flatten)]
         target: Target,
     },

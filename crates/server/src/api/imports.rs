@@ -9,7 +9,7 @@ use crate::room::For;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,9 +118,15 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,
     Query(into): Query<Into>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<(StatusCode, Json<Import>)> {
     let dataset = dataset(into.dataset)?;
+    // Nothing goes for what would not fit even then.
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if said.is_some_and(|bytes| bytes > app.home.most_room()) {
+        return Err(too_large());
+    }
     let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
     let written = receive(&app, &dataset, &folder, &file, body).await;
@@ -141,6 +147,11 @@ pub(crate) async fn create(
     accepted(&app, job)
 }
 
+fn too_large() -> Refusal {
+    let message = "the capture is larger than what the quota and the disk leave; raise the quota, free space, or delete a dataset";
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
+}
+
 /// Bytes that are freed at a time for a capture that comes.
 const ROOM_AT_A_TIME: u64 = 64 << 20;
 
@@ -155,11 +166,11 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
-    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), 0u64, app.home.room());
+    let (mut chunks, mut bytes, mut room, most) = (body.into_data_stream(), 0u64, app.home.room(), app.home.most_room());
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
         bytes += chunk.len() as u64;
-        if bytes > room {
+        if bytes > room && bytes <= most {
             // What is written already counts as used.
             out.flush().await.map_err(full)?;
             let written = bytes - chunk.len() as u64;
@@ -169,11 +180,7 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
             room = written.saturating_add(app.home.room());
         }
         if bytes > room {
-            return Err(Refusal::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "storage",
-                "the capture is larger than what the quota leaves; raise the quota or delete a dataset",
-            ));
+            return Err(too_large());
         }
         out.write_all(&chunk).await.map_err(full)?;
     }

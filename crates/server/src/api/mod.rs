@@ -108,7 +108,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::colleagues))
         .routes(routes!(people::audit))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(axum::middleware::from_fn(in_time));
+        .layer(axum::middleware::from_fn(in_time))
+        .layer(axum::middleware::from_fn(crate::upload::pieces));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", rest.merge(capture))
 }
 

@@ -1,13 +1,14 @@
 //! The packets behind a flow, an alert or a case, as pcapng.
 
+use crate::api::attachment;
 use crate::app::App;
 use crate::cut::{self, Flow, Plan};
 use crate::error::{Answer, Refusal};
 use crate::person::Analyst;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -172,7 +173,5 @@ async fn send(app: Arc<App>, who: String, object: String, name: String, flows: V
     });
     let pieces = tokio_stream::iter(first).chain(ReceiverStream::new(take).map(Ok)).chain(tokio_stream::iter(end.fuse()));
     let body = Body::from_stream(pieces);
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}.pcapng\"")).map_err(Refusal::internal)?;
-    let media = HeaderValue::from_static("application/x-pcapng");
-    Ok(([(header::CONTENT_TYPE, media), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+    attachment("application/x-pcapng", &format!("{name}.pcapng"), body)
 }
