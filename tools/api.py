@@ -4,14 +4,22 @@
 Usage: tools/api.py --vigie BINARY. Ends with what the unittest module says of its tests.
 """
 import argparse
+import gzip
+import hashlib
 import http.client
 import json
+import os
 import re
+import shutil
+import sqlite3
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,22 +31,50 @@ def demo_captures():
     return [str(ROOT / "testdata" / name) for name in json.loads((ROOT / "testdata/demo.json").read_text())["captures"]]
 
 
+def tshark(file, *args):
+    """Lines that tshark prints of a capture; None where it is not installed."""
+    if not shutil.which("tshark"):
+        return None
+    done = subprocess.run(["tshark", "-n", "-r", str(file), *args], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def frames(pcapng):
+    """How many frames a pcapng of ours has, by its blocks alone, and the comment at its head."""
+    at, count, comment = 0, 0, ""
+    while at < len(pcapng):
+        kind, size = struct.unpack_from("<II", pcapng, at)
+        assert size >= 12 and size % 4 == 0 and struct.unpack_from("<I", pcapng, at + size - 4) == (size,), (at, kind, size)
+        if kind == 0x0A0D0D0A:
+            code, length = struct.unpack_from("<HH", pcapng, at + 24)
+            assert code == 1, code
+            comment = pcapng[at + 28 : at + 28 + length].decode()
+        count += kind == 6
+        at += size
+    return count, comment
+
+
 class Server:
     """`vigie up` on a free port of the loopback."""
 
-    def __init__(self, data):
+    def __init__(self, data, *options, log=None):
+        """`log`: a file that takes what the server says of itself; without one little of it can be said before it stands still."""
         self.data = data
-        command = [str(VIGIE), "up", "--data", str(data), "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [str(VIGIE), "up", "--data", str(data), "--listen", "127.0.0.1:0", *map(str, options)]
+        errors = open(log, "w") if log else subprocess.PIPE
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        if log:
+            errors.close()
         first = self.process.stdout.readline()
         found = re.search(r"https://127\.0\.0\.1:(\d+)/", first)
         if not found:
             self.process.kill()
-            raise AssertionError(f"the first line does not say how to open it: {first!r} {self.process.stderr.read()!r}")
+            raise AssertionError(f"the first line does not say how to open it: {first!r} {Path(log).read_text() if log else self.process.stderr.read()!r}")
         self.port = int(found.group(1))
         self.password = None
-        line = self.process.stdout.readline()
-        found = re.search(r"password (\S+)", line)
+        self.second_line = self.process.stdout.readline()
+        found = re.search(r"First log-in: .* password (\S+)", self.second_line)
         if found:
             self.password = found.group(1)
 
@@ -46,7 +82,8 @@ class Server:
         self.process.terminate()
         code = self.process.wait(timeout=30)
         self.process.stdout.close()
-        self.process.stderr.close()
+        if self.process.stderr:
+            self.process.stderr.close()
         return code
 
 
@@ -298,6 +335,105 @@ class Api(unittest.TestCase):
         self.assertEqual(self.viewer.get("/events?dataset=up")["items"], [])
         self.assertEqual(self.viewer.api("GET", "/cases?dataset=up").status, 404)
 
+    def flow(self, query):
+        """One flow event."""
+        return self.analyst.get(f"/events?kind=flow&limit=1&{query}")["items"][0]
+
+    def packets(self, path):
+        reply = self.analyst.api("GET", path)
+        self.assertEqual(reply.status, 200, reply.body[:300])
+        self.assertEqual(reply.headers["Content-Type"], "application/x-pcapng")
+        self.assertIn("attachment", reply.headers["Content-Disposition"])
+        return reply.body
+
+    def test_packets_of_flows(self):
+        seen = set()
+        for query in ("q=dest_port:21", "q=dest_port:53", "q=proto:ICMP", "q=dest_port:80", "q=dest_port:443"):
+            flow = self.flow(query)
+            body = self.packets(f"/events/{flow['flow_id']}/packets?dataset=demo")
+            count, comment = frames(body)
+            self.assertEqual(count, flow["flow"]["pkts_toserver"] + flow["flow"]["pkts_toclient"], query)
+            self.assertIn(f"flow {flow['flow_id']} of dataset demo", comment)
+            self.assertIn("times are the capture's own", comment)
+            seen.add(flow["proto"])
+            with tempfile.NamedTemporaryFile(suffix=".pcapng") as file:
+                file.write(body)
+                file.flush()
+                told = tshark(file.name, "-T", "fields", "-e", "ip.src", "-e", "ip.dst")
+                if told is None:
+                    print("tshark is not here: not compared")
+                    continue
+                self.assertEqual(len(told), count, query)
+                ends = {flow["src_ip"], flow["dest_ip"]}
+                self.assertTrue(all(set(line.split("\t")) == ends for line in told), query)
+        self.assertEqual(seen, {"TCP", "UDP", "ICMP"})
+
+    def test_packets_of_a_case_and_of_its_alerts(self):
+        worst = self.analyst.get("/cases")["items"][0]
+        alerts = self.analyst.get(f"/cases/{worst['id']}")["alerts"]
+        flows = {flow for alert in alerts for flow in alert["evidence"]}
+        whole, comment = frames(self.packets(f"/cases/{worst['id']}/packets"))
+        self.assertIn(f"case {worst['id']} of dataset demo", comment)
+        pkts = 0
+        for flow in flows:
+            told = next(e for e in self.viewer.get(f"/events/flow/{flow}")["items"] if e["event_type"] == "flow")
+            pkts += told["flow"]["pkts_toserver"] + told["flow"]["pkts_toclient"]
+        self.assertEqual(whole, pkts)
+        one, comment = frames(self.packets(f"/cases/{worst['id']}/packets?alert={alerts[0]['id']}"))
+        self.assertTrue(0 < one < whole)
+        self.assertIn(f"alert {alerts[0]['id']}", comment)
+        self.assertEqual(self.analyst.api("GET", f"/cases/{worst['id']}/packets?alert=none").status, 404)
+
+    def test_packets_are_for_analysts_and_in_the_trail(self):
+        flow = self.flow("q=dest_port:21")["flow_id"]
+        before = len(self.admin.get("/audit?action=read.packets&limit=1000")["items"])
+        for path in (f"/events/{flow}/packets", f"/cases/{self.analyst.get('/cases')['items'][0]['id']}/packets"):
+            self.assertEqual(self.viewer.api("GET", path).status, 403)
+            self.assertEqual(Client(self.server).api("GET", path).status, 401)
+        self.assertEqual(self.analyst.api("GET", "/events/1/packets").status, 404)
+        self.assertEqual(len(self.admin.get("/audit?action=read.packets&limit=1000")["items"]), before)
+        self.packets(f"/events/{flow}/packets")
+        rows = [r for r in self.admin.get("/audit?action=read.packets&limit=1000")["items"] if r["object"] == f"flow {flow}"]
+        self.assertEqual(rows[0]["who"], "anna")
+        detail = json.loads(rows[0]["detail"])
+        self.assertEqual(detail["dataset"], "demo")
+        self.assertGreater(detail["rows"], 0)
+
+    def test_captures_are_kept_as_they_came_and_go_with_their_dataset(self):
+        sources = next(d for d in self.admin.get("/datasets") if d["name"] == "demo")["sources"]
+        for source in sources:
+            self.assertTrue(source["kept"] and source["goes_next"], source)
+            kept = (self.data / "captures" / source["sha256"]).read_bytes()
+            self.assertEqual(hashlib.sha256(kept).hexdigest(), source["sha256"])
+        packed = Path(self.folder.name) / "http.pcap.gz"
+        packed.write_bytes(gzip.compress((ROOT / "testdata/http_bruteforce.pcap").read_bytes()))
+        filled = vigie("replay", "--data", self.data, "--dataset", "packed", packed)
+        self.assertEqual(filled.returncode, 0, filled.stderr)
+        bare = vigie("replay", "--data", self.data, "--dataset", "bare", "--no-keep", ROOT / "testdata/telnet_bruteforce.pcap")
+        self.assertEqual(bare.returncode, 0, bare.stderr)
+        told = {d["name"]: d["sources"][0] for d in self.admin.get("/datasets")}
+        self.assertEqual((told["packed"]["kept"], told["packed"]["goes_next"], told["bare"]["kept"]), (True, False, False))
+        flow = self.flow("dataset=packed&q=dest_port:80")
+        count, _ = frames(self.packets(f"/events/{flow['flow_id']}/packets"))
+        self.assertEqual(count, flow["flow"]["pkts_toserver"] + flow["flow"]["pkts_toclient"])
+        refused = self.analyst.api("GET", f"/events/{self.flow('dataset=bare')['flow_id']}/packets")
+        self.assertEqual((refused.status, refused.json()["error"]["code"]), (409, "not_kept"))
+        self.assertIn("not kept in dataset bare", refused.json()["error"]["message"])
+        file = self.data / "captures" / told["packed"]["sha256"]
+        self.assertTrue(file.exists())
+        for name in ("packed", "bare"):
+            self.assertEqual(self.admin.api("DELETE", f"/datasets/{name}").status, 204)
+        self.assertFalse(file.exists())
+        self.assertEqual(len(list((self.data / "captures").iterdir())), len(sources))
+
+    def test_a_dataset_is_moved_once(self):
+        for name, more in (("anonymous_ftp", []), ("cleartext_logins", ["--shift-to-now"])):
+            filled = vigie("replay", "--data", self.data, "--dataset", "moved", *more, ROOT / f"testdata/{name}.pcap")
+            self.assertEqual(filled.returncode, 0, filled.stderr)
+        self.assertIn("its times are not shifted to now", filled.stderr)
+        self.assertEqual(next(d["shift_seconds"] for d in self.admin.get("/datasets") if d["name"] == "moved"), 0)
+        self.assertEqual(self.admin.api("DELETE", "/datasets/moved").status, 204)
+
     def test_sql(self):
         rows = vigie("query", "--data", self.data, "--format", "json", "SELECT count(*) AS n FROM flow")
         self.assertEqual(rows.returncode, 0, rows.stderr)
@@ -321,27 +457,275 @@ class Api(unittest.TestCase):
         self.assertIn("another vigie", other.stderr)
 
 
+def logged_in(server):
+    """The first administrator, who changed the password."""
+    client = Client(server)
+    assert client.log_in("admin", server.password or PASSWORD).status == 200
+    if server.password:
+        assert client.api("POST", "/session/password", {"old": server.password, "new": PASSWORD}).status == 204
+    return client
+
+
+def killed(server):
+    server.process.kill()
+    server.process.wait()
+    server.process.stdout.close()
+    server.process.stderr.close()
+
+
 class Restart(unittest.TestCase):
     def test_what_was_kept_is_there_after_a_kill(self):
         with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
             data = Path(folder) / "data"
-            filled = vigie("replay", "--data", data, *demo_captures())
+            # What names an import is not its first file, where that is no capture.
+            filled = vigie("replay", "--data", data, ROOT / "testdata/README.md", *demo_captures(), demo_captures()[0])
             self.assertEqual(filled.returncode, 0, filled.stderr)
+            self.assertIn("README.md: not a capture", filled.stderr)
             server = Server(data)
-            client = Client(server)
-            self.assertEqual(client.log_in("admin", server.password).status, 200)
-            self.assertEqual(client.api("POST", "/session/password", {"old": server.password, "new": PASSWORD}).status, 204)
-            before = client.get("/status")["store"]["events"]
-            server.process.kill()
-            server.process.wait()
-            server.process.stdout.close()
-            server.process.stderr.close()
+            client = logged_in(server)
+            before, sources = client.get("/status")["store"]["events"], client.get("/datasets")[0]["sources"]
+            self.assertGreater(before, 0)
+            self.assertEqual(len(sources), len(demo_captures()))
+            for source in sources:
+                of_file = next(Path(p) for p in demo_captures() if source["name"] == p)
+                self.assertEqual(source["sha256"], hashlib.sha256(of_file.read_bytes()).hexdigest())
+            (data / "captures" / "left").write_text("what a crash left")
+            (data / "captures" / sources[0]["sha256"]).unlink()
+            sources[0].update(kept=False, goes_next=False)
+            killed(server)
             again = Server(data)
             self.assertIsNone(again.password)
-            client = Client(again)
-            self.assertEqual(client.log_in("admin", PASSWORD).status, 200)
+            client = logged_in(again)
             self.assertEqual(client.get("/status")["store"]["events"], before)
+            self.assertEqual(client.get("/datasets")[0]["sources"], sources)
+            self.assertEqual({f.name for f in (data / "captures").iterdir()}, {s["sha256"] for s in sources[1:]})
             self.assertEqual(again.stop(), 0)
+
+    def test_an_import_ends_with_the_server_and_nothing_of_it_stays(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            data, capture = Path(folder) / "data", Path(folder) / "long.pcap"
+            copies(ROOT / "testdata/admin_morning.pcap", capture, 200 << 20)
+            server = Server(data)
+            client = logged_in(server)
+            reply = client.api("POST", "/imports?dataset=cut", capture.read_bytes(), headers={"Content-Type": "application/octet-stream"})
+            self.assertEqual(reply.status, 202, reply.body)
+            while client.get("/imports")[0]["state"] == "queued":
+                time.sleep(0.02)
+            self.assertEqual(client.get("/imports")[0]["state"], "running")
+            began = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - began, 15)
+            again = Server(data)
+            client = logged_in(again)
+            self.assertEqual(client.get("/datasets"), [])
+            self.assertEqual(client.get("/status")["store"]["events"], 0)
+            self.assertEqual([f for name in ("captures", "incoming") for f in (data / name).glob("*")], [])
+            self.assertEqual(again.stop(), 0)
+
+
+def copies(capture, to, size):
+    """Writes a pcap over and over, each copy a day later, until it has `size` bytes."""
+    whole = capture.read_bytes()
+    assert whole[:4] == b"\xd4\xc3\xb2\xa1", "little-endian microseconds"
+    with open(to, "wb") as out:
+        out.write(whole[:24])
+        day = 0
+        while out.tell() < size:
+            at, copy = 24, bytearray(whole)
+            while at < len(whole):
+                seconds, _, length = struct.unpack_from("<III", whole, at)
+                struct.pack_into("<I", copy, at, seconds + day * 86400)
+                at += 16 + length
+            out.write(copy[24:])
+            day += 1
+
+
+class Storage(unittest.TestCase):
+    """A disk that is full, read-only or damaged, and data of another version."""
+
+    @contextmanager
+    def small_disk(self, size):
+        """A file system of its own, of so many bytes."""
+        folder = tempfile.mkdtemp(prefix="vigie-disk-")
+        mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+        try:
+            if not mounted or mounted.returncode != 0:
+                self.skipTest("a small file system can be mounted by root alone")
+            yield Path(folder)
+        finally:
+            if mounted and mounted.returncode == 0:
+                subprocess.run(["umount", folder], check=True)
+            os.rmdir(folder)
+
+    def refused(self, *args):
+        """What `vigie` says in one line when it cannot begin."""
+        done = vigie(*args)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertNotIn("Vigie is up", done.stdout)
+        return done.stderr
+
+    def filled(self, data, *captures):
+        done = vigie("replay", "--data", data, *(captures or demo_captures()))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_full_disk_refuses_and_a_freed_one_goes_on(self):
+        with self.small_disk(48 << 20) as disk:
+            data = disk / "data"
+            self.filled(data, ROOT / "testdata/quiet_office.pcap")
+            server = Server(data)
+            client = logged_in(server)
+            before = client.get("/status")["store"]["events"]
+            ballast = disk / "ballast"
+            with open(ballast, "wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(64 << 10))
+                except OSError:
+                    pass
+            for name in ("admin_morning", "ftp_bruteforce_success"):
+                full = vigie("replay", "--data", data, "--dataset", "late", ROOT / f"testdata/{name}.pcap")
+                self.assertEqual(full.returncode, 2, full.stderr)
+                self.assertTrue(full.stderr.startswith("vigie: "), full.stderr)
+            # It still answers, and nothing of what failed is there.
+            self.assertEqual([d["name"] for d in client.get("/datasets")], ["replay"])
+            self.assertEqual(client.get("/status")["store"]["events"], before)
+            # What people read is noted, or not read.
+            reply = client.api("GET", "/events?limit=5")
+            self.assertEqual((reply.status, reply.json()["error"]["code"]), (507, "storage"))
+            self.assertIn("free space", reply.json()["error"]["message"])
+            ballast.unlink()
+            self.assertEqual(len(client.get("/events?limit=5")["items"]), 5)
+            for name in ("admin_morning", "ftp_bruteforce_success"):
+                late = vigie("replay", "--data", data, "--dataset", "late", ROOT / f"testdata/{name}.pcap")
+                self.assertEqual(late.returncode, 0, late.stderr)
+            after = client.get("/status")["store"]["events"]
+            self.assertGreater(after, before)
+            self.assertEqual(server.stop(), 0)
+            again = Server(data)
+            status = logged_in(again).get("/status")
+            self.assertEqual((status["store"]["events"], status["problems"]), (after, []))
+            self.assertEqual(again.stop(), 0)
+
+    def test_captures_make_room_and_what_does_not_fit_is_said(self):
+        with self.small_disk(40 << 20) as disk, tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            data = disk / "data"
+            base = ROOT / "testdata/quiet_office.pcap"
+            for name, size in (("first", 12 << 20), ("second", 13 << 20), ("huge", 39 << 20)):
+                copies(base, Path(folder) / name, size)
+            told = {}
+            for name in ("first", "second", "huge"):
+                done = vigie("replay", "--data", data, "--dataset", name, Path(folder) / name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                told[name] = done.stderr
+            self.assertNotIn("not kept", told["first"] + told["second"])
+            self.assertIn("the capture is not kept", told["huge"])
+            server = Server(data)
+            client = logged_in(server)
+            sources = {d["name"]: d["sources"][0] for d in client.get("/datasets")}
+            self.assertEqual({n: (s["kept"], s["goes_next"]) for n, s in sources.items()}["huge"], (False, False))
+            self.assertEqual({n for n, s in sources.items() if s["goes_next"]}, {min((n for n, s in sources.items() if s["kept"]))})
+            # The next one takes the place of the oldest.
+            copies(base, Path(folder) / "third", 15 << 20)
+            before = [n for n in ("first", "second") if sources[n]["kept"]]
+            done = vigie("replay", "--data", data, "--dataset", "third", Path(folder) / "third")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            kept = {d["name"] for d in client.get("/datasets") if d["sources"][0]["kept"]}
+            self.assertIn("third", kept)
+            self.assertNotIn(before[0], kept)
+            rows = client.get("/audit?action=store.evict")["items"]
+            self.assertIn(str(Path(folder) / before[0]), [r["object"] for r in rows])
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_directory_that_is_full_at_start(self):
+        with self.small_disk(2 << 20) as disk:
+            with open(disk / "ballast", "wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                except OSError:
+                    pass
+            said = self.refused("up", "--data", disk / "data", "--listen", "127.0.0.1:0")
+            self.assertIn(str(disk / "data"), said)
+
+    def test_a_directory_that_is_read_only_at_start(self):
+        with self.small_disk(64 << 20) as disk:
+            data = disk / "data"
+            self.filled(data, ROOT / "testdata/quiet_office.pcap")
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            for where in (data, disk / "new"):
+                said = self.refused("up", "--data", where, "--listen", "127.0.0.1:0")
+                self.assertIn(str(where), said)
+                self.assertIn("give a --data directory that can be written", said)
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+            server = Server(data)
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_directory_that_is_none_is_not_made_by_asking(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            for command in (["status"], ["query", "SELECT 1"], ["user", "list"]):
+                said = self.refused(*command, "--data", Path(folder) / "typo")
+                self.assertIn("no data of Vigie is there", said)
+                self.assertEqual(list(Path(folder).iterdir()), [])
+
+    def test_a_damaged_file_is_set_aside_and_said(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            data = Path(folder) / "data"
+            self.filled(data)
+            files = sorted((data / "events/data").glob("*/dns/*.parquet"))
+            whole = files[0].read_bytes()
+            files[0].write_bytes(whole[: len(whole) // 2])
+            server = Server(data)
+            client = logged_in(server)
+            problems = client.get("/status")["problems"]
+            self.assertEqual(len(problems), 1, problems)
+            self.assertIn(".parquet.damaged", problems[0])
+            self.assertIn("rows of dns", problems[0])
+            self.assertIn("rows of dns", vigie("status", "--data", data).stdout)
+            self.assertTrue(client.get("/events?kind=flow")["items"])
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_damaged_catalog_is_said(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            data = Path(folder) / "data"
+            self.filled(data)
+            catalog = data / "vigie.db"
+            with sqlite3.connect(catalog) as db:
+                page = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trail'").fetchone()[0]
+            whole = catalog.read_bytes()
+            damaged = bytearray(whole)
+            damaged[(page - 1) * 4096 : (page - 1) * 4096 + 2048] = b"\x5a" * 2048
+            catalog.write_bytes(damaged)
+            server = Server(data)
+            client = logged_in(server)
+            for _ in range(100):
+                problems = client.get("/status")["problems"]
+                if problems:
+                    break
+                time.sleep(0.05)
+            self.assertTrue(any("vigie.db: damaged" in p for p in problems), problems)
+            self.assertTrue(client.get("/events?kind=flow")["items"], "the rest is served")
+            self.assertEqual(server.stop(), 0)
+            # Not even a catalog.
+            catalog.write_bytes(b"\x5a" * len(whole))
+            for rest in ("vigie.db-wal", "vigie.db-shm"):
+                (data / rest).unlink(missing_ok=True)
+            self.assertIn("vigie.db: cannot be opened", self.refused("up", "--data", data, "--listen", "127.0.0.1:0"))
+
+    def test_data_of_a_newer_version_is_refused_and_named(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            data = Path(folder) / "data"
+            self.filled(data, ROOT / "testdata/quiet_office.pcap")
+            manifest = data / "events/manifest.json"
+            was = manifest.read_text()
+            manifest.write_text(re.sub(r'"version":\d+', '"version":999', was))
+            for command in (["up", "--listen", "127.0.0.1:0"], ["status"]):
+                said = self.refused(*command, "--data", data)
+                self.assertIn("manifest.json: version 999", said)
+            manifest.write_text(was)
+            with sqlite3.connect(data / "vigie.db") as catalog:
+                catalog.execute("PRAGMA user_version = 999")
+            self.assertIn("vigie.db: made by a newer Vigie (catalog version 999", self.refused("up", "--data", data, "--listen", "127.0.0.1:0"))
 
 
 def main():

@@ -662,6 +662,8 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
           sha256: hex(64),
           bytes: 802_113_024,
           frames: 1_204_332,
+          kept: true,
+          goes_next: true,
           first: iso(now - 3 * DAY),
           last: iso(now - 2.6 * DAY),
         },

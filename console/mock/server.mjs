@@ -372,7 +372,7 @@ export function makeServer(options = {}) {
         version: '0.1.0',
         started: iso(world.now - 9 * DAY),
         now: iso(Date.now()),
-        store: { events: events.length, bytes: 48.5e9, quota: 100e9, flows: 412e6, bytes_per_flow: 58 },
+        store: { events: events.length, bytes: 48.5e9, captures_bytes: 0.8e9, quota: 100e9, flows: 412e6, bytes_per_flow: 58 },
         datasets: world.datasets(),
         problems: [],
       }),

@@ -1,7 +1,8 @@
 //! Captures in, bursts of borrowed frames out.
 //!
 //! [`mod@file`] reads captures (pcap and pcapng, gzip or zstd around them, by content and not by name) as one capture point: sorted by the
-//! time of their first packet, merged where they overlap. [`live`] reads interfaces as one capture point. [`filter`] keeps frames by an expression as `tcpdump` takes it.
+//! time of their first packet, merged where they overlap. [`live`] reads interfaces as one capture point. [`filter`] keeps frames by an
+//! expression as `tcpdump` takes it. [`mod@write`] writes frames as pcapng.
 //!
 //! What this crate may not do: look into frames (only a filter does), send, allocate per frame. What is wrong with a capture is a
 //! [`Problem`] and never an error that ends the reading: what stands before the damage is given.
@@ -11,9 +12,10 @@ pub mod filter;
 mod link_type;
 pub mod live;
 mod problem;
+pub mod write;
 
 pub use file::fuzz;
-pub use file::{BUDGETS, Capture, Counters, Interface, Options, Source};
+pub use file::{BUDGETS, Capture, Counters, Interface, Mark, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
 pub use live::{Live, LiveError, LiveOptions, LiveSource};

@@ -3,6 +3,7 @@
 use crate::db::{Catalog, Error, dataset_id, int, ns, refused, shown, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use vigie_base::Time;
+use vigie_capture::Mark;
 
 /// Datasets at most.
 const DATASETS_MAX: u64 = 1000;
@@ -45,6 +46,8 @@ pub struct Source {
     pub last: Time,
     /// Where its bytes are kept in the data directory, if they are.
     pub kept_as: Option<String>,
+    /// The sensor that its events are filed under: files that were read together have the same. Empty where that was not noted yet.
+    pub import: String,
 }
 
 /// A dataset.
@@ -111,37 +114,83 @@ impl Catalog {
         source_of(&self.read(), sha256)
     }
 
-    /// Notes a file that was read. The same bytes twice are refused with the earlier dataset's name.
-    pub fn add_source(&self, dataset: &str, source: &Source, now: Time) -> Result<(), Error> {
+    /// The captures that are kept, with their datasets: those of the oldest import first, whatever the clock said then.
+    pub fn captures(&self) -> Result<Vec<(String, Source)>, Error> {
+        let db = self.read();
+        let sql = format!(
+            "SELECT {SOURCE}, d.name FROM source s JOIN dataset d ON d.id = s.ds WHERE s.kept_as IS NOT NULL
+             ORDER BY s.rowid"
+        );
+        let mut statement = db.prepare_cached(&sql)?;
+        Ok(statement.query_map([], |r| Ok((r.get(8)?, source(r)?)))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that a file is not kept any more.
+    pub fn unkeep(&self, sha256: &str) -> Result<(), Error> {
         self.write(|db| {
-            let ds = dataset_id(db, dataset)?;
-            if let Some((earlier, s)) = source_of(db, &source.sha256)? {
-                return refused(format!(
-                    "{}: read already, as {} into dataset \"{earlier}\": remove that dataset first to read it again",
-                    shown(&source.name),
-                    shown(&s.name)
-                ));
-            }
-            db.execute(
-                "INSERT INTO source(sha256, ds, name, bytes, frames, first, last, kept_as, added) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    source.sha256,
-                    ds,
-                    source.name,
-                    int(source.bytes),
-                    int(source.frames),
-                    ns(source.first),
-                    ns(source.last),
-                    source.kept_as,
-                    ns(now)
-                ],
-            )?;
+            db.execute("UPDATE source SET kept_as = NULL WHERE sha256 = ?1", [sha256])?;
+            db.execute("DELETE FROM mark WHERE sha256 = ?1", [sha256])?;
             Ok(())
         })
     }
+
+    /// Notes where a file that is known can be read on from.
+    pub fn add_marks(&self, sha256: &str, marks: &[Mark]) -> Result<(), Error> {
+        self.write(|db| {
+            let mut insert = db.prepare_cached("INSERT OR REPLACE INTO mark(sha256, at, time, head) VALUES (?1, ?2, ?3, ?4)")?;
+            for m in marks {
+                insert.execute(params![sha256, int(m.at), ns(m.time), int(m.head)])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The last place in a file before which all frames are earlier than `time`.
+    pub fn mark_before(&self, sha256: &str, time: Time) -> Result<Option<Mark>, Error> {
+        let db = self.read();
+        let sql = "SELECT time, head, at FROM mark WHERE sha256 = ?1 AND time < ?2 ORDER BY at DESC LIMIT 1";
+        let read = |r: &Row<'_>| {
+            let (head, at) = (r.get::<_, i64>(1)?.unsigned_abs(), r.get::<_, i64>(2)?.unsigned_abs());
+            Ok(Mark { time: crate::db::time(r.get(0)?), head, at })
+        };
+        Ok(db.prepare_cached(sql)?.query_row(params![sha256, ns(time)], read).optional()?)
+    }
+
+    /// Notes a file that was read. The same bytes twice are refused with the earlier dataset's name.
+    pub fn add_source(&self, dataset: &str, source: &Source, now: Time) -> Result<(), Error> {
+        self.write(|db| add_source(db, dataset_id(db, dataset)?, source, now))
+    }
 }
 
-const SOURCE: &str = "s.name, s.sha256, s.bytes, s.frames, s.first, s.last, s.kept_as";
+/// See [`Catalog::add_source`].
+pub(crate) fn add_source(db: &Connection, ds: i64, source: &Source, now: Time) -> Result<(), Error> {
+    if let Some((earlier, s)) = source_of(db, &source.sha256)? {
+        return refused(format!(
+            "{}: read already, as {} into dataset \"{earlier}\": remove that dataset first to read it again",
+            shown(&source.name),
+            shown(&s.name)
+        ));
+    }
+    db.execute(
+        "INSERT INTO source(sha256, ds, name, bytes, frames, first, last, kept_as, added, import)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            source.sha256,
+            ds,
+            source.name,
+            int(source.bytes),
+            int(source.frames),
+            ns(source.first),
+            ns(source.last),
+            source.kept_as,
+            ns(now),
+            source.import
+        ],
+    )?;
+    Ok(())
+}
+
+const SOURCE: &str = "s.name, s.sha256, s.bytes, s.frames, s.first, s.last, s.kept_as, s.import";
 
 fn source(r: &Row<'_>) -> rusqlite::Result<Source> {
     Ok(Source {
@@ -152,12 +201,13 @@ fn source(r: &Row<'_>) -> rusqlite::Result<Source> {
         first: time(r.get(4)?),
         last: time(r.get(5)?),
         kept_as: r.get(6)?,
+        import: r.get(7)?,
     })
 }
 
 fn source_of(db: &Connection, sha256: &str) -> Result<Option<(String, Source)>, Error> {
     let sql = format!("SELECT {SOURCE}, d.name FROM source s JOIN dataset d ON d.id = s.ds WHERE s.sha256 = ?1");
-    Ok(db.prepare_cached(&sql)?.query_row([sha256], |r| Ok((r.get(7)?, source(r)?))).optional()?)
+    Ok(db.prepare_cached(&sql)?.query_row([sha256], |r| Ok((r.get(8)?, source(r)?))).optional()?)
 }
 
 fn list(db: &Connection, name: Option<&str>) -> Result<Vec<Dataset>, Error> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use vigie_base::{Ip, Time};
 
 /// Each step to the next version, the first from nothing.
-const MIGRATIONS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql")];
 /// The version that this program writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process that has the file.
@@ -67,6 +67,18 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+impl Error {
+    /// Whether it is for want of space, or of the right to write.
+    pub fn is_storage(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        let code = match self {
+            Error::Sqlite(e) => e.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(DiskFull | SystemIoFailure | ReadOnly | CannotOpen))
+    }
+}
+
 /// A refusal in one line.
 pub(crate) fn refused<T>(what: impl Into<String>) -> Result<T, Error> {
     Err(Error::Refused(what.into()))
@@ -113,6 +125,19 @@ impl Catalog {
         Ok(Catalog { writer: Mutex::new(writer), readers: Vec::new() })
     }
 
+    /// Reads the whole file for damage. Errors: damage, in one line that names the file.
+    pub fn check(&self) -> Result<(), Error> {
+        let db = self.read();
+        let said = match db.query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0)) {
+            Ok(said) if said == "ok" => return Ok(()),
+            Ok(said) => said,
+            Err(e) => e.to_string(),
+        };
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name = db.path().unwrap_or_default().to_owned();
+        Err(Error::File(format!("{name}: damaged ({said}); stop Vigie and restore the file from a backup")))
+    }
+
     /// Bytes of the file, its journal left out.
     pub fn bytes(&self) -> Result<u64, Error> {
         let db = self.read();
@@ -127,12 +152,11 @@ impl Catalog {
         free.unwrap_or_else(|| self.readers.first().unwrap_or(&self.writer).lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs one statement unless somebody is writing: for what may be left out.
-    pub(crate) fn write_if_free(&self, sql: &str, args: impl rusqlite::Params) -> Result<(), Error> {
+    /// Runs one statement unless somebody is writing, or the disk is full: for what may be left out.
+    pub(crate) fn write_if_free(&self, sql: &str, args: impl rusqlite::Params) {
         if let Ok(db) = self.writer.try_lock() {
-            db.prepare_cached(sql)?.execute(args)?;
+            let _ = db.prepare_cached(sql).and_then(|mut s| s.execute(args));
         }
-        Ok(())
     }
 
     /// Runs `work` in one transaction: all of it, or nothing.

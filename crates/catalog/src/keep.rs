@@ -2,6 +2,7 @@
 
 use crate::assets::keep_assets;
 use crate::cases::{State, Verdict, hide, note, old_alert, one};
+use crate::dataset::{Source, add_source};
 use crate::db::{Catalog, Error, dataset_id, int, ns};
 use crate::exclusion::{Exclusion, covering, list};
 use rusqlite::{Connection, params};
@@ -44,6 +45,8 @@ pub struct Kept<'k> {
     pub assets: &'k [Asset],
     /// Who spoke with whom, where it is told.
     pub pairs: &'k [Pair],
+    /// The files that it read, where the run is over: known with what was found in them, or not at all.
+    pub sources: &'k [Source],
 }
 
 /// What keeping changed.
@@ -70,7 +73,8 @@ pub struct Changes {
 }
 
 impl Catalog {
-    /// Keeps what one run found, joined with what is known. Keeping the same again changes nothing.
+    /// Keeps what one run found, joined with what is known. Keeping the same again changes nothing. Errors: as [`Catalog::add_source`], and
+    /// then nothing is kept.
     pub fn keep(&self, dataset: &str, kept: &Kept<'_>, now: Time) -> Result<Changes, Error> {
         self.write(|db| {
             let ds = dataset_id(db, dataset)?;
@@ -85,6 +89,9 @@ impl Catalog {
             }
             for (i, a) in kept.loose.iter().enumerate() {
                 to.alert(a, None, i)?;
+            }
+            for source in kept.sources {
+                add_source(db, ds, source, now)?;
             }
             changes.forgotten = forget(db, ds, [CASES_MAX, LOOSE_MAX, ASSETS_MAX])?;
             Ok(changes)

@@ -17,6 +17,8 @@ pub const FAILURES_MAX: u32 = 5;
 pub const LOCK: u64 = 15 * 60 * SECOND;
 /// The longest lock-out.
 pub const LOCK_MAX: u64 = 24 * 3600 * SECOND;
+/// A session that began later than this from now began under a clock that was wrong, and is over.
+const CLOCK_SLACK: u64 = 3600 * SECOND;
 /// How long an API token lives unless told.
 pub const TOKEN_LIFE: u64 = 90 * 24 * 3600 * SECOND;
 /// A session's or token's last use is written at most this often.
@@ -71,6 +73,17 @@ pub struct User {
     pub last_login: Option<Time>,
     /// Locked out until then.
     pub locked_until: Option<Time>,
+}
+
+impl User {
+    /// Until when they are locked out now, if they are. A lock-out that is longer than any is of a clock that was wrong.
+    pub fn locked(&self, now: Time) -> Option<Time> {
+        self.locked_until.filter(|until| holds(*until, now))
+    }
+}
+
+fn holds(until: Time, now: Time) -> bool {
+    now < until && until <= now.plus(LOCK_MAX)
 }
 
 /// A session.
@@ -182,7 +195,7 @@ impl Catalog {
             let mut s = db.prepare_cached("SELECT failures, locks, locked_until FROM user WHERE name = ?1")?;
             let known = s.query_row([name], |r| Ok((r.get::<_, u32>(0)?, r.get::<_, u32>(1)?, time(r.get(2)?)))).optional()?;
             let Some((failures, locks, until)) = known else { return Ok(None) };
-            if now < until {
+            if holds(until, now) {
                 // What is tried while locked out is not looked at, and does not make it longer.
                 return Ok(Some(until));
             }
@@ -207,7 +220,8 @@ impl Catalog {
     /// Opens a session; `hash` is the SHA-256 of its token, `life` and `idle` are nanoseconds. Ended ones are cleared away.
     pub fn add_session(&self, hash: &[u8; 32], user: &str, peer: &str, life: u64, idle: u64, now: Time) -> Result<(), Error> {
         self.write(|db| {
-            db.execute("DELETE FROM session WHERE expires <= ?1 OR seen + idle <= ?1", [ns(now)])?;
+            let over = "DELETE FROM session WHERE expires <= ?1 OR seen + idle <= ?1 OR created > ?2";
+            db.execute(over, [ns(now), ns(now.plus(CLOCK_SLACK))])?;
             let oldest =
                 "DELETE FROM session WHERE hash IN (SELECT hash FROM session WHERE user = ?1 ORDER BY seen DESC, hash LIMIT -1 OFFSET ?2)";
             db.execute(oldest, params![user, SESSIONS_MAX - 1])?;
@@ -223,9 +237,9 @@ impl Catalog {
     pub fn session(&self, hash: &[u8; 32], now: Time) -> Result<Option<Session>, Error> {
         let sql = format!(
             "SELECT s.created, s.seen, s.expires, s.peer, {USER} FROM session s JOIN user u ON u.name = s.user
-             WHERE s.hash = ?1 AND s.expires > ?2 AND s.seen + s.idle > ?2 AND NOT u.disabled"
+             WHERE s.hash = ?1 AND s.expires > ?2 AND s.seen + s.idle > ?2 AND s.created <= ?3 AND NOT u.disabled"
         );
-        let known = self.read().prepare_cached(&sql)?.query_row(params![hash, ns(now)], |r| {
+        let known = self.read().prepare_cached(&sql)?.query_row(params![hash, ns(now), ns(now.plus(CLOCK_SLACK))], |r| {
             Ok(Session {
                 created: time(r.get(0)?),
                 seen: time(r.get(1)?),
@@ -236,7 +250,7 @@ impl Catalog {
         });
         let known = known.optional()?;
         if known.as_ref().is_some_and(|s| now.since(s.seen) >= USED_EVERY) {
-            self.write_if_free("UPDATE session SET seen = ?2 WHERE hash = ?1", params![hash, ns(now)])?;
+            self.write_if_free("UPDATE session SET seen = ?2 WHERE hash = ?1", params![hash, ns(now)]);
         }
         Ok(known)
     }
@@ -296,7 +310,7 @@ impl Catalog {
         if let Some((t, _)) = &known
             && t.last_used.is_none_or(|used| now.since(used) >= USED_EVERY)
         {
-            self.write_if_free("UPDATE token SET used = ?2 WHERE id = ?1", params![t.id, ns(now)])?;
+            self.write_if_free("UPDATE token SET used = ?2 WHERE id = ?1", params![t.id, ns(now)]);
         }
         Ok(known)
     }

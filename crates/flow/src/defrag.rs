@@ -166,7 +166,7 @@ vigie_base::counters! {
 
 /// What the fragments of a datagram have in common. In IPv6 the protocol is not among it (RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+pub struct Key {
     src: Ip,
     dst: Ip,
     id: u32,
@@ -177,7 +177,8 @@ struct Key {
 }
 
 impl Key {
-    fn of(p: &Packet, id: u32) -> Self {
+    /// Of a fragment, with the identification that it has.
+    pub fn of(p: &Packet, id: u32) -> Self {
         let proto = if p.ip_version == 6 { 0 } else { p.proto };
         Key { src: p.src, dst: p.dst, id, tunnel_key: p.tunnel_key, vlan: p.vlan, ip_version: p.ip_version, proto }
     }

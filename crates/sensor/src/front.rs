@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Budget, Time, time::MILLISECOND};
 use vigie_capture::Frame;
 use vigie_decode::{Anomaly, Body, End, Packet, Span, TunnelKind, decode, decode_datagram, rebuild};
-use vigie_flow::defrag::{Defrag, Fate};
+use vigie_flow::defrag::{Defrag, Fate, Key};
 
 /// A packet for a worker.
 #[derive(Clone, Copy)]
@@ -68,7 +68,28 @@ impl Front {
     /// Takes one frame; gives its packet to `each` where it has one for a worker. Of VXLAN and GENEVE the outer packet comes first: its
     /// flow is told too, without what it carries.
     #[inline]
-    pub(crate) fn frame(&mut self, frame: &Frame<'_>, mut each: impl FnMut(Item<'_>)) {
+    pub(crate) fn frame(&mut self, frame: &Frame<'_>, each: impl FnMut(Item<'_>)) {
+        self.decode(frame);
+        self.packet(frame, each);
+    }
+
+    /// The datagram of which the frame is a fragment, after [`Front::decode`].
+    pub(crate) fn fragment(&self) -> Option<Key> {
+        match (self.packet.end, self.packet.body) {
+            (End::GoesOn, Body::Fragment(f)) => Some(Key::of(&self.packet, f.id)),
+            _ => None,
+        }
+    }
+
+    /// The first half of [`Front::frame`].
+    #[inline]
+    pub(crate) fn decode(&mut self, frame: &Frame<'_>) {
+        decode(&self.settings, frame.link.0, frame.data, frame.wire_len, &mut self.packet);
+    }
+
+    /// The second half, of the same frame.
+    #[inline]
+    pub(crate) fn packet(&mut self, frame: &Frame<'_>, mut each: impl FnMut(Item<'_>)) {
         let f = &mut self.frames;
         f.pkts += 1;
         f.bytes += u64::from(frame.wire_len);
@@ -81,7 +102,6 @@ impl Front {
             self.defrag.expire(frame.time);
         }
         self.now = self.now.max(frame.time);
-        decode(&self.settings, frame.link.0, frame.data, frame.wire_len, &mut self.packet);
         let p = &self.packet;
         f.layers(p);
         for a in p.anomalies.iter() {

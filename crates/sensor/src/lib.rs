@@ -11,6 +11,7 @@
 
 pub mod batches;
 mod community;
+pub mod cut;
 mod front;
 pub mod merge;
 mod plan;

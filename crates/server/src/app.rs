@@ -10,21 +10,28 @@ use crate::tls::Certificate;
 use axum::http::HeaderMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use vigie_base::Time;
 use vigie_catalog::Catalog;
 use vigie_detect::Lang;
+
+/// Packets are cut for so many at once: each reads a disk and holds a thread.
+const CUTS_MAX: usize = 2;
 
 /// The server's state.
 pub(crate) struct App {
     pub(crate) home: Home,
     pub(crate) imports: Imports,
     pub(crate) changes: Changes,
+    /// Places of those for whom packets are cut.
+    pub(crate) cuts: Arc<Semaphore>,
     pub(crate) rates: Rates,
     pub(crate) meter: Meter,
     /// What is served now; none in a command's own process.
     certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
+    /// What was found wrong beside the store, in words.
+    pub(crate) problems: Mutex<Vec<String>>,
 }
 
 /// Counters that grow with what changes, for pages that stay open.
@@ -76,11 +83,26 @@ impl App {
             home,
             imports: Imports::default(),
             changes: Changes::default(),
+            cuts: Arc::new(Semaphore::new(CUTS_MAX)),
             rates: Rates::default(),
             meter: Meter::default(),
             certificate: Mutex::default(),
             started: now(),
+            problems: Mutex::default(),
         })
+    }
+
+    /// What was found damaged or odd, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let store = self.home.store.problems().iter().map(ToString::to_string).collect::<Vec<_>>();
+        store.into_iter().chain(self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned()).collect()
+    }
+
+    /// Looks for damage that opening does not see; gives it in words, and keeps it among the problems.
+    pub(crate) fn check(&self) -> Option<String> {
+        let found = self.home.catalog.check().err()?.to_string();
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(found.clone());
+        Some(found)
     }
 
     /// The certificate that is served.

@@ -8,7 +8,7 @@ use crate::person::Peer;
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
@@ -47,8 +47,16 @@ impl Reply {
 }
 
 impl Client {
-    /// Of a data directory, made where it is absent.
+    /// Of a data directory that is there.
     pub fn open(dir: &Path, config: Config) -> Result<Client, Fault> {
+        if !Home::is_there(dir) {
+            return Err(Fault::new(format!("{}: no data of Vigie is there; give the --data directory of `vigie up`", dir.display())));
+        }
+        Client::make(dir, config)
+    }
+
+    /// Of a data directory, made where it is absent.
+    pub fn make(dir: &Path, config: Config) -> Result<Client, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fault::of)?;
         let way = match Home::open(dir, config) {
             Ok(home) => runtime.block_on(async { Way::Here(crate::up::service(App::new(home))) }),
@@ -60,6 +68,37 @@ impl Client {
 
     /// Asks for `path` (below `/api/v1`) with a JSON body, where one is given.
     pub fn ask(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<Reply, Fault> {
+        self.runtime.block_on(async {
+            let response = self.send(method, path, body).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(Fault::of)?.to_bytes().to_vec();
+            Ok(Reply { status, body })
+        })
+    }
+
+    /// Asks for `path` and hands its body over piece by piece, as it comes: for what is too large to be held. Gives the bytes.
+    pub fn save(&self, path: &str, mut keep: impl FnMut(&[u8]) -> Result<(), Fault>) -> Result<u64, Fault> {
+        self.runtime.block_on(async {
+            let response = self.send(Method::GET, path, None).await?;
+            let status = response.status();
+            let mut body = response.into_body();
+            if !status.is_success() {
+                let body = body.collect().await.map_err(Fault::of)?.to_bytes().to_vec();
+                return Reply { status, body }.ok().map(|_| 0);
+            }
+            let mut bytes = 0;
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|_| Fault::new("the answer ended early; see the server's log, and ask again"))?;
+                if let Some(piece) = frame.data_ref() {
+                    keep(piece)?;
+                    bytes += piece.len() as u64;
+                }
+            }
+            Ok(bytes)
+        })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<Response<Body>, Fault> {
         let body = body.map_or_else(Body::empty, |b| Body::from(b.to_string()));
         let mut request = Request::builder()
             .method(method)
@@ -68,24 +107,19 @@ impl Client {
             .header("content-type", "application/json")
             .body(body)
             .map_err(Fault::of)?;
-        self.runtime.block_on(async {
-            let response = match &self.way {
-                Way::Here(router) => {
-                    request.extensions_mut().insert(Peer::Local);
-                    router.clone().oneshot(request).await.map_err(Fault::of)?
-                }
-                Way::Socket(path) => {
-                    let todo = "wait a moment, or stop the vigie that has the data directory";
-                    let stream = UnixStream::connect(path).await.map_err(|e| Fault::at(path, &e, todo))?;
-                    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Fault::of)?;
-                    tokio::spawn(connection);
-                    sender.send_request(request).await.map_err(Fault::of)?.map(Body::new)
-                }
-            };
-            let status = response.status();
-            let body = response.into_body().collect().await.map_err(Fault::of)?.to_bytes().to_vec();
-            Ok(Reply { status, body })
-        })
+        match &self.way {
+            Way::Here(router) => {
+                request.extensions_mut().insert(Peer::Local);
+                router.clone().oneshot(request).await.map_err(Fault::of)
+            }
+            Way::Socket(path) => {
+                let todo = "wait a moment, or stop the vigie that has the data directory";
+                let stream = UnixStream::connect(path).await.map_err(|e| Fault::at(path, &e, todo))?;
+                let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Fault::of)?;
+                tokio::spawn(connection);
+                Ok(sender.send_request(request).await.map_err(Fault::of)?.map(Body::new))
+            }
+        }
     }
 
     /// The same, read as JSON; an error's message where it is one.

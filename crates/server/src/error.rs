@@ -123,6 +123,12 @@ impl From<vigie_catalog::Error> for Refusal {
     fn from(e: vigie_catalog::Error) -> Self {
         use vigie_catalog::Error;
         match e {
+            e if e.is_storage() => {
+                eprintln!("vigie: {e}");
+                let message =
+                    "the data directory is full or cannot be written, so that nothing can be noted, the trail neither; free space there";
+                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
+            }
             Error::Refused(_) => Refusal::unprocessable("refused", e.to_string()),
             Error::Missing(_) => Refusal::new(StatusCode::NOT_FOUND, "not_found", e.to_string()),
             Error::Conflict(_) | Error::Version(_) => Refusal::conflict(e.to_string(), None),

@@ -10,6 +10,9 @@ use vigie_catalog::Catalog;
 use vigie_pipeline::Config;
 use vigie_store::Store;
 
+/// The catalog's file in a data directory.
+const CATALOG: &str = "vigie.db";
+
 /// A data directory that this process holds: nobody else opens it meanwhile.
 pub struct Home {
     /// Where it is.
@@ -44,6 +47,16 @@ impl Home {
         dir.join("vigie.sock")
     }
 
+    /// Where uploads stand until they are read.
+    pub(crate) fn incoming(dir: &Path) -> PathBuf {
+        dir.join("incoming")
+    }
+
+    /// Whether there is a data directory.
+    pub(crate) fn is_there(dir: &Path) -> bool {
+        dir.join(CATALOG).exists()
+    }
+
     /// Opens a directory, made where it is absent.
     pub(crate) fn open(dir: &Path, config: Config) -> Result<Home, Held> {
         use std::os::unix::fs::DirBuilderExt;
@@ -61,12 +74,15 @@ impl Home {
         let schemas = vigie_pipeline::schemas();
         let (store, _) =
             Store::open(&dir.join("events"), schemas, vigie_store::Options::default()).map_err(|e| Held::Fault(Fault::of(e)))?;
-        let catalog = Catalog::open(&dir.join("vigie.db")).map_err(|e| Held::Fault(Fault::of(e)))?;
+        let catalog = Catalog::open(&dir.join(CATALOG)).map_err(|e| Held::Fault(Fault::of(e)))?;
         crate::import::forget_cut(&store, &catalog).map_err(Held::Fault)?;
+        // Uploads that no import of this process knows.
+        let _ = std::fs::remove_dir_all(Home::incoming(dir));
         let (in_force, problems) = InForce::load(&config, &catalog).map_err(|e| Held::Fault(Fault::of(e)))?;
         problems.iter().for_each(|p| eprintln!("vigie: {p}"));
         let (in_force, changing, evicting) = (RwLock::new(Arc::new(in_force)), Mutex::default(), Mutex::default());
         let home = Home { dir: dir.to_owned(), store, catalog, told: config, in_force, changing, evicting, _lock: lock };
+        home.sweep_captures().map_err(Held::Fault)?;
         home.take_effect();
         Ok(home)
     }
@@ -81,6 +97,11 @@ impl Home {
         let mut config = self.told.clone();
         config.home_net.clone_from(&self.in_force().home_net);
         config
+    }
+
+    /// Whether a setting could be changed so.
+    pub(crate) fn try_setting(&self, key: &str, value: &serde_json::Value) -> Result<(), Refused> {
+        self.in_force().with(&self.told, key, value).map(drop)
     }
 
     /// Changes a setting, effective at once.

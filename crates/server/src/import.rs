@@ -25,6 +25,9 @@ const REMEMBERED_MAX: usize = 200;
 /// Pairs of addresses of one import whose first meeting is kept.
 const PAIRS_MAX: usize = 500_000;
 
+/// Bytes between two places from which a kept capture can be read on.
+const MARK_EVERY: u64 = 1 << 20;
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -38,6 +41,17 @@ pub(crate) struct Job {
     pub(crate) who: String,
     /// Whether the files are this server's own copies, removed at the end.
     pub(crate) own: bool,
+    /// Whether they are kept, so that packets can be cut from them.
+    pub(crate) keep: bool,
+}
+
+impl Job {
+    /// Removes the server's own copies.
+    fn forget(&self) {
+        if self.own {
+            self.paths.iter().for_each(|p| drop(std::fs::remove_file(p)));
+        }
+    }
 }
 
 /// Where an import stands.
@@ -125,9 +139,23 @@ impl Imports {
         let Some(import) = inner.all.iter_mut().find(|i| i.id == id) else { return false };
         import.stop.store(true, Ordering::Relaxed);
         if import.stage == Stage::Queued {
-            import.stage = Stage::Cancelled;
+            (import.stage, import.ended) = (Stage::Cancelled, Some(now()));
+            import.job.forget();
         }
         true
+    }
+
+    /// Asks every import to stop, as the server does.
+    pub(crate) fn cancel_all(&self) {
+        let ids: Vec<u64> = self.lock().all.iter().filter(|i| i.ended.is_none()).map(|i| i.id).collect();
+        for id in ids {
+            self.cancel(id);
+        }
+    }
+
+    /// Whether none is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.lock().running
     }
 
     fn change(&self, id: u64, change: impl FnOnce(&mut Import)) {
@@ -183,9 +211,7 @@ fn work(app: &Arc<App>) {
             }
         };
         let result = run(app, &import);
-        if import.job.own {
-            import.job.paths.iter().for_each(|p| drop(std::fs::remove_file(p)));
-        }
+        import.job.forget();
         app.imports.change(import.id, |i| {
             i.ended = Some(now());
             match result {
@@ -262,7 +288,7 @@ impl Keep for Keeper {
     }
 }
 
-/// The sensor that events of an import are filed under: what names it is its first file.
+/// The sensor that events of an import are filed under: what names it is the first file that was read.
 fn sensor(sha256: &str) -> String {
     format!("import-{}", sha256.get(..16).unwrap_or(sha256))
 }
@@ -271,7 +297,7 @@ fn sensor(sha256: &str) -> String {
 pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> {
     let known = catalog.datasets().map_err(Fault::of)?;
     for (dataset, from) in store.origins() {
-        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| sensor(&s.sha256) == from));
+        let whole = known.iter().any(|d| d.name == dataset && d.sources.iter().any(|s| s.import == from || sensor(&s.sha256) == from));
         if !whole && from.starts_with("import-") {
             store.remove_sensor(&dataset, &from).map_err(Fault::of)?;
         }
@@ -283,60 +309,137 @@ pub(crate) fn forget_cut(store: &Store, catalog: &Catalog) -> Result<(), Fault> 
 }
 
 /// The SHA-256 of a file in hexadecimal, and its bytes.
-fn digest(path: &Path, stop: &AtomicBool) -> Result<(String, u64), Fault> {
-    let bad = |e: std::io::Error| Fault::at(path, &e, "give a capture that can be read");
-    let mut file = File::open(path).map_err(bad)?;
+fn digest(path: &Path, stop: &AtomicBool) -> std::io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
     let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 18], 0);
     loop {
-        let n = file.read(&mut buffer).map_err(bad)?;
+        let n = file.read(&mut buffer)?;
         if n == 0 || stop.load(Ordering::Relaxed) {
             break;
         }
         hasher.update(&buffer[..n]);
         bytes += n as u64;
     }
+    Ok((hexadecimal(&hasher.finalize()), bytes))
+}
+
+/// A digest in hexadecimal.
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
     let mut text = Vec::new();
-    vigie_base::text::hex(&hasher.finalize(), &mut text);
-    Ok((String::from_utf8(text).unwrap_or_default(), bytes))
+    vigie_base::text::hex(digest, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A file that was given.
+struct Digested {
+    path: PathBuf,
+    /// SHA-256, in hexadecimal.
+    sha256: String,
+    bytes: u64,
+}
+
+/// What an import reads.
+#[derive(Default)]
+struct Given {
+    files: Vec<PathBuf>,
+    /// By the name that [`Capture::sources`] shows: not every file that is given is a capture.
+    known: BTreeMap<String, Digested>,
+    /// What is odd, in words.
+    said: Vec<String>,
+}
+
+impl Given {
+    /// The files that a job names, each content once. Errors: a capture that was read before.
+    fn of(job: &Job, catalog: &Catalog, stop: &AtomicBool) -> Result<Given, Fault> {
+        let (files, problems) = vigie_capture::file::expand(&job.paths);
+        let mut given = Given { said: problems.iter().map(ToString::to_string).collect(), ..Given::default() };
+        let mut seen = BTreeMap::new();
+        for file in files {
+            let shown = vigie_base::text::lossy(file.as_os_str().as_encoded_bytes()).into_owned();
+            let name = if job.own { &job.name } else { &shown };
+            if !file.is_file() {
+                given.said.push(format!("{name}: not a file, skipped; give a capture in a file"));
+                continue;
+            }
+            // What cannot be read is told of when it is opened as a capture.
+            if let Ok((sha256, bytes)) = digest(&file, stop) {
+                if let Some((known, source)) = catalog.source_of(&sha256).map_err(Fault::of)? {
+                    return Err(Fault::new(format!(
+                        "{name}: this capture is already in dataset {known} (as {}); delete that dataset to read it again",
+                        source.name
+                    )));
+                }
+                if let Some(first) = seen.insert(sha256.clone(), shown.clone()) {
+                    given.said.push(format!("{name}: the same as {first}, skipped"));
+                    continue;
+                }
+                given.known.insert(shown, Digested { path: file.clone(), sha256, bytes });
+            }
+            given.files.push(file);
+        }
+        Ok(given)
+    }
+
+    /// The files that were read, as they are remembered, and where each is.
+    fn sources(&self, job: &Job, import: &str, read: &[vigie_capture::Source]) -> (Vec<Source>, Vec<PathBuf>) {
+        let known = read.iter().filter_map(|source| Some((source, self.known.get(&source.name)?)));
+        known
+            .map(|(source, file)| {
+                let remembered = Source {
+                    name: if job.own { job.name.clone() } else { source.name.clone() },
+                    sha256: file.sha256.clone(),
+                    bytes: file.bytes,
+                    frames: source.frames,
+                    first: source.first.unwrap_or_default(),
+                    last: source.last.unwrap_or_default(),
+                    kept_as: None,
+                    import: import.to_owned(),
+                };
+                (remembered, file.path.clone())
+            })
+            .unzip()
+    }
 }
 
 fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let Import { job, stop, .. } = import;
     let (catalog, store) = (&app.home.catalog, &app.home.store);
-    let (files, problems) = vigie_capture::file::expand(&job.paths);
-    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let mut hashes = Vec::new();
-    for file in &files {
-        let (sha256, bytes) = digest(file, stop)?;
-        if let Some((known, source)) = catalog.source_of(&sha256).map_err(Fault::of)? {
-            let name = if job.own { job.name.clone() } else { file.display().to_string() };
-            return Err(Fault::new(format!(
-                "{name}: this capture is already in dataset {} (as {}); delete that dataset to read it again",
-                known, source.name
-            )));
-        }
-        hashes.push((sha256, bytes));
-    }
+    let mut given = Given::of(job, catalog, stop)?;
     let known = catalog.dataset(&job.dataset).map_err(Fault::of)?;
     let options = || vigie_capture::Options { stop: Arc::clone(stop), ..vigie_capture::Options::default() };
     let shift = match &known {
         // All of a dataset is moved alike.
-        Some(dataset) => dataset.shift,
-        None if job.shift_to_now => match Capture::open(&files, options()).span() {
+        Some(dataset) => {
+            if job.shift_to_now {
+                given.said.push(format!(
+                    "dataset {} is there already, and all of it is moved by {} s: its times are not shifted to now; name a new dataset for that",
+                    dataset.name,
+                    dataset.shift / 1_000_000_000
+                ));
+            }
+            dataset.shift
+        }
+        None if job.shift_to_now => match Capture::open(&given.files, options()).span() {
             Some((_, last)) => i64::try_from(i128::from(now().0) - i128::from(last.0)).unwrap_or(0),
             None => 0,
         },
         None => 0,
     };
-    let mut capture = Capture::open(&files, vigie_capture::Options { shift, ..options() });
-    if capture.sources().is_empty() {
-        let why: Vec<String> = capture.problems().iter().map(ToString::to_string).collect();
+    let mark_every = if job.keep { MARK_EVERY } else { 0 };
+    let mut capture = Capture::open(&given.files, vigie_capture::Options { shift, mark_every, ..options() });
+    // All that was given may be unreadable, or gone since it was looked at.
+    let Some(first) = capture.sources().iter().find_map(|s| given.known.get(&s.name)) else {
+        let why = given.said.into_iter().chain(capture.problems().iter().map(ToString::to_string));
+        let why: Vec<String> = why.collect();
         return Err(Fault::new(if why.is_empty() { "no capture among what was given".to_owned() } else { why.join("; ") }));
+    };
+    if stop.load(Ordering::Relaxed) {
+        return Err(Fault::new("cancelled"));
     }
+    let sensor = sensor(&first.sha256);
     if known.is_none() {
         catalog.create_dataset(&job.dataset, Kind::Replay, shift, now()).map_err(Fault::of)?;
     }
-    let sensor = sensor(hashes.first().map_or("", |h| &h.0));
     let mut header = Header { dataset: job.dataset.clone(), sensor: sensor.clone(), ..Header::default() };
     header.number = store.last_number(&header);
     let mut keeper = Keeper {
@@ -387,24 +490,33 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let loose: Vec<_> = report.cases.loose().cloned().collect();
     let assets = report.inventory.assets();
     let pairs: Vec<Pair> = keeper.pairs.into_iter().map(|((client, server), first)| Pair { client, server, first }).collect();
-    let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs };
-    let changes = catalog.keep(&job.dataset, &kept, now()).map_err(|e| undo(Fault::of(e)))?;
-    for (source, (sha256, bytes)) in capture.sources().iter().zip(&hashes) {
-        let name = if job.own { job.name.clone() } else { source.name.clone() };
-        let source = Source {
-            name,
-            sha256: sha256.clone(),
-            bytes: *bytes,
-            frames: source.frames,
-            first: source.first.unwrap_or_default(),
-            last: source.last.unwrap_or_default(),
-            kept_as: None,
-        };
-        catalog.add_source(&job.dataset, &source, now()).map_err(Fault::of)?;
+    let (mut sources, paths) = given.sources(job, &sensor, capture.sources());
+    let mut said = given.said;
+    if job.keep
+        && let Some(why) = app.home.keep_captures(&mut sources, &paths, job.own, stop)
+    {
+        said.push(format!("the capture is not kept, so that no packets can be cut from it: {why}"));
+    }
+    if stop.load(Ordering::Relaxed) {
+        app.home.forget_all(&mut sources);
+        return Err(undo(Fault::new("cancelled")));
+    }
+    let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources: &sources };
+    let changes = match catalog.keep(&job.dataset, &kept, now()) {
+        Ok(changes) => changes,
+        Err(e) => {
+            app.home.forget_all(&mut sources);
+            return Err(undo(Fault::of(e)));
+        }
+    };
+    for source in sources.iter().filter(|s| s.kept_as.is_some()) {
+        let read = capture.sources().iter().find(|r| given.known.get(&r.name).is_some_and(|f| f.sha256 == source.sha256));
+        // Without them a cut takes longer, and that is all.
+        let _ = catalog.add_marks(&source.sha256, read.map_or(&[], |r| &r.marks));
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
     said.extend(keeper.gone.iter().map(Gone::told));
-    let done = serde_json::json!({"files": files.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
+    let done = serde_json::json!({"files": sources.len(), "events": keeper.events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;
     let outcome = Outcome {
         events: keeper.events,

@@ -7,7 +7,9 @@
 
 mod api;
 mod app;
+mod captures;
 mod client;
+mod cut;
 mod error;
 mod home;
 mod import;

@@ -67,7 +67,7 @@ impl Meter {
 }
 
 /// Classes of routes: what stands behind `/api/v1/`.
-const CLASSES: [&str; 20] = [
+const CLASSES: [&str; 22] = [
     "assets",
     "audit",
     "cases",
@@ -87,6 +87,8 @@ const CLASSES: [&str; 20] = [
     "settings",
     "situation",
     "status",
+    "tokens",
+    "users",
     "views",
 ];
 

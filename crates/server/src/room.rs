@@ -6,10 +6,14 @@ use crate::home::Home;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use vigie_catalog::Source;
 use vigie_store::{Evicted, Limits, Priority};
 
 /// A part of the quota that is kept free, so that what is written between two looks at it finds room.
 const FREE_PART: u64 = 20;
+
+/// See [`Home::disk_spare`].
+const DISK_SPARE: u64 = 1 << 30;
 
 /// Bytes in use, by who writes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub(crate) enum For<'d> {
     Site,
     /// An import into this dataset: neither it nor the site's own events go for it.
     Import(&'d str),
+    /// A capture that is to be kept: only older ones go for it.
+    Capture,
 }
 
 /// What went, or would go next.
@@ -73,6 +79,11 @@ impl Gone {
         Gone { what: step.name(), name: e.dataset, rows: Some(e.rows), bytes: e.bytes }
     }
 
+    /// A capture.
+    pub(crate) fn capture(source: &Source) -> Self {
+        Gone { what: Step::Captures.name(), name: source.name.clone(), rows: None, bytes: source.bytes }
+    }
+
     /// In a line, for who imports.
     pub(crate) fn told(&self) -> String {
         match self.rows {
@@ -83,17 +94,12 @@ impl Gone {
 }
 
 impl Home {
-    /// Where imported captures are kept.
-    pub(crate) fn captures(dir: &Path) -> PathBuf {
-        dir.join("captures")
-    }
-
     /// Bytes of all that Vigie wrote.
     pub(crate) fn used(&self) -> Used {
         let size = |name: &str| std::fs::metadata(self.dir.join(name)).map_or(0, |m| m.len());
         Used {
             events: self.store.bytes(),
-            captures: files(&Home::captures(&self.dir)).chain(files(&self.dir.join("incoming"))).map(|f| f.2).sum(),
+            captures: files(&Home::captures(&self.dir)).chain(files(&Home::incoming(&self.dir))).map(|f| f.2).sum(),
             catalog: ["vigie.db", "vigie.db-wal", "vigie.db-shm"].into_iter().map(size).sum(),
         }
     }
@@ -106,9 +112,25 @@ impl Home {
         }
     }
 
+    /// Bytes that an import could have if everything went that may go for it.
+    pub(crate) fn most_room(&self) -> u64 {
+        let used = self.used();
+        let live: u64 = self.store.usage().kinds.iter().filter(|((dataset, _), _)| dataset == vigie_store::LIVE).map(|(_, n)| n.1).sum();
+        let freed = used.events.saturating_sub(live).saturating_add(used.captures);
+        match self.in_force().quota {
+            0 => self.disk_room(),
+            quota => quota.saturating_sub(used.total().saturating_sub(freed)).min(self.disk_room().saturating_add(freed)),
+        }
+    }
+
     /// Bytes that the disk has left.
     pub(crate) fn disk_room(&self) -> u64 {
         rustix::fs::statvfs(&self.dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))
+    }
+
+    /// Bytes that stay free on the disk as long as a capture can go for them: 1 GiB, or a twentieth of a small disk.
+    pub(crate) fn disk_spare(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir).map_or(0, |s| DISK_SPARE.min(s.f_blocks.saturating_mul(s.f_frsize) / FREE_PART))
     }
 
     /// Tells the store what may be kept now: the quota is for what is kept beside it, too.
@@ -118,31 +140,26 @@ impl Home {
         self.store.set_limits(Limits { quota_bytes: now.quota, beside_bytes, retention: now.store_retention() });
     }
 
-    /// Frees what is missing of `want` bytes under the quota, in [`ORDER`], with a row in the trail for what went. Room may still be
-    /// missing afterwards: [`Home::room`] says.
+    /// Frees what is missing of `want` bytes under the quota, in [`ORDER`], with a row in the trail for what went; captures go for a full
+    /// disk, too. Room may still be missing afterwards: [`Home::room`] says.
     pub(crate) fn make_room(&self, want: u64, whom: For<'_>) -> Result<Vec<Gone>, Fault> {
         let quota = self.in_force().quota;
-        if quota == 0 {
-            self.weigh();
-            return Ok(Vec::new());
-        }
         let _one = self.evicting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut all = Vec::new();
         for step in steps(whom) {
-            let over = self.used().total().saturating_add(want).saturating_sub(quota);
-            if over == 0 {
-                break;
-            }
+            let over = match quota {
+                0 => 0,
+                quota => self.used().total().saturating_add(want).saturating_sub(quota),
+            };
             match step {
+                Step::Events(_) if over == 0 => {}
                 Step::Events(what) => {
                     let gone = self.store.evict(what, over, &spared(whom)).map_err(Fault::of)?;
                     all.extend(gone.into_iter().map(|e| Gone::of(step, e)));
                 }
                 Step::Captures => {
-                    for (path, gone) in self.oldest_captures(over) {
-                        std::fs::remove_file(&path).map_err(|e| Fault::at(&path, &e, "free space"))?;
-                        all.push(gone);
-                    }
+                    let lacking = want.saturating_add(self.disk_spare()).saturating_sub(self.disk_room());
+                    all.extend(self.evict_captures(over.max(lacking))?);
                 }
             }
         }
@@ -174,40 +191,27 @@ impl Home {
             }
             let gone: Vec<Gone> = match step {
                 Step::Events(what) => self.store.evictable(what, left, &[]).into_iter().map(|e| Gone::of(step, e)).collect(),
-                Step::Captures => self.oldest_captures(left).into_iter().map(|c| c.1).collect(),
+                Step::Captures => self.oldest_captures(left).iter().map(|(_, source)| Gone::capture(source)).collect(),
             };
             left = left.saturating_sub(gone.iter().map(|g| g.bytes).sum());
             all.extend(gone);
         }
         all
     }
-
-    /// The oldest captures that are kept, until they are of `bytes` together.
-    fn oldest_captures(&self, bytes: u64) -> Vec<(PathBuf, Gone)> {
-        let mut kept: Vec<_> = files(&Home::captures(&self.dir)).collect();
-        kept.sort();
-        let mut freed = 0u64;
-        let mut out = Vec::new();
-        for (_, path, size) in kept {
-            if freed >= bytes {
-                break;
-            }
-            freed = freed.saturating_add(size);
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            out.push((path, Gone { what: Step::Captures.name(), name, rows: None, bytes: size }));
-        }
-        out
-    }
 }
 
 fn steps(whom: For<'_>) -> impl Iterator<Item = Step> {
-    let for_site = matches!(whom, For::Site);
-    ORDER.into_iter().filter(move |s| for_site || *s != Step::Events(Priority::Live))
+    let goes = move |step: &Step| match whom {
+        For::Site => true,
+        For::Import(_) => *step != Step::Events(Priority::Live),
+        For::Capture => *step == Step::Captures,
+    };
+    ORDER.into_iter().filter(goes)
 }
 
 fn spared(whom: For<'_>) -> Vec<String> {
     match whom {
-        For::Site => Vec::new(),
+        For::Site | For::Capture => Vec::new(),
         For::Import(dataset) => vec![dataset.to_owned()],
     }
 }

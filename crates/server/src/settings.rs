@@ -119,14 +119,8 @@ impl InForce {
         Ok((now, problems))
     }
 
-    /// Sets one key, in the catalog and in what is in force, if nothing was changed since `version`; with an audit row.
-    pub(crate) fn change(
-        &self,
-        config: &Config,
-        catalog: &Catalog,
-        (key, value, version): (&str, &Value, Option<u64>),
-        (who, at): (&str, vigie_base::Time),
-    ) -> Result<InForce, Refused> {
+    /// What would be in force with one key set, and the key with its value as it is kept.
+    pub(crate) fn with(&self, config: &Config, key: &str, value: &Value) -> Result<(InForce, &'static Key, Value), Refused> {
         let Some(key) = KEYS.iter().find(|k| k.name == key) else {
             let names: Vec<&str> = KEYS.iter().map(|k| k.name).collect();
             return Err(Refused::Value("key", format!("there is no such setting; a key is one of {}", names.join(", "))));
@@ -135,8 +129,20 @@ impl InForce {
             return Err(Refused::Pinned(line));
         }
         let mut next = self.clone();
-        let kept = (key.read)(&mut next, value, Reading { config, is_kept: false })
-            .map_err(|why| Refused::Value("value", format!("{}: {why}", key.name)))?;
+        let reading = Reading { config, is_kept: false };
+        let kept = (key.read)(&mut next, value, reading).map_err(|why| Refused::Value("value", format!("{}: {why}", key.name)))?;
+        Ok((next, key, kept))
+    }
+
+    /// Sets one key, in the catalog and in what is in force, if nothing was changed since `version`; with an audit row.
+    pub(crate) fn change(
+        &self,
+        config: &Config,
+        catalog: &Catalog,
+        (key, value, version): (&str, &Value, Option<u64>),
+        (who, at): (&str, vigie_base::Time),
+    ) -> Result<InForce, Refused> {
+        let (next, key, kept) = self.with(config, key, value)?;
         let now = self::version(catalog).map_err(Refused::Catalog)?;
         if version.is_some_and(|v| v != now) {
             return Err(Refused::Catalog(Error::Version(now)));
@@ -170,12 +176,6 @@ impl InForce {
 }
 
 impl Key {
-    /// The key that the API calls so.
-    #[cfg(test)]
-    fn of(name: &str) -> Option<&'static Key> {
-        KEYS.iter().find(|k| k.name == name)
-    }
-
     /// Whether the configuration says it: then the line for who would change it.
     pub(crate) fn pinned(&self, config: &Config) -> Option<String> {
         config.pinned(self.pinned_by?).map(|s| pinned_line(self.name, &s.name, &s.from))
@@ -200,6 +200,17 @@ pub(crate) fn is_retention_pinned(config: &Config, kind: &str) -> bool {
 pub(crate) fn version(catalog: &Catalog) -> Result<u64, Error> {
     let all = catalog.settings()?;
     Ok(all.iter().filter(|s| KEYS.iter().any(|k| k.kept_as == s.key)).map(|s| s.version).sum())
+}
+
+/// What is set, by the API's keys, as it is kept.
+pub(crate) fn kept(catalog: &Catalog) -> Result<Map<String, Value>, Error> {
+    let mut all = Map::new();
+    for key in KEYS {
+        if let Some(setting) = catalog.setting(key.kept_as)? {
+            all.insert(key.name.to_owned(), setting.value);
+        }
+    }
+    Ok(all)
 }
 
 /// The items of a list as a NetSet is written.
@@ -382,7 +393,6 @@ mod tests {
             assert_eq!(now.store_retention(), Retention { kinds, others: Some(90 * day), internal: None });
         }
         assert_eq!(catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap().total, 8);
-        assert!(KEYS.iter().all(|k| Key::of(k.name).is_some()));
     }
 
     #[test]

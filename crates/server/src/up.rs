@@ -18,6 +18,9 @@ const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 /// How often a certificate that ends soon is told of in the log, in seconds.
 const WARN_EVERY: u64 = 86_400;
 
+/// How long imports may take to end when the server stops.
+const IMPORTS_END: Duration = Duration::from_secs(30);
+
 /// How to serve.
 pub struct Options {
     /// The data directory.
@@ -56,6 +59,8 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         }
     };
     let app = App::new(home);
+    // Whoever reads the first line may end it at once.
+    let asked_to_stop = interrupted()?;
     let first = first_user(&app).await?;
     let own = options.certificate.is_none();
     let pair = match options.certificate {
@@ -82,6 +87,12 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     for problem in app.home.store.problems() {
         say(&problem.to_string());
     }
+    let of = Arc::clone(&app);
+    tokio::task::spawn_blocking(move || {
+        if let Some(damage) = of.check() {
+            eprintln!("vigie: {damage}");
+        }
+    });
     let router = service(Arc::clone(&app));
     let (stop, stopped) = watch::channel(false);
     let (serve, served) = watch::channel(config);
@@ -89,9 +100,17 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
     let certificate = tokio::spawn(certified(Arc::clone(&app), watched, serve, stopped.clone()));
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    interrupted().await;
+    asked_to_stop.await;
     let _ = stop.send(true);
+    app.imports.cancel_all();
     let _ = tokio::join!(tls, local, upkeep, certificate);
+    // What an import had read is removed before the store is closed; where that takes too long, the next start does it.
+    let idle = async {
+        while !app.imports.is_idle() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(IMPORTS_END, idle).await;
     let _ = std::fs::remove_file(Home::socket(&options.data));
     let store = app.home.store.clone();
     tokio::task::spawn_blocking(move || store.commit()).await.map_err(Fault::of)?.map_err(Fault::of)
@@ -165,12 +184,17 @@ async fn certified(app: Arc<App>, mut watched: tls::Watched, serve: watch::Sende
     }
 }
 
-async fn interrupted() {
+/// Listens for signals from now on; done when one comes.
+fn interrupted() -> Result<impl Future<Output = ()>, Fault> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
-        _ = hup.recv() => {}
-    }
+    let listen = |kind| signal(kind).map_err(Fault::of);
+    let (mut term, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    let mut int = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
+    })
 }

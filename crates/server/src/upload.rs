@@ -1,4 +1,4 @@
-//! Bodies of uploads: no limit of time as a whole, but one between two pieces; and a refusal is seen by who is still sending.
+//! Bodies of requests: a limit of time between two pieces, whatever the whole takes; and a refusal is seen by who is still sending.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -22,6 +22,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(20);
 
 /// Hands a body over piece by piece, and reads past it where it is not wanted.
 pub(crate) async fn pieces(request: Request, next: Next) -> Response {
+    if axum::body::HttpBody::is_end_stream(request.body()) {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
     let (send, receive) = mpsc::channel(PIECES);
     tokio::spawn(forward(body, send));

@@ -55,6 +55,9 @@ pub struct Limits {
 /// Networks by the names that people gave them.
 pub type Groups = BTreeMap<String, NetSet>;
 
+/// The site's own dataset, unless [`Options::live_dataset`] names another.
+pub const LIVE: &str = "live";
+
 /// How a store works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -80,7 +83,7 @@ impl Default for Options {
             tail_bytes: 64 << 20,
             scan_rows_max: 1_000_000_000,
             threads: 2,
-            live_dataset: "live".to_owned(),
+            live_dataset: LIVE.to_owned(),
         }
     }
 }

@@ -35,6 +35,15 @@ Examples:
   vigie query --format csv 'SELECT ts, src_ip, rrname FROM dns' > dns.csv
 Only reading is possible; `vigie query 'SHOW TABLES'` lists the tables.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  vigie export events --filter 'ip:10.20.3.66 -event_type:dns' -o eve.json
+  vigie export events --kind dns --from 2026-11-25T08:00 --format csv > dns.csv
+  vigie export case a9ba4ac65d2ed5c1 --lang fr -o case.html
+  vigie export flows a9ba4ac65d2ed5c1 -o flows.csv
+  vigie export packets --flow 1234567890123 -o flow.pcapng
+  vigie export packets --case a9ba4ac65d2ed5c1 -o case.pcapng";
+
 #[derive(Parser)]
 #[command(
     name = "vigie",
@@ -74,6 +83,9 @@ pub(crate) enum Command {
     /// Ask a data directory in SQL: a table for each kind of event, and `events` over all
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
+    /// Write events, a case or its flows from a data directory into a file
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
     /// Add, list and change those who may log in, and make tokens for scripts
     User(User),
     /// Print the configuration in force, and the plan of memory and threads
@@ -82,9 +94,13 @@ pub(crate) enum Command {
         the most that a replay under this configuration may take, table by table. Nothing is read but the configuration."
     )]
     Check(Configured),
-    /// Print the commented default configuration
-    #[command(long_about = "Print the commented default configuration: a TOML file for --config. Keys that Suricata has keep its names.")]
-    Config,
+    /// Print the commented default configuration; export and import what was set since
+    #[command(
+        long_about = "Print the commented default configuration: a TOML file for --config. Keys that Suricata has keep its names.\n\n\
+            `vigie config export` and `import` are about what people decided in a data directory: settings, groups, exclusions, views, \
+            declared assets, users (without passwords)."
+    )]
+    Config(Config),
     /// Print a completion script for a shell
     #[command(long_about = "Print a completion script for a shell. For bash: vigie completions bash > /etc/bash_completion.d/vigie")]
     Completions {
@@ -178,6 +194,117 @@ pub(crate) enum Form {
 }
 
 #[derive(Args)]
+pub(crate) struct Export {
+    #[command(subcommand)]
+    pub(crate) what: ExportCommand,
+}
+
+/// Where an export goes.
+#[derive(Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Write into this file [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Events, the earliest first
+    Events {
+        /// Only those that match, as in the console's query bar
+        #[arg(long, value_name = "QUERY")]
+        filter: Option<String>,
+        /// Only these kinds, parted by commas
+        #[arg(long, value_name = "KINDS")]
+        kind: Option<String>,
+        /// Only of this dataset
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        /// Only events of this time or later (UTC: 2026-11-25T08:00)
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Only events before this time
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// How to write them
+        #[arg(long, value_enum, default_value_t = EventForm::Eve)]
+        format: EventForm,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// A case as one HTML page
+    Case {
+        /// Its id
+        id: String,
+        /// Of this dataset, where several have it
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        /// Language [default: the locale's, else en]
+        #[arg(long, value_name = "fr|en")]
+        lang: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The packets of a flow or a case, as pcapng, where the captures are kept
+    Packets {
+        /// The flow's id, as events have it
+        #[arg(long, value_name = "ID", required_unless_present = "case", conflicts_with = "case")]
+        flow: Option<u64>,
+        /// The case's id
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+        /// Of this dataset, where several have it
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The flows behind a case, as CSV
+    Flows {
+        /// The case's id
+        id: String,
+        /// Of this dataset, where several have it
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventForm {
+    /// One JSON object a line, as Suricata writes them
+    Eve,
+    /// Comma-separated: when, what, who with whom
+    Csv,
+}
+
+#[derive(Args)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) what: Option<ConfigCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write what people decided, without secrets, as JSON
+    Export(Target),
+    /// Take what was exported: added to what there is, or set over it; nothing is removed
+    Import {
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+#[derive(Args)]
 pub(crate) struct User {
     #[command(subcommand)]
     pub(crate) what: UserCommand,
@@ -243,6 +370,9 @@ pub(crate) struct Replay {
     /// Move all times so that the last frame is now
     #[arg(long, requires = "data")]
     pub(crate) shift_to_now: bool,
+    /// Do not keep the captures: no packets can be cut from them then
+    #[arg(long, requires = "data")]
+    pub(crate) no_keep: bool,
     #[command(flatten)]
     pub(crate) configured: Configured,
     /// Replay each capture as its own, with -l into DIR/NAME/

@@ -1,14 +1,14 @@
 //! Commands on a data directory. Each asks the one API: of the server that runs, else in this process.
 
-use crate::args::{Configured, Data, Form, Query, Replay, Up, UserCommand};
+use crate::args::{ConfigCommand, Configured, Data, EventForm, ExportCommand, Form, Query, Replay, Target, Up, UserCommand};
 use crate::screen::{self, Progress};
 use crate::{Exit, configure, replay};
 use serde_json::{Value, json};
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vigie_base::text::terminal;
-use vigie_pipeline::Config;
+use vigie_pipeline::{Config, Lang};
 use vigie_server::{Client, Fault, Method};
 
 /// An error, told; the exit code for it.
@@ -37,19 +37,24 @@ fn directory(given: Option<&Path>) -> PathBuf {
     }
 }
 
-fn client(data: &Data) -> Result<Client, Exit> {
-    let config = configured(&data.configured)?;
-    Client::open(&directory(data.data.as_deref()), config).map_err(|e| failed(&e))
-}
-
 /// Runs one request and what is done with its answer.
 fn asked(data: &Data, ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>) -> Exit {
-    match client(data) {
-        Err(exit) => exit,
-        Ok(client) => match ask(&client) {
-            Ok(text) => replay::printed(&text),
-            Err(fault) => failed(&fault),
-        },
+    asked_of(Client::open, data, ask)
+}
+
+/// The same, of a client that `open` gives.
+fn asked_of(
+    open: impl FnOnce(&Path, Config) -> Result<Client, Fault>,
+    data: &Data,
+    ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>,
+) -> Exit {
+    let config = match configured(&data.configured) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    match open(&directory(data.data.as_deref()), config).and_then(|client| ask(&client)) {
+        Ok(text) => replay::printed(&text),
+        Err(fault) => failed(&fault),
     }
 }
 
@@ -79,6 +84,7 @@ pub(crate) fn status(args: &Data) -> Exit {
         let mut out = format!("Vigie {} on {}\n", text(&status["version"]), directory(args.data.as_deref()).display());
         let store = &status["store"];
         out += &format!("{} events ({} flows), {} bytes of {}\n", store["events"], store["flows"], store["bytes"], store["quota"]);
+        out += &format!("{} bytes of captures\n", store["captures_bytes"]);
         for d in status["datasets"].as_array().into_iter().flatten() {
             out += &format!(
                 "  {}: {} events, {} assets, {} open cases, {} to {}\n",
@@ -110,6 +116,124 @@ pub(crate) fn query(args: &Query) -> Exit {
     asked(&args.data, |client| client.ask(Method::POST, "/query", Some(&json!({"sql": args.sql, "format": format})))?.ok())
 }
 
+/// Parameters of a path, those that are given.
+fn parameters(all: &[(&str, Option<&str>)]) -> String {
+    let given = all.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment((*value)?))));
+    let given: Vec<String> = given.collect();
+    if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
+}
+
+pub(crate) fn export(what: &ExportCommand) -> Exit {
+    match what {
+        ExportCommand::Events { filter, kind, dataset, from, to, format, target } => {
+            let format = match format {
+                EventForm::Eve => "eve",
+                EventForm::Csv => "csv",
+            };
+            let asked = parameters(&[
+                ("q", filter.as_deref()),
+                ("kind", kind.as_deref()),
+                ("dataset", dataset.as_deref()),
+                ("from", from.as_deref()),
+                ("to", to.as_deref()),
+                ("order", Some("asc")),
+                ("rows", Some(EVERY_ROW)),
+                ("format", Some(format)),
+            ]);
+            saved(target, &format!("/events/export{asked}"))
+        }
+        ExportCommand::Case { id, dataset, lang, target } => {
+            let lang = lang.as_deref().unwrap_or(match screen::locale() {
+                Lang::Fr => "fr",
+                Lang::En => "en",
+            });
+            let asked = parameters(&[("dataset", dataset.as_deref()), ("lang", Some(lang))]);
+            saved(target, &format!("/cases/{}/export{asked}", segment(id)))
+        }
+        ExportCommand::Packets { flow, case, dataset, target } => {
+            let of = match (flow, case) {
+                (_, Some(case)) => format!("/cases/{}", segment(case)),
+                (flow, None) => format!("/events/{}", flow.unwrap_or_default()),
+            };
+            saved(target, &format!("{of}/packets{}", parameters(&[("dataset", dataset.as_deref())])))
+        }
+        ExportCommand::Flows { id, dataset, target } => {
+            let asked = parameters(&[("dataset", dataset.as_deref())]);
+            saved(target, &format!("/cases/{}/flows{asked}", segment(id)))
+        }
+    }
+}
+
+/// Asks for `path` and writes the answer as it comes. A file that was begun and not ended is removed.
+fn saved(target: &Target, path: &str) -> Exit {
+    let config = match configured(&target.data.configured) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let client = match Client::open(&directory(target.data.data.as_deref()), config) {
+        Ok(client) => client,
+        Err(fault) => return failed(&fault),
+    };
+    let Some(file) = &target.out else {
+        let unwritten = |e: std::io::Error| Fault::new(format!("standard output: {e}"));
+        return told(client.save(path, |piece| screen::print(piece).map_err(unwritten)));
+    };
+    let unwritten = |e: std::io::Error| Fault::new(format!("{}: {e}; free space or write to another place", file.display()));
+    // Made when the answer is one: a refusal touches no file.
+    let mut out: Option<std::fs::File> = None;
+    let done = client.save(path, |piece| {
+        let out = match &mut out {
+            Some(out) => out,
+            None => out.insert(std::fs::File::create(file).map_err(unwritten)?),
+        };
+        out.write_all(piece).map_err(unwritten)
+    });
+    let done = match (done, out) {
+        (Ok(0), None) => std::fs::File::create(file).map(|_| 0).map_err(unwritten),
+        (Err(fault), Some(_)) => {
+            let _ = std::fs::remove_file(file);
+            Err(fault)
+        }
+        (done, _) => done,
+    };
+    told(done)
+}
+
+fn told(done: Result<u64, Fault>) -> Exit {
+    match done {
+        Ok(_) => Exit::Read,
+        Err(fault) => failed(&fault),
+    }
+}
+
+pub(crate) fn config(what: &ConfigCommand) -> Exit {
+    match what {
+        ConfigCommand::Export(target) => saved(target, "/config"),
+        ConfigCommand::Import { dry_run, file, data } => asked(data, |client| {
+            let text =
+                std::fs::read_to_string(file).map_err(|e| Fault::new(format!("{}: {e}; name a file that can be read", file.display())))?;
+            let document: Value = serde_json::from_str(&text)
+                .map_err(|e| Fault::new(format!("{}: not JSON ({e}); give what `vigie config export` wrote", file.display())))?;
+            let asked = parameters(&[("dry_run", Some(if *dry_run { "true" } else { "false" }))]);
+            let answer = client.json(Method::POST, &format!("/config{asked}"), Some(&document))?;
+            let mut out = String::new();
+            for c in answer["changes"].as_array().into_iter().flatten() {
+                out += &format!("{} {} {}: {}\n", text_of(c, "change"), text_of(c, "what"), text_of(c, "name"), text_of(c, "text"));
+            }
+            if out.is_empty() {
+                out = "Nothing changes: all of it is there already.\n".to_owned();
+            } else if *dry_run {
+                out += "Nothing was changed (--dry-run).\n";
+            }
+            Ok(out.into_bytes())
+        }),
+    }
+}
+
+fn text_of(value: &Value, key: &str) -> String {
+    terminal(text(&value[key])).into_owned()
+}
+
 /// The first line of standard input: it is not shown in lists of processes, as an option would be.
 fn password() -> Result<String, Fault> {
     let mut line = String::new();
@@ -123,7 +247,8 @@ fn password() -> Result<String, Fault> {
 
 pub(crate) fn user(what: &UserCommand) -> Exit {
     match what {
-        UserCommand::Add { name, role, data } => asked(data, |client| {
+        // The first user may be made before the first `up`.
+        UserCommand::Add { name, role, data } => asked_of(Client::make, data, |client| {
             let body = json!({"name": name, "role": role, "password": password()?});
             client.json(Method::POST, "/users", Some(&body)).map(|_| Vec::new())
         }),
@@ -182,6 +307,8 @@ fn segment(name: &str) -> String {
         .collect()
 }
 
+/// As many events as an export may have.
+const EVERY_ROW: &str = "1000000000";
 /// How often an import is asked where it stands.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
@@ -191,7 +318,7 @@ pub(crate) fn import(dir: &Path, args: &Replay) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let client = match Client::open(dir, config) {
+    let client = match Client::make(dir, config) {
         Ok(client) => client,
         Err(fault) => return failed(&fault),
     };
@@ -210,7 +337,7 @@ fn follow(client: &Client, args: &Replay) -> Result<Exit, Fault> {
             None => return Err(Fault::new(format!("{}: the name is not UTF-8; rename the file", path.display()))),
         }
     }
-    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now});
+    let body = json!({"paths": paths, "dataset": args.dataset, "shift_to_now": args.shift_to_now, "keep": args.no_keep.then_some(false)});
     let import = client.json(Method::POST, "/imports/paths", Some(&body))?;
     let at = format!("/imports/{}", import["id"]);
     let progress = Progress::new(args.quiet, screen::locale());

@@ -45,7 +45,11 @@ fn run(command: Command) -> Exit {
         Command::Status(args) => kept::status(&args),
         Command::Query(args) => kept::query(&args),
         Command::User(args) => kept::user(&args.what),
-        Command::Config => replay::printed(Config::commented().as_bytes()),
+        Command::Export(args) => kept::export(&args.what),
+        Command::Config(args) => match args.what {
+            Some(what) => kept::config(&what),
+            None => replay::printed(Config::commented().as_bytes()),
+        },
         Command::Check(args) => match configure(&args) {
             Ok(config) => replay::printed(check::text(&config).as_bytes()),
             Err(line) => {

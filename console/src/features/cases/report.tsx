@@ -13,6 +13,7 @@ import { kept, useUrl, type Search } from '../../lib/url'
 import { Reasons, Roles, say, Score, Severity, State, When } from '../../ui/bits'
 import { useDraft, useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
+import { Packets } from '../../ui/packets'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
 import { CaseActions } from './actions'
@@ -99,6 +100,7 @@ export function CasePage() {
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
+            <Packets href={url('/cases/{id}/packets', { names: { id }, query: { dataset: found.dataset } })} dataset={found.dataset} />
           </>
         }
       />
@@ -183,6 +185,12 @@ export function CasePage() {
                     <Icon name="explore" />
                     {t('case.open_evidence')}
                   </Link>
+                )}
+                {alert.evidence.length > 0 && (
+                  <Packets
+                    href={url('/cases/{id}/packets', { names: { id }, query: { dataset: found.dataset, alert: alert.id } })}
+                    dataset={found.dataset}
+                  />
                 )}
               </details>
             ))}

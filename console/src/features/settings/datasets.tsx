@@ -100,6 +100,7 @@ export function Datasets() {
                       <th>SHA-256</th>
                       <th className="figure">{t('sensors.frames')}</th>
                       <th className="figure">{t('measure.bytes')}</th>
+                      <th>{t('packets.capture')}</th>
                     </tr>
                   </thead>
                   <tbody>
@@ -111,6 +112,7 @@ export function Datasets() {
                         </td>
                         <td className="figure">{number(source.frames)}</td>
                         <td className="figure">{bytes(source.bytes)}</td>
+                        <td>{t(source.goes_next ? 'packets.goes_next' : source.kept ? 'packets.kept' : 'packets.gone')}</td>
                       </tr>
                     ))}
                   </tbody>

@@ -200,6 +200,11 @@ impl Block {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Whether its offsets are those of the file.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.packing == Packing::Plain
+    }
+
     /// The largest zstd window that its unpacker may take, in bytes; 0 where it is not packed with zstd.
     pub(crate) fn window(&self) -> u64 {
         self.window

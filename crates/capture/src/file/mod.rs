@@ -17,11 +17,11 @@ mod wait;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vigie_base::{Budget, Time, text};
 
@@ -41,6 +41,8 @@ pub const FILES_MAX: usize = u16::MAX as usize;
 pub const OPEN_MAX: usize = 256;
 /// Most interfaces shown of one source.
 const INTERFACES_SHOWN: usize = 64;
+/// Most marks of one source; when there would be more, every second one goes and the next ones stand twice as far apart.
+const MARKS_MAX: usize = 1024;
 /// Most problems that one block of a file may tell.
 const NEWS_MAX: usize = 64;
 
@@ -77,17 +79,19 @@ pub struct Options {
     pub from: Option<Time>,
     /// Gives only frames earlier than this time.
     pub to: Option<Time>,
-    /// Set to stop waiting for a silent pipe: its reading then ends with a [`Problem`].
+    /// Set to stop waiting for a silent pipe (its reading then ends with a [`Problem`]), and to end [`Capture::span`] early.
     pub stop: Arc<AtomicBool>,
     /// Nanoseconds added to the time of every frame that is given; `from`, `to` and [`Source`] know the times as written.
     pub shift: i64,
+    /// Sets [`Source::marks`], so many bytes apart or more; 0 for none.
+    pub mark_every: u64,
     /// Unpacked bytes per packed byte above which a compressed file is taken for a bomb, once 256 MiB of it are unpacked.
     pub expand_ratio_max: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filter: None, from: None, to: None, stop: Arc::default(), shift: 0, expand_ratio_max: 250 }
+        Options { filter: None, from: None, to: None, stop: Arc::default(), shift: 0, mark_every: 0, expand_ratio_max: 250 }
     }
 }
 
@@ -102,6 +106,18 @@ pub struct Interface {
     pub snaplen: u32,
     /// Bytes of frame check sequence at the end of each frame, where the file says so.
     pub fcs: Option<u8>,
+}
+
+/// A place in a file from which it can be read on: its first `head` bytes, which describe what follows (and may hold frames), then from
+/// `at` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Frames before `at` are of this time or earlier, as written.
+    pub time: Time,
+    /// Bytes at the beginning of the file that are needed.
+    pub head: u64,
+    /// Offset of a record.
+    pub at: u64,
 }
 
 /// A file, or what was read from standard input.
@@ -123,6 +139,9 @@ pub struct Source {
     pub left_out: u64,
     /// Frames that whoever wrote the capture lost, by its own statistics.
     pub dropped_before: u64,
+    /// Places from which it can be read on, of those read so far, where [`Options::mark_every`] asks for them and it is not packed; at most
+    /// 1024.
+    pub marks: Vec<Mark>,
 }
 
 /// What was counted over all sources.
@@ -207,6 +226,16 @@ enum Format {
     PcapNg(PcapNg),
 }
 
+impl Format {
+    /// Bytes at the beginning that whoever reads on from here must have read.
+    fn head(&self) -> u64 {
+        match self {
+            Format::Pcap(_) => pcap::HEADER as u64,
+            Format::PcapNg(ng) => ng.described(),
+        }
+    }
+}
+
 /// A place in one open file.
 struct Cursor {
     format: Format,
@@ -220,6 +249,9 @@ struct Cursor {
     last: Time,
     /// The end was met, and told of.
     ended: bool,
+    /// Offset from which the next mark may stand, and how far from there the one after it.
+    mark_at: u64,
+    mark_every: u64,
     news: News,
 }
 
@@ -234,6 +266,21 @@ impl Cursor {
             self.at = entry.next;
         }
         step
+    }
+
+    /// Marks the place of the next record.
+    #[cold]
+    fn mark(&mut self, at: u64, marks: &mut Vec<Mark>) {
+        if marks.len() >= MARKS_MAX {
+            let mut keep = true;
+            marks.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.mark_every = self.mark_every.saturating_mul(2);
+        }
+        marks.push(Mark { time: self.key, head: self.format.head(), at });
+        self.mark_at = at.saturating_add(self.mark_every);
     }
 
     #[inline]
@@ -332,9 +379,11 @@ pub struct Capture {
     /// Of `pending`, those that are open: how many, and the zstd windows that they may take.
     waiting: (usize, u64),
     ratio_max: u32,
+    mark_every: u64,
     bytes_total: u64,
     bytes_ended: u64,
     told_crowded: bool,
+    stop: Arc<AtomicBool>,
 }
 
 /// What decides whether a frame is given, with the counters.
@@ -415,9 +464,11 @@ impl Capture {
             growth: Growth::default(),
             waiting: (0, 0),
             ratio_max: options.expand_ratio_max,
+            mark_every: options.mark_every,
             bytes_total: 0,
             bytes_ended: 0,
             told_crowded: false,
+            stop: options.stop,
         }
     }
 
@@ -450,8 +501,17 @@ impl Capture {
         });
         let first = if more { cursor.head_key().unwrap_or(Time::MAX) } else { Time::MAX };
         self.bytes_total += size;
-        let mut source =
-            Source { name, interfaces: Vec::new(), frames: 0, bytes: 0, first: None, last: None, left_out: 0, dropped_before: 0 };
+        let mut source = Source {
+            name,
+            interfaces: Vec::new(),
+            frames: 0,
+            bytes: 0,
+            first: None,
+            last: None,
+            left_out: 0,
+            dropped_before: 0,
+            marks: Vec::new(),
+        };
         let window = block.window();
         if again.is_none() {
             let (files, windows) = (self.waiting.0 + 1, self.waiting.1 + window);
@@ -582,6 +642,9 @@ impl Capture {
         match open {
             Ok((block, mut cursor)) => {
                 cursor.source = pending.source;
+                if self.mark_every > 0 && block.is_plain() {
+                    (cursor.mark_at, cursor.mark_every) = (self.mark_every, self.mark_every);
+                }
                 self.blocks.push(block);
                 self.cursors.push(cursor);
             }
@@ -680,6 +743,22 @@ impl Capture {
         }
     }
 
+    /// Opens files as [`Capture::open`] does, each with the name to show, and reads each on from its mark where there is one: frames before
+    /// it may be given, and need not be.
+    pub fn open_at(files: Vec<(String, PathBuf, Option<Mark>)>, options: Options) -> Capture {
+        let mut readers: Vec<(String, Box<dyn Read + Send>)> = Vec::new();
+        let mut refused = Vec::new();
+        for (name, path, mark) in files {
+            match part(&path, mark) {
+                Ok(reader) => readers.push((name, reader)),
+                Err(e) => refused.push((name, unreadable(&e))),
+            }
+        }
+        let mut capture = Capture::from_readers(readers, options);
+        refused.into_iter().for_each(|(name, why)| capture.refuse(name, why));
+        capture
+    }
+
     /// What is read, in the order of first frames. Grows only in detail after [`Capture::open`].
     pub fn sources(&self) -> &[Source] {
         &self.sources
@@ -702,7 +781,7 @@ impl Capture {
 
     /// Reads on to the end and gives the earliest and latest time of what was read, as written; `None` where there was no frame.
     pub fn span(&mut self) -> Option<(Time, Time)> {
-        while self.next_batch(&mut |_| {}) == Status::More {}
+        while self.next_batch(&mut |_| {}) == Status::More && !self.stop.load(Ordering::Relaxed) {}
         let first = self.sources.iter().filter_map(|s| s.first).min()?;
         Some((first, self.sources.iter().filter_map(|s| s.last).max()?))
     }
@@ -750,6 +829,10 @@ impl Gate {
             source.bytes += entry.len as u64;
             source.first = Some(source.first.map_or(time, |t| t.min(time)));
             source.last = Some(key);
+            let next = base + entry.next as u64;
+            if next >= cursor.mark_at {
+                cursor.mark(next, &mut source.marks);
+            }
             if self.admits(&frame, &entry) {
                 burst[*count] = Frame { time: Time(time.0.saturating_add_signed(self.shift)), ..frame };
                 *count += 1;
@@ -782,6 +865,14 @@ impl Gate {
         self.latest = self.latest.max(frame.time);
         true
     }
+}
+
+/// What is to be read of a file.
+fn part(path: &Path, mark: Option<Mark>) -> io::Result<Box<dyn Read + Send>> {
+    let mut file = File::open(path)?;
+    let Some(mark) = mark else { return Ok(Box::new(file)) };
+    file.seek(SeekFrom::Start(mark.at))?;
+    Ok(Box::new(File::open(path)?.take(mark.head).chain(file)))
 }
 
 /// Tells which capture it is by its first bytes.
@@ -817,7 +908,18 @@ fn start(block: &mut Block) -> Result<Cursor, Refusal> {
     if let Some(first) = first {
         news.interface(first);
     }
-    Ok(Cursor { format, source: 0, at, head: None, key: Time::default(), last: Time::default(), ended: false, news })
+    Ok(Cursor {
+        format,
+        source: 0,
+        at,
+        head: None,
+        key: Time::default(),
+        last: Time::default(),
+        ended: false,
+        mark_at: u64::MAX,
+        mark_every: 0,
+        news,
+    })
 }
 
 fn tell_blind(filter: &Filter, source: &Source, link: LinkType, problems: &mut Problems) {

@@ -24,6 +24,8 @@ pub(crate) struct PcapNg {
     interfaces: Vec<Known>,
     /// An unknown interface was already told of in this section.
     told: bool,
+    /// Where the last block ends that says how to read others.
+    described: u64,
 }
 
 /// What reading packets needs of an interface.
@@ -85,6 +87,11 @@ impl PcapNg {
         head.starts_with(&SECTION.to_be_bytes()) && order(head).is_some()
     }
 
+    /// Bytes from the beginning that say how to read what comes: the last section header and interface are in them.
+    pub(crate) fn described(&self) -> u64 {
+        self.described
+    }
+
     /// The next packet at or after `at`; blocks between that hold none are read, and `at` moves past them.
     #[inline]
     pub(crate) fn next(&mut self, bytes: &[u8], at: &mut usize, base: u64, news: &mut News) -> Step {
@@ -144,11 +151,12 @@ impl PcapNg {
                 if u16_at(block, 12, big) != Some(1) {
                     return Step::Damage("a section of another major version than 1".to_owned());
                 }
-                *self = PcapNg { big, ..PcapNg::default() };
+                *self = PcapNg { big, described: base + (at + size) as u64, ..PcapNg::default() };
                 Step::Passed(at + size)
             }
             INTERFACE => {
                 self.interface(block, base + at as u64, news);
+                self.described = base + (at + size) as u64;
                 Step::Passed(at + size)
             }
             STATISTICS => {

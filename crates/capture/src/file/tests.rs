@@ -598,3 +598,54 @@ fn a_shift_moves_frames_and_not_what_is_said_of_the_file() {
     assert_eq!(of(&[&file]).span(), Some((Time::from_secs(10), Time::from_secs(30))));
     assert_eq!(of(&[&plain(&[])]).span(), None);
 }
+
+#[test]
+fn a_file_is_read_on_from_a_mark() {
+    let folder = Folder::new("marks");
+    let frames: Vec<(u32, u32, [u8; 20])> = (0..3000u32).map(|n| (n / 10 + 5 * u32::from(n % 7 == 0), n, [n as u8; 20])).collect();
+    let pcap = plain(&frames.iter().map(|(s, p, d)| (*s, *p, d.as_slice())).collect::<Vec<_>>());
+    // A second interface, of another resolution, is described on the way.
+    let mut ng = [ng_section(true), ng_interface(true, 1, 0, &[])].concat();
+    for (n, (secs, _, data)) in frames.iter().enumerate() {
+        if n == 1000 {
+            ng.extend(ng_interface(true, 101, 0, &ng_option(true, 9, &[0])));
+        }
+        let late = n >= 1000 && n % 2 == 1;
+        ng.extend(ng_packet(true, u32::from(late), u64::from(*secs) * if late { 1 } else { 1_000_000 }, data));
+    }
+    for (name, file) in [("a.pcap", pcap), ("b.pcapng", ng)] {
+        let path = folder.put(name, &file);
+        let mut capture = Capture::open(std::slice::from_ref(&path), Options { mark_every: 4096, ..Options::default() });
+        let all = read_all(&mut capture);
+        let marks = &capture.sources()[0].marks;
+        assert_eq!(all.len(), 3000);
+        assert!((20..=file.len() / 4096).contains(&marks.len()), "{}", marks.len());
+        for mark in marks {
+            let mut on = Capture::open_at(vec![("b".to_owned(), path.clone(), Some(*mark))], Options::default());
+            let rest = read_all(&mut on);
+            assert_eq!(on.problems(), []);
+            // What the head holds comes first, then all from the mark on.
+            let after = all.len() - (rest.len() - all.iter().zip(&rest).take_while(|(a, b)| a == b).count());
+            assert!(rest.ends_with(&all[after..]), "{mark:?}");
+            assert!(all[..after].iter().all(|f| f.0 <= mark.time.0) && after > 0, "{mark:?}");
+        }
+        assert!(marks.windows(2).all(|m| m[0].at + 4096 <= m[1].at && m[0].time <= m[1].time));
+    }
+    let none = folder.put("packed.gz", b"");
+    let mut gz = flate2::write::GzEncoder::new(File::create(&none).unwrap(), flate2::Compression::fast());
+    gz.write_all(&plain(&frames.iter().map(|(s, p, d)| (*s, *p, d.as_slice())).collect::<Vec<_>>())).unwrap();
+    gz.finish().unwrap();
+    let mut packed = Capture::open(&[none], Options { mark_every: 4096, ..Options::default() });
+    assert_eq!((read_all(&mut packed).len(), packed.sources()[0].marks.len()), (3000, 0));
+}
+
+#[test]
+fn marks_are_bounded() {
+    let frames: Vec<(u32, u32, &[u8])> = (0..5000).map(|n| (n, 0, &b"some bytes"[..])).collect();
+    let file = plain(&frames);
+    let mut capture = Capture::from_readers(vec![reader(&file)], Options { mark_every: 1, ..Options::default() });
+    assert_eq!(read_all(&mut capture).len(), 5000);
+    let marks = &capture.sources()[0].marks;
+    assert!((MARKS_MAX / 2..=MARKS_MAX).contains(&marks.len()), "{}", marks.len());
+    assert!(marks.iter().all(|m| m.head == 24 && (m.at - 24) % 26 == 0));
+}

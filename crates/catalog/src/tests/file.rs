@@ -18,13 +18,42 @@ impl Drop for Folder {
     }
 }
 
+fn source(name: &str, sha256: &str) -> Source {
+    let (first, last) = (t(1), t(2));
+    Source { name: name.into(), sha256: sha256.repeat(32), bytes: 3, frames: 2, first, last, kept_as: None, import: "i".into() }
+}
+
+#[test]
+fn captures_are_listed_from_the_oldest_import_on_and_marked() {
+    let c = catalog();
+    let kept = |name, sha256| Source { kept_as: Some(format!("captures/{name}")), ..source(name, sha256) };
+    c.keep("replay", &Kept { sources: &[kept("first", "01")], ..Kept::default() }, t(9)).unwrap();
+    // The clock was set back.
+    c.keep("replay", &Kept { sources: &[kept("second", "03"), kept("third", "02"), source("gone", "04")], ..Kept::default() }, t(5))
+        .unwrap();
+    // A run that reads what is known is not kept at all.
+    let twice = Kept { assets: &[asset(1, None, &[("10.0.0.9", 1, 2)], None)], sources: &[kept("again", "03")], ..Kept::default() };
+    assert!(c.keep("replay", &twice, t(10)).is_err());
+    assert_eq!(c.assets(&AssetFilter::default()).unwrap().total, 0);
+    let names = || c.captures().unwrap().into_iter().map(|(_, s)| s.name).collect::<Vec<_>>();
+    assert_eq!(names(), ["first", "second", "third"]);
+    let sha256 = "03".repeat(32);
+    let mark = |at: u64, time| vigie_capture::Mark { time: t(time), head: 24, at };
+    c.add_marks(&sha256, &[mark(1000, 10), mark(2000, 20), mark(3000, 20)]).unwrap();
+    assert_eq!(c.mark_before(&sha256, t(10)).unwrap(), None);
+    assert_eq!(c.mark_before(&sha256, t(20)).unwrap(), Some(mark(1000, 10)));
+    assert_eq!(c.mark_before(&sha256, t(21)).unwrap(), Some(mark(3000, 20)));
+    c.unkeep(&sha256).unwrap();
+    assert_eq!((names(), c.mark_before(&sha256, t(21)).unwrap()), (vec!["first".to_owned(), "third".to_owned()], None));
+}
+
 #[test]
 fn what_is_kept_is_there_after_it_was_closed() {
     let folder = Folder::new("kept");
     let path = folder.0.join("catalog.sqlite");
     let c = Catalog::open(&path).unwrap();
     c.create_dataset("replay", Kind::Replay, -5, t(1)).unwrap();
-    let s = Source { name: "a.pcap".into(), sha256: "ab".repeat(32), bytes: 3, frames: 2, first: t(1), last: t(2), kept_as: None };
+    let s = source("a.pcap", "ab");
     c.add_source("replay", &s, t(1)).unwrap();
     keep(&c, &[case(vec![alert("10.0.0.9", 1000, 40)])], &[asset(1, None, &[("10.0.0.9", 1, 2)], None)], 5);
     drop(c);
@@ -59,6 +88,25 @@ fn a_newer_or_a_foreign_file_is_refused_by_name() {
         let e = Catalog::open(&path).unwrap_err().to_string();
         assert!(e.contains(path.to_str().unwrap()), "{e}");
     }
+}
+
+#[test]
+fn damage_inside_is_found() {
+    let folder = Folder::new("damaged");
+    let path = folder.0.join("catalog.sqlite");
+    let c = Catalog::open(&path).unwrap();
+    c.create_dataset("replay", Kind::Replay, 0, t(1)).unwrap();
+    for n in 0..200 {
+        c.audit("jo", "read", &format!("query {n}"), &json!({"rows": n}), t(n)).unwrap();
+    }
+    c.check().unwrap();
+    drop(c);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let page = bytes.len() - 4096;
+    bytes[page..page + 2048].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    let e = Catalog::open(&path).and_then(|c| c.check()).unwrap_err().to_string();
+    assert!(e.contains("catalog.sqlite") && e.contains("backup") && !e.contains('\n'), "{e}");
 }
 
 #[test]

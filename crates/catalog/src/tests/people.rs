@@ -59,6 +59,25 @@ fn sessions_end_by_time_idleness_and_order() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_locks_nobody_out_and_lets_nobody_stay() {
+    let c = catalog();
+    c.add_user("jo", UserRole::Viewer, "h", false, t(0)).unwrap();
+    let (now, ahead) = (t(1000), t(1000 + 5 * 365 * DAY));
+    c.add_session(&[1; 32], "jo", "p", 8 * HOUR, HOUR, ahead).unwrap();
+    assert!(c.session(&[1; 32], ahead).unwrap().is_some());
+    (0..FAILURES_MAX).for_each(|_| _ = c.login_failed("jo", ahead).unwrap());
+    assert!(c.user("jo").unwrap().unwrap().locked(ahead).is_some());
+    // It is set right.
+    assert!(c.session(&[1; 32], now).unwrap().is_none());
+    assert_eq!(c.user("jo").unwrap().unwrap().locked(now), None);
+    assert_eq!(c.login_failed("jo", now).unwrap(), None);
+    // A little back is nothing.
+    c.add_session(&[2; 32], "jo", "p", 8 * HOUR, HOUR, now).unwrap();
+    assert!(c.session(&[2; 32], t(990)).unwrap().is_some());
+    assert!(c.session(&[1; 32], ahead).unwrap().is_none(), "cleared away");
+}
+
+#[test]
 fn tokens_live_until_revoked_expired_or_their_user_is_disabled() {
     let c = catalog();
     c.add_user("jo", UserRole::Analyst, "h", false, t(0)).unwrap();

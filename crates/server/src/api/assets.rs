@@ -183,7 +183,7 @@ impl AssetQuery {
 }
 
 /// A page of assets, with facets
-#[utoipa::path(get, path = "/assets", tag = "assets", params(AssetQuery), responses((status = 200, body = AssetPage)))]
+#[utoipa::path(get, path = "/assets", tag = "assets", extensions(("x-role" = json!("viewer"))), params(AssetQuery), responses((status = 200, body = AssetPage)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -319,7 +319,7 @@ pub(crate) struct AssetAt {
 }
 
 /// All that is known of an asset
-#[utoipa::path(get, path = "/assets/{id}", tag = "assets", params(("id" = String, Path), AssetAt),
+#[utoipa::path(get, path = "/assets/{id}", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), AssetAt),
     responses((status = 200, body = AssetReport), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -443,7 +443,7 @@ struct Edge {
 }
 
 /// Who an asset talks with
-#[utoipa::path(get, path = "/assets/{id}/peers", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Peers)))]
+#[utoipa::path(get, path = "/assets/{id}/peers", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), Scope), responses((status = 200, body = Peers)))]
 pub(crate) async fn peers(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -520,7 +520,7 @@ struct ActivitySeries {
 }
 
 /// What an asset does when, by protocol
-#[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
+#[utoipa::path(get, path = "/assets/{id}/activity", tag = "assets", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), Scope), responses((status = 200, body = Activity)))]
 pub(crate) async fn activity(
     State(app): State<Arc<App>>,
     _may: Viewer,
@@ -590,7 +590,7 @@ fn meant(c: &Catalog, asked: Option<String>) -> Result<String, Error> {
 }
 
 /// Declare assets: CSV with a line of names (name, ip, mac, class, owner, place, criticality)
-#[utoipa::path(post, path = "/assets/declared", tag = "assets", params(DeclaredInto), request_body(content = String, content_type = "text/csv"),
+#[utoipa::path(post, path = "/assets/declared", tag = "assets", extensions(("x-role" = json!("analyst"))), params(DeclaredInto), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = DeclaredDone), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn declare(
     State(app): State<Arc<App>>,
@@ -626,29 +626,29 @@ pub(crate) async fn declare(
 }
 
 /// What is declared, as the CSV that can be declared again
-#[utoipa::path(get, path = "/assets/declared", tag = "assets", params(DeclaredInto), responses((status = 200, content_type = "text/csv", body = String)))]
+#[utoipa::path(get, path = "/assets/declared", tag = "assets", extensions(("x-role" = json!("viewer"))), params(DeclaredInto), responses((status = 200, content_type = "text/csv", body = String)))]
 pub(crate) async fn declared(State(app): State<Arc<App>>, _may: Viewer, Query(of): Query<DeclaredInto>) -> Answer<Response> {
-    let csv = app
-        .catalog(move |c, _| {
-            let dataset = meant(c, of.dataset)?;
-            let mut all = c.compare_declared(&dataset)?.unseen;
-            let mut filter = AssetFilter { dataset: Some(dataset), limit: PAGE_MAX as u32, ..AssetFilter::default() };
-            loop {
-                let page = c.assets(&filter)?;
-                all.extend(page.rows.into_iter().filter_map(|a| a.declared));
-                filter.cursor = page.next;
-                if filter.cursor.is_none() {
-                    break;
-                }
-            }
-            all.sort_by(|a, b| (&a.name, a.ip, a.mac).cmp(&(&b.name, b.ip, b.mac)));
-            let mut out = "name,ip,mac,class,owner,place,criticality\r\n".to_owned();
-            for d in all {
-                let (ip, mac) = (d.ip.map(|ip| ip.to_string()).unwrap_or_default(), d.mac.map(|m| m.to_string()).unwrap_or_default());
-                out += &vigie_store::csv_line(&[d.name, ip, mac, d.class, d.owner, d.place, d.criticality]);
-            }
-            Ok(out)
-        })
-        .await?;
+    let csv = app.catalog(move |c, _| declared_csv(c, &meant(c, of.dataset)?)).await?;
     attachment("text/csv; charset=utf-8", "declared.csv", csv)
+}
+
+/// What is declared in a dataset, as CSV.
+pub(crate) fn declared_csv(c: &Catalog, dataset: &str) -> Result<String, Error> {
+    let mut all = c.compare_declared(dataset)?.unseen;
+    let mut filter = AssetFilter { dataset: Some(dataset.to_owned()), limit: PAGE_MAX as u32, ..AssetFilter::default() };
+    loop {
+        let page = c.assets(&filter)?;
+        all.extend(page.rows.into_iter().filter_map(|a| a.declared));
+        filter.cursor = page.next;
+        if filter.cursor.is_none() {
+            break;
+        }
+    }
+    all.sort_by(|a, b| (&a.name, a.ip, a.mac).cmp(&(&b.name, b.ip, b.mac)));
+    let mut out = "name,ip,mac,class,owner,place,criticality\r\n".to_owned();
+    for d in all {
+        let (ip, mac) = (d.ip.map(|ip| ip.to_string()).unwrap_or_default(), d.mac.map(|m| m.to_string()).unwrap_or_default());
+        out += &vigie_store::csv_line(&[d.name, ip, mac, d.class, d.owner, d.place, d.criticality]);
+    }
+    Ok(out)
 }

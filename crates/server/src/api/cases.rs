@@ -287,7 +287,7 @@ impl CaseQuery {
 }
 
 /// A page of cases
-#[utoipa::path(get, path = "/cases", tag = "cases", params(CaseQuery), responses((status = 200, body = CasePage)))]
+#[utoipa::path(get, path = "/cases", tag = "cases", extensions(("x-role" = json!("viewer"))), params(CaseQuery), responses((status = 200, body = CasePage)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -315,7 +315,7 @@ pub(crate) struct CaseAt {
 }
 
 /// A case as a report
-#[utoipa::path(get, path = "/cases/{id}", tag = "cases", params(("id" = String, Path), CaseAt),
+#[utoipa::path(get, path = "/cases/{id}", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), CaseAt),
     responses((status = 200, body = CaseReport), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -381,7 +381,7 @@ impl Changed {
 }
 
 /// Change a case's state, verdict or owner
-#[utoipa::path(patch, path = "/cases/{id}", tag = "cases", params(("id" = String, Path), CaseAt), request_body = Changed,
+#[utoipa::path(patch, path = "/cases/{id}", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = String, Path), CaseAt), request_body = Changed,
     responses((status = 200, body = CaseRow), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -423,7 +423,7 @@ pub(crate) struct NewComment {
 }
 
 /// Comment on a case
-#[utoipa::path(post, path = "/cases/{id}/comments", tag = "cases", params(("id" = String, Path), CaseAt), request_body = NewComment,
+#[utoipa::path(post, path = "/cases/{id}/comments", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = String, Path), CaseAt), request_body = NewComment,
     responses((status = 201, body = TrailRow), (status = 404, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn comment(
     State(app): State<Arc<App>>,
@@ -462,7 +462,7 @@ pub(crate) struct BulkDone {
 }
 
 /// Change many cases at once
-#[utoipa::path(post, path = "/cases/bulk", tag = "cases", request_body = BulkChange, responses((status = 200, body = BulkDone), (status = 400, body = crate::error::ErrorBody)))]
+#[utoipa::path(post, path = "/cases/bulk", tag = "cases", extensions(("x-role" = json!("analyst"))), request_body = BulkChange, responses((status = 200, body = BulkDone), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn bulk(State(app): State<Arc<App>>, Analyst(who): Analyst, Json(bulk): Json<BulkChange>) -> Answer<Json<BulkDone>> {
     if bulk.ids.len() > BULK_MAX {
         return Err(Refusal::parameter("ids", format!("at most {BULK_MAX} cases at once")));
@@ -497,7 +497,7 @@ pub(crate) struct FileOf {
 }
 
 /// A case as one page that needs nothing beside it
-#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", params(("id" = String, Path), FileOf),
+#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/html", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
@@ -569,7 +569,7 @@ fn page(report: &CaseReport, lang: Lang) -> String {
 const FLOWS_MAX: usize = 5_000;
 
 /// The flows behind a case, as CSV
-#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", params(("id" = String, Path), FileOf),
+#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn flows(
     State(app): State<Arc<App>>,

@@ -43,6 +43,17 @@ pub(crate) struct Source {
     /// As written in the capture: not moved.
     first: String,
     last: String,
+    /// Whether it is kept, so that packets can be cut from it.
+    kept: bool,
+    /// Whether it is among the captures that go first when room is needed.
+    goes_next: bool,
+}
+
+impl Dataset {
+    /// Bytes of its captures that are kept.
+    pub(crate) fn captures_bytes(&self) -> u64 {
+        self.sources.iter().filter(|s| s.kept).map(|s| s.bytes).sum()
+    }
 }
 
 /// All of them, by name.
@@ -55,9 +66,11 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
                 let open = c.case_counts(Some(&d.name))?.open.iter().sum();
                 all.push((d, assets, open));
             }
-            Ok(all)
+            let next = c.captures()?.into_iter().next().map(|(dataset, source)| (dataset, source.import));
+            Ok((all, next))
         })
         .await?;
+    let (known, next) = known;
     let usage = app.home.store.usage();
     let spans = app.home.store.datasets();
     Ok(known
@@ -90,6 +103,8 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
                         frames: s.frames,
                         first: time_text(s.first),
                         last: time_text(s.last),
+                        kept: s.kept_as.is_some(),
+                        goes_next: s.kept_as.is_some() && next.as_ref().is_some_and(|n| n.0 == d.name && n.1 == s.import),
                     })
                     .collect(),
                 name: d.name,
@@ -99,26 +114,35 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
 }
 
 /// All datasets
-#[utoipa::path(get, path = "/datasets", tag = "state", responses((status = 200, body = [Dataset])))]
+#[utoipa::path(get, path = "/datasets", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Dataset])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Dataset>>> {
     Ok(Json(all(&app).await?))
 }
 
-/// Remove a dataset with its events, assets and cases
-#[utoipa::path(delete, path = "/datasets/{name}", tag = "state", params(("name" = String, Path)),
+/// Remove a dataset with its events, assets, cases and captures
+#[utoipa::path(delete, path = "/datasets/{name}", tag = "state", extensions(("x-role" = json!("administrator"))), params(("name" = String, Path)),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Administrator, Path(name): Path<String>) -> Answer<StatusCode> {
     if app.imports.is_busy(&name) {
         return Err(Refusal::conflict("an import into this dataset is under way; wait for its end or cancel it", None));
     }
     let asked = name.clone();
-    app.catalog(move |c, now| {
-        c.remove_dataset(&asked)?;
-        c.audit(&who.name, "dataset.remove", &asked, &serde_json::Value::Null, now)
-    })
-    .await?;
-    let store = app.home.store.clone();
-    tokio::task::spawn_blocking(move || store.remove_dataset(&name)).await.map_err(Refusal::internal)?.map_err(Refusal::from)?;
+    let removed = app
+        .catalog(move |c, now| {
+            let sources = c.dataset(&asked)?.map(|d| d.sources).unwrap_or_default();
+            c.remove_dataset(&asked)?;
+            c.audit(&who.name, "dataset.remove", &asked, &serde_json::Value::Null, now)?;
+            Ok(sources)
+        })
+        .await?;
+    let of = Arc::clone(&app);
+    let rest = move || {
+        removed.iter().for_each(|source| of.home.forget_capture(source));
+        let done = of.home.store.remove_dataset(&name);
+        of.home.weigh();
+        done
+    };
+    tokio::task::spawn_blocking(rest).await.map_err(Refusal::internal)?.map_err(Refusal::from)?;
     app.changes.tell(Change::Cases);
     app.changes.tell(Change::Events);
     Ok(StatusCode::NO_CONTENT)

@@ -6,12 +6,14 @@ use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
 use crate::rate::Rate;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 use vigie_base::Time;
 use vigie_event::{Row, Type};
@@ -136,7 +138,7 @@ fn page(rows: &vigie_store::Page) -> Response {
 }
 
 /// A page of events
-#[utoipa::path(get, path = "/events", tag = "events", params(EventQuery),
+#[utoipa::path(get, path = "/events", tag = "events", extensions(("x-role" = json!("viewer"))), params(EventQuery),
     responses((status = 200, body = EventPage), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -151,7 +153,7 @@ pub(crate) async fn list(
 }
 
 /// All events of a flow, the earliest first
-#[utoipa::path(get, path = "/events/flow/{flow_id}", tag = "events", params(("flow_id" = u64, Path)), responses((status = 200, body = EventPage)))]
+#[utoipa::path(get, path = "/events/flow/{flow_id}", tag = "events", extensions(("x-role" = json!("viewer"))), params(("flow_id" = u64, Path)), responses((status = 200, body = EventPage)))]
 pub(crate) async fn flow(
     State(app): State<Arc<App>>,
     Viewer(who): Viewer,
@@ -190,7 +192,7 @@ pub(crate) struct Bars {
 }
 
 /// How many events when, by kind
-#[utoipa::path(get, path = "/events/histogram", tag = "events", params(EventQuery, Bars),
+#[utoipa::path(get, path = "/events/histogram", tag = "events", extensions(("x-role" = json!("viewer"))), params(EventQuery, Bars),
     responses((status = 200, body = Histogram), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn histogram(
     State(app): State<Arc<App>>,
@@ -244,7 +246,7 @@ pub(crate) struct FacetOf {
 }
 
 /// The most frequent values of a field
-#[utoipa::path(get, path = "/events/facets", tag = "events", params(EventQuery, FacetOf),
+#[utoipa::path(get, path = "/events/facets", tag = "events", extensions(("x-role" = json!("viewer"))), params(EventQuery, FacetOf),
     responses((status = 200, body = Facet), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn facets(
     State(app): State<Arc<App>>,
@@ -276,7 +278,7 @@ pub(crate) struct FieldRow {
 }
 
 /// Every field that can be asked for
-#[utoipa::path(get, path = "/events/fields", tag = "events", responses((status = 200, body = [FieldRow])))]
+#[utoipa::path(get, path = "/events/fields", tag = "events", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [FieldRow])))]
 pub(crate) async fn fields(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<FieldRow>> {
     // What every event has is told once, and first; kinds for Vigie's own use are not offered.
     let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
@@ -317,7 +319,7 @@ pub(crate) struct SqlQuery {
 }
 
 /// Ask in SQL: a table for each kind of event, and `events` over all
-#[utoipa::path(post, path = "/query", tag = "events", request_body = SqlQuery,
+#[utoipa::path(post, path = "/query", tag = "events", extensions(("x-role" = json!("analyst"))), request_body = SqlQuery,
     responses((status = 200, content_type = "text/plain", body = String), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn sql(
     State(app): State<Arc<App>>,
@@ -337,20 +339,26 @@ pub(crate) async fn sql(
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text).into_response())
 }
 
-/// Events in a file at most.
+/// Rows of an answer in SQL at most, and events in a file unless more are asked for.
 const EXPORT_MAX: usize = 100_000;
+/// Events in a file at most.
+const EXPORT_ROWS_MAX: usize = 1_000_000_000;
+/// Events that are read at a time for a file.
+const EXPORT_PAGE: usize = 5_000;
 
 /// How to write it.
 #[derive(Deserialize, IntoParams)]
 pub(crate) struct ExportAs {
     /// `eve` (one object a line, as Suricata writes them; default) or `csv` (the envelope's columns).
     format: Option<String>,
+    /// Events at most; 100,000 by default.
+    rows: Option<usize>,
 }
 
 /// Events as a file
 ///
-/// At most 100,000, in the order asked for.
-#[utoipa::path(get, path = "/events/export", tag = "events", params(EventQuery, ExportAs),
+/// In the order asked for, written while they are read.
+#[utoipa::path(get, path = "/events/export", tag = "events", extensions(("x-role" = json!("viewer"))), params(EventQuery, ExportAs),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
@@ -364,27 +372,53 @@ pub(crate) async fn export(
         Some("csv") => true,
         Some(_) => return Err(Refusal::parameter("format", "format is eve or csv")),
     };
+    let most = as_.rows.unwrap_or(EXPORT_MAX);
+    if !(1..=EXPORT_ROWS_MAX).contains(&most) {
+        return Err(Refusal::parameter("rows", format!("rows is from 1 to {EXPORT_ROWS_MAX}")));
+    }
     app.rates.of_person(Rate::Query, &who.name)?;
     let mut query = q.read(&app.home.store)?;
-    query.limit = PAGE_MAX;
-    let (mut out, mut rows) = (Vec::new(), 0);
-    if csv {
-        out.extend_from_slice(b"timestamp,event_type,flow_id,src_ip,src_port,dest_ip,dest_port,proto,app_proto,dataset\n");
-    }
-    loop {
-        let page = app.home.store.page(&query).await?;
-        rows += page.len();
-        for (row, dataset) in page.rows_with_dataset() {
-            if csv { line(row, dataset, &mut out) } else { vigie_event::eve::write(row, &mut out) }
+    query.limit = EXPORT_PAGE;
+    // What is wrong with the query is said before a file begins.
+    let mut page = app.home.store.page(&query).await?;
+    let (send, receive) = tokio::sync::mpsc::channel::<std::io::Result<Vec<u8>>>(2);
+    tokio::spawn(async move {
+        let (mut out, mut rows) = (Vec::new(), 0);
+        if csv {
+            out.extend_from_slice(b"timestamp,event_type,flow_id,src_ip,src_port,dest_ip,dest_port,proto,app_proto,dataset\n");
         }
-        match page.next {
-            Some(next) if rows < EXPORT_MAX => query.cursor = Some(next),
-            _ => break,
+        loop {
+            for (row, dataset) in page.rows_with_dataset().take(most - rows) {
+                if csv {
+                    line(row, dataset, &mut out)
+                } else {
+                    vigie_event::eve::write(row, &mut out)
+                }
+                rows += 1;
+            }
+            // Nobody reads on where the reader left.
+            if send.send(Ok(std::mem::take(&mut out))).await.is_err() {
+                break;
+            }
+            query.cursor = page.next.take().filter(|_| rows < most);
+            if query.cursor.is_none() {
+                break;
+            }
+            page = match app.home.store.page(&query).await {
+                Ok(page) => page,
+                Err(e) => {
+                    eprintln!("vigie: an export ended early: {e}");
+                    let _ = send.send(Err(std::io::Error::other("the export ended early"))).await;
+                    break;
+                }
+            };
         }
-    }
-    app.read_by(&who, &headers, format!("export {}", q.told()), rows).await?;
+        if app.read_by(&who, &headers, format!("export {}", q.told()), rows).await.is_err() {
+            eprintln!("vigie: an export could not be written into the trail");
+        }
+    });
     let (media, name) = if csv { ("text/csv; charset=utf-8", "events.csv") } else { ("application/x-ndjson", "eve.json") };
-    attachment(media, name, out)
+    attachment(media, name, Body::from_stream(ReceiverStream::new(receive)))
 }
 
 /// The envelope as a line of CSV. No value of it can hold a comma or a quote.

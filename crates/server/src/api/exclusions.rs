@@ -50,7 +50,7 @@ pub(crate) struct NewExclusion {
 fn told(x: vigie_catalog::Exclusion) -> Exclusion {
     Exclusion {
         id: x.id,
-        scope: renamed(&x.scope.to_json(), false),
+        scope: shown(&x.scope),
         reason: x.reason,
         owner: x.owner,
         created: time_text(x.created),
@@ -72,19 +72,29 @@ fn renamed(scope: &Value, to_catalog: bool) -> Value {
     Value::Object(members.iter().map(|(k, v)| (name(k), v.clone())).collect())
 }
 
+/// A scope as the API tells it.
+pub(crate) fn shown(scope: &Scope) -> Value {
+    renamed(&scope.to_json(), false)
+}
+
+/// A scope as the API takes it. Errors: one line.
+pub(crate) fn read(given: &Value) -> Result<Scope, String> {
+    Scope::from_json(&renamed(given, true))
+}
+
 fn scope(given: &Value) -> Answer<Scope> {
-    Scope::from_json(&renamed(given, true)).map_err(|e| Refusal::unprocessable("scope", e))
+    read(given).map_err(|e| Refusal::unprocessable("scope", e))
 }
 
 /// What is normal here
-#[utoipa::path(get, path = "/exclusions", tag = "cases", responses((status = 200, body = [Exclusion])))]
+#[utoipa::path(get, path = "/exclusions", tag = "cases", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Exclusion])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Exclusion>>> {
     let all = app.catalog(|c, _| c.exclusions(false)).await?;
     Ok(Json(all.into_iter().map(told).collect()))
 }
 
 /// Say that something is normal here
-#[utoipa::path(post, path = "/exclusions", tag = "cases", request_body = NewExclusion,
+#[utoipa::path(post, path = "/exclusions", tag = "cases", extensions(("x-role" = json!("analyst"))), request_body = NewExclusion,
     responses((status = 201, body = Exclusion), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
@@ -111,7 +121,7 @@ pub(crate) async fn add(
 }
 
 /// Take an exclusion back: what it hid is shown again
-#[utoipa::path(delete, path = "/exclusions/{id}", tag = "cases", params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/exclusions/{id}", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn remove(State(app): State<Arc<App>>, Analyst(who): Analyst, Path(id): Path<i64>) -> Answer<StatusCode> {
     app.catalog(move |c, now| {
         let gone = c.remove_exclusion(id, now)?;
@@ -145,7 +155,7 @@ pub(crate) struct Preview {
 }
 
 /// What an exclusion would have hidden
-#[utoipa::path(post, path = "/exclusions/preview", tag = "cases", request_body = Thought,
+#[utoipa::path(post, path = "/exclusions/preview", tag = "cases", extensions(("x-role" = json!("analyst"))), request_body = Thought,
     responses((status = 200, body = Preview), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn preview(
     State(app): State<Arc<App>>,

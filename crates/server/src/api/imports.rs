@@ -9,7 +9,7 @@ use crate::room::For;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,19 +69,19 @@ fn told(i: &import::Import) -> Import {
 }
 
 /// Imports since the server began, the latest first
-#[utoipa::path(get, path = "/imports", tag = "state", responses((status = 200, body = [Import])))]
+#[utoipa::path(get, path = "/imports", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Import])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Json<Vec<Import>> {
     Json(app.imports.list().iter().map(told).collect())
 }
 
 /// One import
-#[utoipa::path(get, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(get, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("viewer"))), params(("id" = u64, Path)), responses((status = 200, body = Import), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Path(id): Path<u64>) -> Answer<Json<Import>> {
     app.imports.get(id).map(|i| Json(told(&i))).ok_or_else(|| Refusal::not_found("import"))
 }
 
 /// Stop an import; nothing of it is kept
-#[utoipa::path(delete, path = "/imports/{id}", tag = "state", params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/imports/{id}", tag = "state", extensions(("x-role" = json!("analyst"))), params(("id" = u64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn cancel(State(app): State<Arc<App>>, _may: Analyst, Path(id): Path<u64>) -> Answer<StatusCode> {
     if app.imports.cancel(id) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("import")) }
 }
@@ -95,6 +95,8 @@ pub(crate) struct Into {
     name: Option<String>,
     /// Moves its times so that its last frame is now.
     shift_to_now: Option<bool>,
+    /// Whether the capture is kept, so that packets can be cut from it; without, as the setting `captures_keep` says.
+    keep: Option<bool>,
 }
 
 fn dataset(asked: Option<String>) -> Answer<String> {
@@ -110,16 +112,22 @@ fn dataset(asked: Option<String>) -> Answer<String> {
 }
 
 /// Import a capture: the body is the file
-#[utoipa::path(post, path = "/imports", tag = "state", params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+#[utoipa::path(post, path = "/imports", tag = "state", extensions(("x-role" = json!("analyst"))), params(Into), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 202, body = Import), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,
     Query(into): Query<Into>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<(StatusCode, Json<Import>)> {
     let dataset = dataset(into.dataset)?;
-    let folder = app.home.dir.join("incoming");
+    // Nothing goes for what would not fit even then.
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if said.is_some_and(|bytes| bytes > app.home.most_room()) {
+        return Err(too_large());
+    }
+    let folder = crate::home::Home::incoming(&app.home.dir);
     let file = folder.join(format!("{}.capture", crate::person::fresh_token()?));
     let written = receive(&app, &dataset, &folder, &file, body).await;
     if let Err(refusal) = written {
@@ -127,8 +135,21 @@ pub(crate) async fn create(
         return Err(refusal);
     }
     let name = into.name.filter(|n| !n.is_empty()).unwrap_or_else(|| "capture".to_owned());
-    let job = Job { paths: vec![file], name, dataset, shift_to_now: into.shift_to_now.unwrap_or(false), who: who.name, own: true };
+    let job = Job {
+        paths: vec![file],
+        name,
+        dataset,
+        shift_to_now: into.shift_to_now.unwrap_or(false),
+        who: who.name,
+        own: true,
+        keep: into.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
+    };
     accepted(&app, job)
+}
+
+fn too_large() -> Refusal {
+    let message = "the capture is larger than what the quota and the disk leave; raise the quota, free space, or delete a dataset";
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
 }
 
 /// Bytes that are freed at a time for a capture that comes.
@@ -145,11 +166,11 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
-    let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), 0u64, app.home.room());
+    let (mut chunks, mut bytes, mut room, most) = (body.into_data_stream(), 0u64, app.home.room(), app.home.most_room());
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
         bytes += chunk.len() as u64;
-        if bytes > room {
+        if bytes > room && bytes <= most {
             // What is written already counts as used.
             out.flush().await.map_err(full)?;
             let written = bytes - chunk.len() as u64;
@@ -159,11 +180,7 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
             room = written.saturating_add(app.home.room());
         }
         if bytes > room {
-            return Err(Refusal::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "storage",
-                "the capture is larger than what the quota leaves; raise the quota or delete a dataset",
-            ));
+            return Err(too_large());
         }
         out.write_all(&chunk).await.map_err(full)?;
     }
@@ -181,12 +198,14 @@ pub(crate) struct Paths {
     dataset: Option<String>,
     #[serde(default)]
     shift_to_now: bool,
+    /// Whether the captures are kept, so that packets can be cut from them; without, as the setting `captures_keep` says.
+    keep: Option<bool>,
 }
 
 /// Import files of the server's machine
 ///
 /// Only over the socket in the data directory.
-#[utoipa::path(post, path = "/imports/paths", tag = "state", request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
+#[utoipa::path(post, path = "/imports/paths", tag = "state", extensions(("x-role" = json!("local"))), request_body = Paths, responses((status = 202, body = Import), (status = 403, body = crate::error::ErrorBody)))]
 pub(crate) async fn create_from_paths(
     State(app): State<Arc<App>>,
     Analyst(who): Analyst,
@@ -200,7 +219,15 @@ pub(crate) async fn create_from_paths(
         return Err(Refusal::parameter("paths", "one or more absolute paths are expected"));
     }
     let name = asked.paths.first().and_then(|p| p.rsplit('/').next()).unwrap_or_default().to_owned();
-    let job = Job { paths, name, dataset: dataset(asked.dataset)?, shift_to_now: asked.shift_to_now, who: who.name, own: false };
+    let job = Job {
+        paths,
+        name,
+        dataset: dataset(asked.dataset)?,
+        shift_to_now: asked.shift_to_now,
+        who: who.name,
+        own: false,
+        keep: asked.keep.unwrap_or_else(|| app.home.in_force().captures_keep),
+    };
     accepted(&app, job)
 }
 

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// News, as server-sent events
 ///
 /// `change` with counters that grow: cases, events, imports. A page reads again what it shows, or says that there is more.
-#[utoipa::path(get, path = "/live", tag = "state", responses((status = 200, content_type = "text/event-stream", body = String)))]
+#[utoipa::path(get, path = "/live", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (send, receive) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {

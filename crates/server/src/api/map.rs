@@ -92,7 +92,7 @@ fn query(from: &str, to: &str) -> Option<String> {
 }
 
 /// Who talks to whom at all, by network or by named group
-#[utoipa::path(get, path = "/map", tag = "events", params(Scope, Only), responses((status = 200, body = TrafficMap)))]
+#[utoipa::path(get, path = "/map", tag = "events", extensions(("x-role" = json!("viewer"))), params(Scope, Only), responses((status = 200, body = TrafficMap)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     _may: Viewer,

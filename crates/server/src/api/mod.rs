@@ -2,12 +2,14 @@
 
 mod assets;
 mod cases;
+mod config;
 mod datasets;
 mod events;
 mod exclusions;
 mod imports;
 mod live;
 mod map;
+mod packets;
 mod people;
 mod rows;
 mod search;
@@ -62,6 +64,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::get, session::create, session::change, session::delete))
         .routes(routes!(session::password))
         .routes(routes!(settings::get, settings::put))
+        .routes(routes!(config::export, config::import))
         .routes(routes!(status::get))
         .routes(routes!(datasets::list))
         .routes(routes!(datasets::delete))
@@ -78,6 +81,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::bulk))
         .routes(routes!(cases::export))
         .routes(routes!(cases::flows))
+        .routes(routes!(packets::of_case))
         .routes(routes!(assets::list))
         .routes(routes!(assets::declare, assets::declared))
         .routes(routes!(assets::get))
@@ -90,6 +94,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::flow))
         .routes(routes!(events::sql))
         .routes(routes!(events::export))
+        .routes(routes!(packets::of_flow))
         .routes(routes!(exclusions::list, exclusions::add))
         .routes(routes!(exclusions::preview))
         .routes(routes!(exclusions::remove))
@@ -103,7 +108,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::colleagues))
         .routes(routes!(people::audit))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(axum::middleware::from_fn(in_time));
+        .layer(axum::middleware::from_fn(in_time))
+        .layer(axum::middleware::from_fn(crate::upload::pieces));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", rest.merge(capture))
 }
 
@@ -153,4 +159,46 @@ fn limit(asked: Option<usize>, default: usize, max: usize) -> Answer<usize> {
 /// Words parted by commas; none for an empty text.
 fn parted(text: Option<&str>) -> Vec<&str> {
     text.unwrap_or_default().split(',').map(str::trim).filter(|w| !w.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    /// The files of the API and of what it tells with.
+    fn sources() -> Vec<(String, String)> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let files = [folder.join("api"), folder].into_iter().flat_map(|f| std::fs::read_dir(f).unwrap()).map(|f| f.unwrap().path());
+        let files = files.filter(|f| f.extension().is_some_and(|e| e == "rs"));
+        files.map(|f| (f.display().to_string(), std::fs::read_to_string(&f).unwrap())).collect()
+    }
+
+    /// utoipa lets the last of two structs of one name stand for both, without a word.
+    #[test]
+    fn every_schema_has_a_name_of_its_own() {
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        for (file, text) in sources() {
+            for after in text.split("ToSchema)]").skip(1) {
+                let Some(name) = after.split("struct ").nth(1).and_then(|t| t.split([' ', '{', '<', '(']).next()) else { continue };
+                if let Some(other) = named.insert(name.to_owned(), file.clone()) {
+                    panic!("{name} is the name of a schema in {other} and in {file}");
+                }
+            }
+        }
+        assert!(named.len() > 80, "{}", named.len());
+    }
+
+    #[test]
+    fn every_route_says_the_least_role() {
+        let document: serde_json::Value = serde_json::from_str(&super::openapi()).unwrap();
+        let mut routes = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, route) in methods.as_object().unwrap() {
+                let role = route["x-role"].as_str().unwrap_or_else(|| panic!("{method} {path} says no role"));
+                assert!(["none", "viewer", "analyst", "administrator", "local"].contains(&role), "{method} {path}: {role}");
+                routes += 1;
+            }
+        }
+        assert!(routes > 50, "{routes}");
+    }
 }

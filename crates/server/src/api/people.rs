@@ -48,7 +48,7 @@ pub(crate) struct UserChange {
 }
 
 /// Those who may log in
-#[utoipa::path(get, path = "/users", tag = "people", responses((status = 200, body = [UserRow])))]
+#[utoipa::path(get, path = "/users", tag = "people", extensions(("x-role" = json!("administrator"))), responses((status = 200, body = [UserRow])))]
 pub(crate) async fn users(State(app): State<Arc<App>>, _may: Administrator) -> Answer<Json<Vec<UserRow>>> {
     let (users, tokens) = app.catalog(|c, _| Ok((c.users()?, c.tokens(None)?))).await?;
     let now = now();
@@ -63,8 +63,16 @@ pub(crate) async fn users(State(app): State<Arc<App>>, _may: Administrator) -> A
     Ok(Json(told.collect()))
 }
 
+/// Refuses what is no name to log in with; why.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    match name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) || name == "local" {
+        true => Err("a name has 1 to 64 bytes, no control characters, and is not `local`"),
+        false => Ok(()),
+    }
+}
+
 /// Add someone
-#[utoipa::path(post, path = "/users", tag = "people", request_body = NewUser,
+#[utoipa::path(post, path = "/users", tag = "people", extensions(("x-role" = json!("administrator"))), request_body = NewUser,
     responses((status = 201), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn add_user(
     State(app): State<Arc<App>>,
@@ -74,9 +82,7 @@ pub(crate) async fn add_user(
     let role = role(&new.role)?;
     check(&new.password)?;
     let name = new.name.trim().to_owned();
-    if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) || name == "local" {
-        return Err(Refusal::unprocessable("name", "a name has 1 to 64 bytes, no control characters, and is not `local`"));
-    }
+    check_name(&name).map_err(|why| Refusal::unprocessable("name", why))?;
     let hash = tokio::task::spawn_blocking(move || hashed(&new.password)).await.map_err(Refusal::internal)??;
     app.catalog(move |c, now| {
         c.add_user(&name, role, &hash, false, now)?;
@@ -87,7 +93,7 @@ pub(crate) async fn add_user(
 }
 
 /// Change someone's role, disable them, give them another password
-#[utoipa::path(patch, path = "/users/{name}", tag = "people", params(("name" = String, Path)), request_body = UserChange,
+#[utoipa::path(patch, path = "/users/{name}", tag = "people", extensions(("x-role" = json!("administrator"))), params(("name" = String, Path)), request_body = UserChange,
     responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn change_user(
     State(app): State<Arc<App>>,
@@ -152,7 +158,7 @@ pub(crate) struct MadeToken {
 }
 
 /// All tokens
-#[utoipa::path(get, path = "/tokens", tag = "people", responses((status = 200, body = [TokenRow])))]
+#[utoipa::path(get, path = "/tokens", tag = "people", extensions(("x-role" = json!("administrator"))), responses((status = 200, body = [TokenRow])))]
 pub(crate) async fn tokens(State(app): State<Arc<App>>, _may: Administrator) -> Answer<Json<Vec<TokenRow>>> {
     let tokens = app.catalog(|c, _| c.tokens(None)).await?;
     let told = tokens.into_iter().map(|t| TokenRow {
@@ -168,7 +174,7 @@ pub(crate) async fn tokens(State(app): State<Arc<App>>, _may: Administrator) -> 
 }
 
 /// Make a token for someone
-#[utoipa::path(post, path = "/users/{name}/tokens", tag = "people", params(("name" = String, Path)), request_body = NewToken,
+#[utoipa::path(post, path = "/users/{name}/tokens", tag = "people", extensions(("x-role" = json!("administrator"))), params(("name" = String, Path)), request_body = NewToken,
     responses((status = 201, body = MadeToken), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn add_token(
     State(app): State<Arc<App>>,
@@ -195,7 +201,7 @@ pub(crate) async fn add_token(
 }
 
 /// Revoke a token
-#[utoipa::path(delete, path = "/tokens/{id}", tag = "people", params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "people", extensions(("x-role" = json!("administrator"))), params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn revoke_token(
     State(app): State<Arc<App>>,
     Administrator(who): Administrator,
@@ -216,7 +222,7 @@ pub(crate) struct Colleague {
 }
 
 /// Those a case can be given to
-#[utoipa::path(get, path = "/colleagues", tag = "people", responses((status = 200, body = [Colleague])))]
+#[utoipa::path(get, path = "/colleagues", tag = "people", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [Colleague])))]
 pub(crate) async fn colleagues(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Vec<Colleague>>> {
     let users = app.catalog(|c, _| c.users()).await?;
     Ok(Json(users.into_iter().filter(|u| !u.disabled).map(|u| Colleague { name: u.name }).collect()))
@@ -253,7 +259,7 @@ pub(crate) struct AuditPage {
 }
 
 /// The trail: every change, and every reading of personal data by a person
-#[utoipa::path(get, path = "/audit", tag = "people", params(AuditQuery), responses((status = 200, body = AuditPage)))]
+#[utoipa::path(get, path = "/audit", tag = "people", extensions(("x-role" = json!("administrator"))), params(AuditQuery), responses((status = 200, body = AuditPage)))]
 pub(crate) async fn audit(State(app): State<Arc<App>>, _may: Administrator, Query(q): Query<AuditQuery>) -> Answer<Json<AuditPage>> {
     let filter = AuditFilter {
         who: q.who,

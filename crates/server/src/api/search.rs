@@ -43,7 +43,7 @@ fn in_quotes(text: &str) -> String {
 }
 
 /// Where an address, name, MAC, hash, flow or case id belongs; anything else is a query for events
-#[utoipa::path(get, path = "/search", tag = "events", params(Typed), responses((status = 200, body = Found)))]
+#[utoipa::path(get, path = "/search", tag = "events", extensions(("x-role" = json!("viewer"))), params(Typed), responses((status = 200, body = Found)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Query(typed): Query<Typed>) -> Answer<Json<Found>> {
     let word = typed.q.trim().to_owned();
     let dataset = typed.dataset;

@@ -142,7 +142,7 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
 }
 
 /// Each sensor or import, with what it saw and what it did not
-#[utoipa::path(get, path = "/sensors", tag = "state", params(Of), responses((status = 200, body = [Sensor])))]
+#[utoipa::path(get, path = "/sensors", tag = "state", extensions(("x-role" = json!("viewer"))), params(Of), responses((status = 200, body = [Sensor])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, headers: HeaderMap, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
     let lang = language(of.lang.as_deref(), &headers);
     let budget = app.home.told.sensor.dissect.memory_max;

@@ -91,7 +91,7 @@ fn told(person: &Person, csrf: String, chosen: Choices) -> Session {
 }
 
 /// Who is logged in
-#[utoipa::path(get, path = "/session", tag = "session", responses((status = 200, body = Session), (status = 401, body = crate::error::ErrorBody)))]
+#[utoipa::path(get, path = "/session", tag = "session", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Session), (status = 401, body = crate::error::ErrorBody)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn, headers: HeaderMap) -> Answer<Json<Session>> {
     let csrf = session_token(&headers).map(csrf).unwrap_or_default();
     let chosen = choices(&app, &person.name).await?;
@@ -99,14 +99,14 @@ pub(crate) async fn get(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn,
 }
 
 /// Log in
-#[utoipa::path(post, path = "/session", tag = "session", request_body = Credentials,
+#[utoipa::path(post, path = "/session", tag = "session", extensions(("x-role" = json!("none"))), request_body = Credentials,
     responses((status = 200, body = Session), (status = 401, body = crate::error::ErrorBody), (status = 429, body = crate::error::ErrorBody)))]
 pub(crate) async fn create(State(app): State<Arc<App>>, peer: Option<Extension<Peer>>, Json(given): Json<Credentials>) -> Answer<Response> {
     app.rates.of_peer(Rate::LogIn, peer.as_ref().map(|p| &p.0))?;
     let name = given.name.trim().to_owned();
     let asked = name.clone();
     let user = app.catalog(move |c, _| c.user(&asked)).await?;
-    if let Some(until) = user.as_ref().and_then(|u| u.locked_until).filter(|until| *until > now()) {
+    if let Some(until) = user.as_ref().and_then(|u| u.locked(now())) {
         return Err(locked(until));
     }
     // A hash is computed for unknown and disabled names too, so that time does not tell which exist.
@@ -159,7 +159,7 @@ fn set_cookie(response: &mut Response, value: &str) -> Answer<()> {
 }
 
 /// Keep a choice of the console: language, theme
-#[utoipa::path(patch, path = "/session", tag = "session", request_body = Choices, responses((status = 200, body = Session), (status = 400, body = crate::error::ErrorBody)))]
+#[utoipa::path(patch, path = "/session", tag = "session", extensions(("x-role" = json!("viewer"))), request_body = Choices, responses((status = 200, body = Session), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     LoggedIn(person): LoggedIn,
@@ -181,7 +181,7 @@ pub(crate) async fn change(
 }
 
 /// Log out
-#[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204)))]
+#[utoipa::path(delete, path = "/session", tag = "session", extensions(("x-role" = json!("viewer"))), responses((status = 204)))]
 pub(crate) async fn delete(State(app): State<Arc<App>>, LoggedIn(person): LoggedIn) -> Answer<Response> {
     if let Way::Session(hash) = person.way {
         app.catalog(move |c, _| c.end_session(&hash)).await?;
@@ -194,7 +194,7 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, LoggedIn(person): Logged
 /// Change one's own password
 ///
 /// Other sessions of this person end.
-#[utoipa::path(post, path = "/session/password", tag = "session", request_body = NewPassword,
+#[utoipa::path(post, path = "/session/password", tag = "session", extensions(("x-role" = json!("viewer"))), request_body = NewPassword,
     responses((status = 204), (status = 401, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn password(
     State(app): State<Arc<App>>,
@@ -207,7 +207,7 @@ pub(crate) async fn password(
     };
     let name = person.name.clone();
     let Some(user) = app.catalog(move |c, _| c.user(&name)).await? else { return Err(bad()) };
-    if let Some(until) = user.locked_until.filter(|until| *until > now()) {
+    if let Some(until) = user.locked(now()) {
         return Err(locked(until));
     }
     let known = user.hash;

@@ -161,7 +161,7 @@ async fn told(app: &Arc<App>) -> Answer<Json<Settings>> {
 }
 
 /// What is set
-#[utoipa::path(get, path = "/settings", tag = "state", responses((status = 200, body = Settings)))]
+#[utoipa::path(get, path = "/settings", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Settings)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Settings>> {
     told(&app).await
 }
@@ -182,7 +182,7 @@ pub(crate) struct SettingChange {
 /// Change a setting
 ///
 /// It holds at once: networks for what is imported from now on, groups for questions, quota and retention for what is kept.
-#[utoipa::path(put, path = "/settings", tag = "state", request_body = SettingChange,
+#[utoipa::path(put, path = "/settings", tag = "state", extensions(("x-role" = json!("administrator"))), request_body = SettingChange,
     responses((status = 200, body = Settings), (status = 400, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn put(
     State(app): State<Arc<App>>,

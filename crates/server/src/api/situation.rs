@@ -177,7 +177,7 @@ pub(crate) struct InLang {
 }
 
 /// Is anything wrong now?
-#[utoipa::path(get, path = "/situation", tag = "state", params(Scope, InLang), responses((status = 200, body = Situation)))]
+#[utoipa::path(get, path = "/situation", tag = "state", extensions(("x-role" = json!("viewer"))), params(Scope, InLang), responses((status = 200, body = Situation)))]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     _may: Viewer,

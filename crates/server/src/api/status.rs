@@ -44,8 +44,10 @@ struct StoreStatus {
     events: u64,
     /// Of them, flows.
     flows: u64,
-    /// Bytes of all files.
+    /// Bytes of all files of events.
     bytes: u64,
+    /// Bytes of kept captures.
+    captures_bytes: u64,
     /// Bytes that Vigie may write; 0 where there is no quota.
     quota: u64,
     /// Bytes of merged files for each flow, all its events included; none where there is no flow.
@@ -53,13 +55,12 @@ struct StoreStatus {
 }
 
 /// The server in a glance
-#[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status)))]
+#[utoipa::path(get, path = "/status", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Status)))]
 pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Status>> {
     let datasets = datasets::all(&app).await?;
     let usage = app.home.store.usage();
     let (at, certificate) = (now(), app.certificate());
-    let problems = app.home.store.problems();
-    let problems = problems.iter().map(ToString::to_string).chain(certificate.as_ref().and_then(|c| c.warning(at)));
+    let problems = app.problems().into_iter().chain(certificate.as_ref().and_then(|c| c.warning(at)));
     let flows = usage.kinds.iter().filter(|((_, kind), _)| kind == "flow").map(|(_, n)| n.0).sum();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -69,6 +70,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Jso
             events: usage.rows,
             flows,
             bytes: usage.bytes,
+            captures_bytes: datasets.iter().map(Dataset::captures_bytes).sum(),
             quota: app.home.in_force().quota,
             bytes_per_flow: (flows > 0).then(|| (usage.bytes - usage.journal_bytes) as f64 / flows as f64),
         },

@@ -37,14 +37,14 @@ fn told(v: vigie_catalog::View) -> View {
 }
 
 /// One's own views and the shared ones
-#[utoipa::path(get, path = "/views", tag = "state", responses((status = 200, body = [View])))]
+#[utoipa::path(get, path = "/views", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = [View])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, Viewer(who): Viewer) -> Answer<Json<Vec<View>>> {
     let views = app.catalog(move |c, _| c.views(&who.name)).await?;
     Ok(Json(views.into_iter().map(told).collect()))
 }
 
 /// Save a view
-#[utoipa::path(post, path = "/views", tag = "state", request_body = NewView,
+#[utoipa::path(post, path = "/views", tag = "state", extensions(("x-role" = json!("viewer"))), request_body = NewView,
     responses((status = 201, body = View), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn add(State(app): State<Arc<App>>, Viewer(who): Viewer, Json(new): Json<NewView>) -> Answer<(StatusCode, Json<View>)> {
     let made = app.catalog(move |c, now| c.add_view(&new.name, &new.page, &new.query, &who.name, new.shared, now)).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn add(State(app): State<Arc<App>>, Viewer(who): Viewer, Json(n
 }
 
 /// Remove one's own view
-#[utoipa::path(delete, path = "/views/{id}", tag = "state", params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
+#[utoipa::path(delete, path = "/views/{id}", tag = "state", extensions(("x-role" = json!("viewer"))), params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn remove(State(app): State<Arc<App>>, Viewer(who): Viewer, Path(id): Path<i64>) -> Answer<StatusCode> {
     app.catalog(move |c, _| c.remove_view(id, &who.name)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use vigie_base::Time;
 use vigie_event::sample::Dice;
 use vigie_link::Header;
-use vigie_store::{Error, Limits, Options, Priority, Query, Retention, Store};
+use vigie_store::{Error, Limits, Options, Order, Priority, Query, Retention, Store};
 
 fn rows_of(number: u64) -> usize {
     3 + (number % 5) as usize
@@ -189,6 +189,77 @@ fn what_a_crash_left_is_removed() {
     let store = open(&dir.0);
     assert_eq!(count(&store), 5);
     assert_eq!(files(&dir.0.join("data"), ""), std::slice::from_ref(live));
+}
+
+/// A store as version 1 of its formats wrote it: Parquet files of two kinds, a batch in the journal, a manifest. Made by this test with
+/// `VIGIE_STORE_SAMPLE` set; a later version adds a folder of its own, and keeps this one.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/1");
+
+fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for e in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(e.file_name());
+        if e.path().is_dir() { copy_tree(&e.path(), &target) } else { std::fs::copy(e.path(), target).map(drop).unwrap() }
+    }
+}
+
+#[test]
+fn a_store_of_version_1_is_read_as_it_was_written() {
+    let sample = std::path::Path::new(SAMPLE);
+    let all = |store: &Store| {
+        let kinds = schemas().iter().map(|s| s.kind.to_owned()).collect();
+        lines(&run(store.page(&Query { kinds, limit: 10_000, order: Order::Oldest, ..Query::default() })).unwrap()).concat()
+    };
+    if std::env::var_os("VIGIE_STORE_SAMPLE").is_some() {
+        let store = open(&sample.join("events"));
+        for (n, kind_name) in ["flow", "dns"].into_iter().enumerate() {
+            store.append(&[packed(&rows(kind_name, 12, 7 + n as u64, DAY), "demo", n as u64 + 1)]).unwrap();
+        }
+        store.flush().unwrap();
+        store.append(&[packed(&rows("tls", 6, 9, DAY), "demo", 3)]).unwrap();
+        store.commit().unwrap();
+        std::fs::write(sample.join("expected.json"), all(&store)).unwrap();
+    }
+    let dir = Dir::new("sample");
+    copy_tree(&sample.join("events"), &dir.0);
+    let store = open(&dir.0);
+    assert_eq!(all(&store), std::fs::read_to_string(sample.join("expected.json")).unwrap());
+    assert_eq!(store.datasets().keys().collect::<Vec<_>>(), ["demo"]);
+    // And it goes on: what it has is not taken again, what comes is.
+    let header = Header { dataset: "demo".to_owned(), ..Header::default() };
+    assert_eq!(store.last_number(&header), 3);
+    assert_eq!(store.append(&[packed(&rows("tls", 6, 9, DAY), "demo", 3), packed(&rows("dns", 5, 10, DAY), "demo", 4)]).unwrap(), 1);
+    store.flush().unwrap();
+    assert_eq!(count(&store), 12 + 12 + 6 + 5);
+}
+
+#[test]
+fn a_clock_that_jumps_back_removes_nothing_and_one_that_is_right_again_does() {
+    let dir = Dir::new("clock");
+    let hour = 3_600_000_000_000;
+    let retention = Retention { others: Some(24 * hour), ..Retention::default() };
+    let (store, _) = Store::open(&dir.0, schemas(), kept_for(retention)).unwrap();
+    store.append(&[packed(&rows("dns", 100, 1, DAY), "live", 1)]).unwrap();
+    store.flush().unwrap();
+    // Events from before and after a clock that stepped back by a year stand side by side, in their order.
+    store.append(&[packed(&rows("dns", 100, 2, DAY - 365 * 24 * hour), "live", 2)]).unwrap();
+    store.flush().unwrap();
+    let times: Vec<u64> = run(store.page(&Query { limit: 1000, ..Query::default() })).unwrap().rows().map(|r| r.env().ts.0).collect();
+    assert!(times.len() == 200 && times.windows(2).all(|t| t[0] >= t[1]));
+    for now in [0, DAY - 366 * 24 * hour, DAY - 365 * 24 * hour] {
+        assert_eq!(store.maintain(Time(now)).unwrap().expired_rows, 0, "{now}");
+    }
+    assert_eq!(store.maintain(Time(DAY + hour)).unwrap().expired_rows, 100);
+    assert_eq!(store.maintain(Time(DAY - hour)).unwrap().expired_rows, 0);
+    assert_eq!(count(&store), 100);
+    assert_eq!(store.append(&[packed(&rows("dns", 5, 3, DAY - 365 * 24 * hour), "live", 3)]).unwrap(), 1);
+    drop(store);
+    assert_eq!(count(&open(&dir.0)), 105);
+}
+
+/// Options under which the live dataset is kept so long.
+fn kept_for(retention: Retention) -> Options {
+    Options { live_dataset: "live".to_owned(), limits: Limits { retention, ..Limits::default() }, ..Options::default() }
 }
 
 #[test]

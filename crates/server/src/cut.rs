@@ -1,0 +1,239 @@
+//! Packets of flows, cut from kept captures and written as pcapng.
+//!
+//! Bounds: [`BYTES_MAX`] bytes and [`TIME_MAX`] for one cut. What is over them ends the download with an error, so that no part is taken for
+//! the whole.
+
+use crate::error::Refusal;
+use crate::home::Home;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
+use vigie_base::Time;
+use vigie_capture::{Capture, Frame, Interface, LinkType, Mark, Options, write};
+use vigie_catalog::{Dataset, Source};
+use vigie_sensor::cut::{Wanted, before, cut};
+
+/// Bytes of one cut.
+pub(crate) const BYTES_MAX: u64 = 1 << 30;
+/// How long one cut may take, its reader's time included.
+const TIME_MAX: Duration = Duration::from_secs(300);
+/// Bytes of a piece that is sent.
+const PIECE: usize = 128 << 10;
+/// Captures that one stretch of time may lie in.
+const FILES_MAX: usize = 200;
+/// Flows named in a file.
+const NAMED_MAX: usize = 20;
+
+/// A flow as the store knows it.
+pub(crate) struct Flow {
+    pub(crate) dataset: String,
+    /// The sensor of its events.
+    pub(crate) import: String,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) wanted: Wanted,
+}
+
+/// Flows of one import that are near each other in time, and what is read for them.
+struct Stretch {
+    flows: Vec<Wanted>,
+    /// Times as the events have them.
+    first: Time,
+    last: Time,
+    files: Vec<(Source, Option<Mark>)>,
+}
+
+/// What is cut.
+pub(crate) struct Plan {
+    pub(crate) dataset: String,
+    pub(crate) flows: usize,
+    /// Packets that the flows had.
+    pub(crate) packets: u64,
+    /// What the file is of.
+    comment: String,
+    shift: i64,
+    stretches: Vec<Stretch>,
+}
+
+/// The captures of one import that are kept.
+fn kept<'d>(dataset: &'d Dataset, import: &'d str) -> impl Iterator<Item = &'d Source> {
+    dataset.sources.iter().filter(move |s| s.import == import && s.kept_as.is_some())
+}
+
+fn not_kept(message: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::CONFLICT, "not_kept", message)
+}
+
+/// A time of an event as it was in the capture.
+fn written(time: Time, shift: i64) -> Time {
+    Time(time.0.saturating_add_signed(shift.saturating_neg()))
+}
+
+impl Plan {
+    /// Of flows of one dataset. Errors: the captures are not kept, or too much is asked.
+    pub(crate) fn of(home: &Home, title: String, mut flows: Vec<Flow>) -> Result<Plan, Refusal> {
+        let name = flows.first().map(|f| f.dataset.clone()).unwrap_or_default();
+        let dataset = home.catalog.dataset(&name)?.ok_or_else(|| Refusal::not_found("dataset"))?;
+        let asked = flows.len();
+        flows.retain(|f| kept(&dataset, &f.import).next().is_some());
+        if flows.is_empty() {
+            return Err(not_kept(format!(
+                "the capture that it was read from is not kept in dataset {name} (it was not asked for, or room was needed), so that no \
+                 packets can be cut from it"
+            )));
+        }
+        let bytes: u64 = flows.iter().map(|f| f.bytes).sum();
+        if bytes > BYTES_MAX {
+            let message = format!("its packets have {bytes} bytes, and at most {BYTES_MAX} are cut at once; ask for one alert or flow");
+            return Err(Refusal::unprocessable("too_much", message));
+        }
+        let comment = comment(&title, &dataset, &flows, asked);
+        let mut plan = Plan {
+            dataset: name,
+            flows: flows.len(),
+            packets: flows.iter().map(|f| f.packets).sum(),
+            comment,
+            shift: dataset.shift,
+            stretches: Vec::new(),
+        };
+        let margin = before(&home.told.sensor);
+        flows.sort_by(|a, b| (&a.import, a.wanted.first).cmp(&(&b.import, b.wanted.first)));
+        let mut of = "";
+        for f in &flows {
+            match plan.stretches.last_mut() {
+                Some(s) if of == f.import && f.wanted.first <= s.last.plus(margin) => {
+                    s.last = s.last.max(f.wanted.last);
+                    s.flows.push(f.wanted);
+                }
+                _ => plan.stretches.push(Stretch {
+                    flows: vec![f.wanted],
+                    first: f.wanted.first,
+                    last: f.wanted.last,
+                    files: kept(&dataset, &f.import).cloned().map(|s| (s, None)).collect(),
+                }),
+            }
+            of = &f.import;
+        }
+        for s in &mut plan.stretches {
+            let from = Time(written(s.first, plan.shift).0.saturating_sub(margin));
+            let to = written(s.last, plan.shift).plus(1000);
+            s.files.retain(|(file, _)| file.first <= to && file.last >= from);
+            if s.files.len() > FILES_MAX {
+                let message = format!("its time lies in {} captures, and at most {FILES_MAX} are read at once", s.files.len());
+                return Err(Refusal::unprocessable("too_much", message));
+            }
+            for (file, mark) in &mut s.files {
+                *mark = home.catalog.mark_before(&file.sha256, from)?;
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// What stands at the head of the file.
+fn comment(title: &str, dataset: &Dataset, flows: &[Flow], asked: usize) -> String {
+    let mut out = format!("{title} of dataset {}", dataset.name);
+    if dataset.shift != 0 {
+        out += &format!("; times are the capture's own, {} s before those of the dataset", dataset.shift as f64 / 1e9);
+    }
+    if flows.len() < asked {
+        out += &format!("; {} further flows are of captures that are not kept", asked - flows.len());
+    }
+    for f in flows.iter().take(NAMED_MAX) {
+        let w = &f.wanted;
+        let proto = vigie_event::proto_name(w.proto).unwrap_or("IP");
+        out += &format!("\nflow {}: {proto} {} {} to {} {}, {} packets", w.flow_id, w.ends.0, w.ports.0, w.ends.1, w.ports.1, f.packets);
+    }
+    if flows.len() > NAMED_MAX {
+        out += &format!("\nand {} more flows", flows.len() - NAMED_MAX);
+    }
+    out
+}
+
+/// Where pieces go.
+struct Sink<'s> {
+    buffer: Vec<u8>,
+    sent: u64,
+    until: Instant,
+    runtime: &'s Handle,
+    give: &'s Sender<Bytes>,
+    failed: Option<String>,
+}
+
+impl Sink<'_> {
+    /// Sends what is there, once it is worth it.
+    fn push(&mut self, least: usize) {
+        if self.failed.is_some() || self.buffer.len() < least {
+            return;
+        }
+        self.sent += self.buffer.len() as u64;
+        let piece = Bytes::from(std::mem::take(&mut self.buffer));
+        let left = self.until.saturating_duration_since(Instant::now());
+        let sent = self.runtime.block_on(tokio::time::timeout(left, self.give.send(piece)));
+        self.failed = match sent {
+            Ok(Ok(())) if self.sent > BYTES_MAX => Some(format!("more than {BYTES_MAX} bytes")),
+            Ok(Ok(())) => None,
+            Ok(Err(_)) => Some("the reader left".to_owned()),
+            Err(_) => Some(format!("it takes longer than {} s", TIME_MAX.as_secs())),
+        };
+    }
+
+    fn goes_on(&mut self) -> bool {
+        if self.failed.is_none() && Instant::now() > self.until {
+            self.failed = Some(format!("it takes longer than {} s", TIME_MAX.as_secs()));
+        }
+        self.failed.is_none() && !self.give.is_closed()
+    }
+}
+
+/// Does what is planned and gives the file piece by piece; why it is not whole, where it is not. Nothing is given where there is no packet.
+pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Bytes>) -> Result<(), String> {
+    let until = Instant::now() + TIME_MAX;
+    let sink = std::cell::RefCell::new(Sink { buffer: Vec::new(), sent: 0, until, runtime, give, failed: None });
+    write::section(concat!("Vigie ", env!("CARGO_PKG_VERSION")), &plan.comment, &mut sink.borrow_mut().buffer);
+    let mut interfaces: BTreeMap<(String, LinkType), u32> = BTreeMap::new();
+    let (mut frames, mut problem) = (0, None);
+    for stretch in &plan.stretches {
+        let files =
+            stretch.files.iter().filter_map(|(file, mark)| Some((file.sha256.clone(), home.capture(file.kept_as.as_ref()?), *mark)));
+        let mut capture = Capture::open_at(files.collect(), Options { shift: plan.shift, ..Options::default() });
+        let sources = capture.sources().to_vec();
+        let since = stretch.files.iter().filter_map(|(_, mark)| *mark).map(|m| m.time).max().unwrap_or_default();
+        let since = if since == Time(0) { since } else { Time(since.0.saturating_add_signed(plan.shift)) };
+        let found = cut(
+            &mut capture,
+            &home.told.sensor,
+            &stretch.flows,
+            since,
+            &mut |frame: &Frame<'_>| {
+                let mut sink = sink.borrow_mut();
+                let source = sources.get(usize::from(frame.source));
+                let key = (source.map(|s| s.name.clone()).unwrap_or_default(), frame.link);
+                let next = interfaces.len() as u32;
+                let number = *interfaces.entry(key).or_insert_with_key(|(sha256, link)| {
+                    let known = source.and_then(|s| s.interfaces.iter().find(|i| i.link == *link)).cloned();
+                    let described = known.unwrap_or(Interface { name: String::new(), link: *link, snaplen: 0, fcs: None });
+                    let name = stretch.files.iter().find(|(f, _)| f.sha256 == *sha256).map_or("", |(f, _)| &f.name);
+                    write::interface(&described, &format!("from {name}, SHA-256 {sha256}"), &mut sink.buffer);
+                    next
+                });
+                let as_written = Frame { time: written(frame.time, plan.shift), ..*frame };
+                write::packet(number, &as_written, &mut sink.buffer);
+                sink.push(PIECE);
+            },
+            || if sink.borrow_mut().goes_on() { vigie_sensor::Control::Go } else { vigie_sensor::Control::Stop },
+        );
+        frames += found.frames;
+        problem = problem.or_else(|| capture.problems().first().map(ToString::to_string));
+    }
+    let mut sink = sink.into_inner();
+    if frames == 0 && sink.failed.is_none() {
+        let why = problem.unwrap_or_else(|| "they were read with other settings (VLANs, tunnels) then".to_owned());
+        return Err(format!("no packet of it was found in the kept captures: {why}"));
+    }
+    sink.push(0);
+    sink.failed.map_or(Ok(()), Err)
+}
