@@ -84,8 +84,13 @@ class Server:
         connection = getattr(self.local, "connection", None)
         if connection is None:
             connection = self.local.connection = http.client.HTTPSConnection(*self.address, context=self.context, timeout=120)
-        connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
-        answer = connection.getresponse()
+        try:
+            connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
+            answer = connection.getresponse()
+        except (ConnectionError, http.client.HTTPException):  # closed meanwhile: once more on another
+            connection.close()
+            connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
+            answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{path} {params}: {answer.status} {body[:300]!r}")
@@ -108,7 +113,9 @@ def drop_caches():
 
 
 def token_of(vigie, data):
-    run(vigie, "user", "add", "bench", "--role", "administrator", "--data", data, input="a password of the benchmark\n")
+    # There is one already where an earlier run left the directory.
+    subprocess.run([vigie, "user", "add", "bench", "--role", "administrator", "--data", data], input="a password of the benchmark\n", text=True,
+                   capture_output=True, check=False)
     return run(vigie, "user", "token", "bench", "--data", data).split()[-1]
 
 

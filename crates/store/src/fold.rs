@@ -101,6 +101,11 @@ impl Words {
         self.words.get(number as usize).map_or("", |w| w)
     }
 
+    /// For each number of another's words the number here.
+    pub fn of(&mut self, other: &Words) -> Vec<u32> {
+        other.words.iter().map(|w| self.number(w)).collect()
+    }
+
     /// How many words there are.
     pub fn len(&self) -> usize {
         self.words.len()
@@ -352,8 +357,9 @@ impl Fold for Counts {
     }
 
     fn join(&mut self, other: Self) {
-        for (n, count) in other.counts.iter().enumerate() {
-            let n = self.words.number(other.words.word(n as u32)) as usize;
+        let numbers = self.words.of(&other.words);
+        for (n, count) in numbers.into_iter().zip(&other.counts) {
+            let n = n as usize;
             if self.counts.len() <= n {
                 self.counts.resize(n + 1, 0);
             }

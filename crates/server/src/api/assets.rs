@@ -454,7 +454,7 @@ pub(crate) async fn peers(
     let found = Pairs::of(&app.home.store, &within, None, Some(own_text.clone())).await?;
     // Who, whether it was called by the asset, in which protocol, how much.
     let mut sums: BTreeMap<(&str, bool, &str), Sum> = BTreeMap::new();
-    for ((src, dst, app_proto), sum) in found.ordered() {
+    for ((src, dst, app_proto), sum) in found.ordered(usize::MAX) {
         let calls = own_text.iter().any(|ip| ip == src);
         sums.entry((if calls { dst } else { src }, calls, app_proto)).or_default().join(sum);
     }

@@ -102,8 +102,7 @@ pub(crate) async fn get(
 ) -> Answer<Json<TrafficMap>> {
     let within = scope.read(&app)?;
     let found = Pairs::of(&app.home.store, &within, only.app_proto, None).await?;
-    let ordered = found.ordered();
-    let partial = found.partial || ordered.len() > PAIRS_MAX;
+    let partial = found.partial || found.len() > PAIRS_MAX;
     let by_group = match only.by.as_deref() {
         None | Some("network") => false,
         Some("group") => true,
@@ -112,7 +111,7 @@ pub(crate) async fn get(
     let in_force = app.home.in_force();
     let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
     let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
-    for ((src, dst, app_proto), pair) in ordered.into_iter().take(PAIRS_MAX) {
+    for ((src, dst, app_proto), pair) in found.ordered(PAIRS_MAX) {
         let [Some(src), Some(dst)] = [src, dst].map(|t| t.parse::<Ip>().ok()) else { continue };
         let (flows, bytes) = (pair.flows, pair.bytes);
         let [from, to] = [src, dst].map(|ip| {

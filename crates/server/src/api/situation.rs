@@ -212,7 +212,7 @@ pub(crate) async fn get(
                     limit: NEWS_TOLD,
                     ..NewsFilter::default()
                 };
-                latest.extend(c.news(&filter)?.rows);
+                latest.extend(c.latest_news(&filter)?);
             }
             Ok(WhatChanged::of(latest, counts))
         })

@@ -56,11 +56,21 @@ impl Pairs {
         store.fold(&within.query(), "flow", &columns, make).await
     }
 
-    /// The pairs, those that move most first.
-    pub(crate) fn ordered(&self) -> Vec<(Pair<'_>, Sum)> {
+    /// How many pairs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sums.as_ref().map_or(0, FastMap::len)
+    }
+
+    /// At most so many pairs, those that move most first.
+    pub(crate) fn ordered(&self, max: usize) -> Vec<(Pair<'_>, Sum)> {
         let words = |k: &(u32, u32, u32)| (self.ips.word(k.0), self.ips.word(k.1), self.apps.word(k.2));
         let mut all: Vec<_> = self.sums.iter().flatten().map(|(k, sum)| (words(k), *sum)).collect();
-        all.sort_unstable_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+        let order = |a: &(Pair<'_>, Sum), b: &(Pair<'_>, Sum)| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0));
+        if all.len() > max && max > 0 {
+            all.select_nth_unstable_by(max - 1, order);
+            all.truncate(max);
+        }
+        all.sort_unstable_by(order);
         all
     }
 
@@ -96,11 +106,14 @@ impl Fold for Pairs {
 
     fn join(&mut self, other: Self) {
         self.partial |= other.partial;
+        if self.sums.is_none() {
+            (self.ips, self.apps, self.sums) = (other.ips, other.apps, other.sums);
+            return;
+        }
+        let (ips, apps) = (self.ips.of(&other.ips), self.apps.of(&other.apps));
+        let mine = |table: &[u32], n: u32| table.get(n as usize).copied().unwrap_or(NONE);
         for (k, sum) in other.sums.iter().flatten() {
-            let mut ip = |n: u32| if n == NONE { NONE } else { self.ips.number(other.ips.word(n)) };
-            let (src, dst) = (ip(k.0), ip(k.1));
-            let app = if k.2 == NONE { NONE } else { self.apps.number(other.apps.word(k.2)) };
-            if let Some(s) = self.entry((src, dst, app)) {
+            if let Some(s) = self.entry((mine(&ips, k.0), mine(&ips, k.1), mine(&apps, k.2))) {
                 s.join(*sum);
             }
         }
