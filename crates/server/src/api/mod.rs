@@ -17,7 +17,6 @@ mod session;
 mod settings;
 mod situation;
 mod status;
-mod sums;
 mod times;
 mod views;
 
