@@ -84,12 +84,23 @@ class Server:
         connection = getattr(self.local, "connection", None)
         if connection is None:
             connection = self.local.connection = http.client.HTTPSConnection(*self.address, context=self.context, timeout=120)
-        connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
-        answer = connection.getresponse()
+        try:
+            connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
+            answer = connection.getresponse()
+        except (ConnectionError, http.client.HTTPException):  # closed meanwhile: once more on another
+            connection.close()
+            connection.request("GET", "/api/v1" + path + ("?" + query if query else ""), headers=self.headers)
+            answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{path} {params}: {answer.status} {body[:300]!r}")
         return json.loads(body)
+
+    def processor(self):
+        """Seconds of processor that the server has had."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
         self.pool.shutdown()
@@ -108,7 +119,9 @@ def drop_caches():
 
 
 def token_of(vigie, data):
-    run(vigie, "user", "add", "bench", "--role", "administrator", "--data", data, input="a password of the benchmark\n")
+    # There is one already where an earlier run left the directory.
+    subprocess.run([vigie, "user", "add", "bench", "--role", "administrator", "--data", data], input="a password of the benchmark\n", text=True,
+                   capture_output=True, check=False)
     return run(vigie, "user", "token", "bench", "--data", data).split()[-1]
 
 
@@ -206,18 +219,22 @@ def measure(args, data, dataset):
     token = token_of(args.vigie, data)
     server = Server(args.vigie, data, token)
     month = look(server, dataset, rng)
-    warm, cold, slow = {}, {}, {}
+    warm, cold, slow, work = {}, {}, {}, {}
     failed = 0
     for name, requests in pages(month):
         for _ in range(args.rounds + 1):
+            before = server.processor()
             seconds, worst = timed(server, requests)
+            work.setdefault(name, []).append(server.processor() - before)
             warm.setdefault(name, []).append(seconds)
             slow[name] = max(slow.get(name, (0, "")), worst)
         warm[name] = warm[name][1:]
     for name, each in pivots(month):
         for requests in each:
             timed(server, requests)
+            before = server.processor()
             warm.setdefault(name, []).append(timed(server, requests)[0])
+            work.setdefault(name, []).append(server.processor() - before)
     server.stop()
     is_cold = drop_caches()
     if is_cold:
@@ -235,11 +252,13 @@ def measure(args, data, dataset):
                     drop_caches()
                     cold.setdefault(name, []).append(timed(server, requests)[0])
                     server.stop()
+    busy = os.getloadavg()[0]
+    print(f"── Load of the machine meanwhile: {busy:.1f} on {os.cpu_count()} processors (the server itself is a part of it)")
     print(f"── Time to answer, {month['events']:,} events, {month['flows']:,} flows (seconds; due {DUE_SECONDS:g} at p95)")
-    print(f"  {'':24} {'warm p50':>9} {'p95':>7} {'cold p50':>9} {'p95':>7}")
+    print(f"  {'':24} {'warm p50':>9} {'p95':>7} {'processor':>9} {'cold p50':>9} {'p95':>7}")
     for name, times in warm.items():
         p50, p95 = spread(times)
-        told = [f"{p50:9.3f}", f"{p95:7.3f}"]
+        told = [f"{p50:9.3f}", f"{p95:7.3f}", f"{spread(work[name])[0]:9.2f}"]
         late = p95 > DUE_SECONDS
         if name in cold:
             p50, p95 = spread(cold[name])

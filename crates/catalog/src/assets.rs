@@ -399,37 +399,17 @@ impl Catalog {
     /// device is told.
     pub fn news(&self, f: &NewsFilter) -> Result<Page<News>, Error> {
         let db = self.read();
-        let learning = learning(&db)?;
-        let mut w = Where::default();
-        is_news(&mut w, learning);
-        if let Some(d) = &f.dataset {
-            w.and("t.ds = ?", [Sql::Integer(dataset_id(&db, d)?)]);
-        }
-        w.one_of("t.kind", f.kinds.iter().map(|k| Sql::Text(k.name().to_owned())));
-        if let Some(id) = f.asset {
-            w.and("t.asset = ?", [Sql::Integer(id as i64)]);
-        }
-        if let Some(t) = f.since {
-            w.and("t.first >= ?", [Sql::Integer(ns(t))]);
-        }
-        if let Some(t) = f.until {
-            w.and("t.first < ?", [Sql::Integer(ns(t))]);
-        }
-        let sort = Sort { key: "t.first", descending: true, cursor: f.cursor.as_deref(), limit: f.limit };
-        let (rows, next) = w.page(&db, ("d.name, t.kind, t.asset, a.name, t.key, t.first", NEWS), &sort, |r| {
-            Ok(News {
-                dataset: r.get(3)?,
-                kind: NewsKind::of(&r.get::<_, String>(4)?).unwrap_or(NewsKind::Device),
-                asset: r.get(5)?,
-                name: r.get(6)?,
-                key: r.get(7)?,
-                first: time(r.get(8)?),
-            })
-        })?;
+        let (rows, next, w) = some_news(&db, f)?;
         Ok(Page { rows, next, total: w.total(&db, NEWS)? })
     }
 
-    /// How many things of each kind are new since a moment (event time), in the order of [`NewsKind::ALL`].
+    /// The latest of [`Catalog::news`], and not how many there are.
+    pub fn latest_news(&self, f: &NewsFilter) -> Result<Vec<News>, Error> {
+        Ok(some_news(&self.read(), f)?.0)
+    }
+
+    /// How many things of each kind are new since a moment (event time), in the order of [`NewsKind::ALL`]; counting stops at
+    /// [`NEWS_COUNTED`].
     pub fn news_counts(&self, dataset: Option<&str>, since: Time) -> Result<[u64; 4], Error> {
         let db = self.read();
         let mut out = [0; 4];
@@ -441,10 +421,44 @@ impl Catalog {
             if let Some(d) = dataset {
                 w.and("t.ds = ?", [Sql::Integer(dataset_id(&db, d)?)]);
             }
-            *n = w.total(&db, NEWS)?;
+            *n = w.total_upto(&db, NEWS, NEWS_COUNTED)?;
         }
         Ok(out)
     }
+}
+
+/// A person who has so many new things to look at does not ask for the number.
+pub const NEWS_COUNTED: u64 = 10_000;
+
+/// A page of news, and its conditions.
+fn some_news(db: &Connection, f: &NewsFilter) -> Result<(Vec<News>, Option<String>, Where), Error> {
+    let mut w = Where::default();
+    is_news(&mut w, learning(db)?);
+    if let Some(d) = &f.dataset {
+        w.and("t.ds = ?", [Sql::Integer(dataset_id(db, d)?)]);
+    }
+    w.one_of("t.kind", f.kinds.iter().map(|k| Sql::Text(k.name().to_owned())));
+    if let Some(id) = f.asset {
+        w.and("t.asset = ?", [Sql::Integer(id as i64)]);
+    }
+    if let Some(t) = f.since {
+        w.and("t.first >= ?", [Sql::Integer(ns(t))]);
+    }
+    if let Some(t) = f.until {
+        w.and("t.first < ?", [Sql::Integer(ns(t))]);
+    }
+    let sort = Sort { key: "t.first", descending: true, cursor: f.cursor.as_deref(), limit: f.limit };
+    let (rows, next) = w.page(db, ("d.name, t.kind, t.asset, a.name, t.key, t.first", NEWS), &sort, |r| {
+        Ok(News {
+            dataset: r.get(3)?,
+            kind: NewsKind::of(&r.get::<_, String>(4)?).unwrap_or(NewsKind::Device),
+            asset: r.get(5)?,
+            name: r.get(6)?,
+            key: r.get(7)?,
+            first: time(r.get(8)?),
+        })
+    })?;
+    Ok((rows, next, w))
 }
 
 const NEWS: &str = "novelty t CROSS JOIN asset a ON a.ds = t.ds AND a.id = t.asset CROSS JOIN dataset d ON d.id = t.ds

@@ -255,7 +255,12 @@ impl Where {
 
     /// How many rows of `from` match, up to [`TOTAL_MAX`].
     pub(crate) fn total(&self, db: &Connection, from: &str) -> Result<u64, Error> {
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {} LIMIT {TOTAL_MAX})", self.sql());
+        self.total_upto(db, from, TOTAL_MAX)
+    }
+
+    /// The same up to `max`.
+    pub(crate) fn total_upto(&self, db: &Connection, from: &str, max: u64) -> Result<u64, Error> {
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {} LIMIT {max})", self.sql());
         Ok(db.prepare_cached(&sql)?.query_row(params_from_iter(self.args()), |r| r.get(0))?)
     }
 

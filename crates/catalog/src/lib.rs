@@ -28,8 +28,8 @@ mod tests;
 mod users;
 
 pub use assets::{
-    AssetFilter, AssetRow, AssetSort, AssetView, Compared, Declared, Difference, Facets, Imported, KNOWN_AFTER, Machine, News, NewsFilter,
-    NewsKind, Shared,
+    AssetFilter, AssetRow, AssetSort, AssetView, Compared, Declared, Difference, Facets, Imported, KNOWN_AFTER, Machine, NEWS_COUNTED,
+    News, NewsFilter, NewsKind, Shared,
 };
 pub use cases::{CaseChange, CaseCounts, CaseFilter, CaseRow, CaseSort, State, TrailRow, Verdict};
 pub use dataset::{Dataset, Kind, Source};

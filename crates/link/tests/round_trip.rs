@@ -60,12 +60,12 @@ fn without_columns_that_tell_nothing_rows_are_the_same() {
             let rows = packed.rows.project(&kept).unwrap();
             assert_eq!(lines(&batch), lines(&unpack(&rows, s).unwrap()), "{} of seed {seed}", s.kind);
             // Put together with rows that have all columns, the missing ones are null.
-            let schema = packed.rows.schema();
-            let nulls = schema.fields().iter().enumerate().map(|(i, f)| match telling[i] {
+            let columns = packed.rows.schema();
+            let nulls = columns.fields().iter().enumerate().map(|(i, f)| match telling[i] {
                 true => packed.rows.column(i).clone(),
                 false => arrow::array::new_null_array(f.data_type(), batch.len()),
             });
-            let fields: Vec<_> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+            let fields: Vec<_> = columns.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
             let rows = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), nulls.collect()).unwrap();
             assert_eq!(lines(&batch), lines(&unpack(&rows, s).unwrap()), "{} of seed {seed}, with nulls", s.kind);
         }

@@ -1,145 +1,22 @@
-//! Sums over all rows of a time: figures of pages, whatever their number of rows.
-//!
-//! A [`Fold`] is given the columns that it asks for, file by file, each thread its own, and joined at the end. Texts stay as files hold
-//! them, numbered by a dictionary: what depends on a word is found out once a word ([`Words`]) and not once a row.
+//! Columns of files to folds: how sums over all rows of a time are read.
 
 use crate::files::LiveFile;
-use crate::query::{DISTINCT_MAX, Query, micros};
+use crate::query::{Query, micros};
 use crate::{Error, Snapshot, Store};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, StringArray, new_null_array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, new_null_array};
 use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{
-    DataType, Field, Int32Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use vigie_base::hash::{FastMap, table_state};
 use vigie_link::{Packed, arrow_schema};
+use vigie_tally::{Fold, Rows};
 
 /// Rows given at once.
 const ROWS: usize = 32 << 10;
-
-/// Some rows of the columns asked for, in that order.
-#[derive(Clone, Debug)]
-pub struct Rows(RecordBatch);
-
-impl Rows {
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.0.num_rows()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.num_rows() == 0
-    }
-
-    /// The values of a column of whole numbers or times (microseconds); 0 where there is none.
-    pub fn numbers(&self, at: usize) -> Vec<u64> {
-        let column = self.0.column(at);
-        macro_rules! widen {
-            ($t:ty) => {
-                column.as_primitive_opt::<$t>().map(|c| c.iter().map(|v| v.map_or(0, |v| u64::try_from(v).unwrap_or(0))).collect())
-            };
-        }
-        let numbers: Option<Vec<u64>> = match column.data_type() {
-            DataType::UInt8 => widen!(UInt8Type),
-            DataType::UInt16 => widen!(UInt16Type),
-            DataType::UInt32 => widen!(UInt32Type),
-            DataType::UInt64 => widen!(UInt64Type),
-            DataType::Int64 => widen!(Int64Type),
-            DataType::Timestamp(..) => widen!(TimestampMicrosecondType),
-            _ => None,
-        };
-        numbers.unwrap_or_else(|| vec![0; self.len()])
-    }
-}
-
-/// Sums up rows.
-pub trait Fold: Send + 'static {
-    /// Takes some rows; texts are read by [`Words`].
-    fn rows(&mut self, rows: &Rows);
-    /// Takes what another summed up.
-    fn join(&mut self, other: Self);
-}
-
-/// Numbers for words: the same word has the same number, from 0.
-#[derive(Debug)]
-pub struct Words {
-    numbers: FastMap<Box<str>, u32>,
-    words: Vec<Box<str>>,
-    /// The dictionary seen last, and the number of each of its words. It is held, so that no other comes to stand where it stood.
-    last: Option<ArrayRef>,
-    codes: Vec<u32>,
-}
-
-impl Default for Words {
-    fn default() -> Self {
-        Words { numbers: FastMap::with_hasher(table_state(0)), words: Vec::new(), last: None, codes: Vec::new() }
-    }
-}
-
-impl Words {
-    /// The number of a word.
-    pub fn number(&mut self, word: &str) -> u32 {
-        if let Some(n) = self.numbers.get(word) {
-            return *n;
-        }
-        let n = self.words.len() as u32;
-        self.words.push(word.into());
-        self.numbers.insert(word.into(), n);
-        n
-    }
-
-    /// The word of a number; empty for none.
-    pub fn word(&self, number: u32) -> &str {
-        self.words.get(number as usize).map_or("", |w| w)
-    }
-
-    /// How many words there are.
-    pub fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    /// For each row of a column of texts the word's number; `None` where it is null.
-    pub fn column<'c>(&'c mut self, rows: &'c Rows, at: usize) -> impl Iterator<Item = Option<u32>> + 'c {
-        let column = rows.0.column(at);
-        let texts = column.as_dictionary_opt::<Int32Type>();
-        if let Some(texts) = texts {
-            self.learn(texts);
-        }
-        let codes = &self.codes;
-        (0..column.len()).map(move |i| {
-            let texts = texts.filter(|t| t.keys().is_valid(i))?;
-            codes.get(texts.keys().value(i) as usize).copied().filter(|c| *c != u32::MAX)
-        })
-    }
-
-    fn learn(&mut self, texts: &DictionaryArray<Int32Type>) {
-        let Some(values) = texts.values().as_string_opt::<i32>() else {
-            self.codes.clear();
-            return;
-        };
-        // A dictionary is made once for many rows.
-        let place = |v: &StringArray| (v.value_offsets().as_ptr().addr(), v.value_data().as_ptr().addr(), v.len());
-        if self.last.as_ref().and_then(|l| l.as_string_opt::<i32>()).is_some_and(|l| place(l) == place(values)) {
-            return;
-        }
-        self.last = Some(texts.values().clone());
-        let codes: Vec<u32> = (0..values.len()).map(|i| if values.is_valid(i) { self.number(values.value(i)) } else { u32::MAX }).collect();
-        self.codes = codes;
-    }
-}
 
 /// What is to be read.
 struct Work {
@@ -290,99 +167,4 @@ fn of_file<F: Fold>(file: &LiveFile, wanted: &SchemaRef, span: (i64, i64), stop:
         }
     }
     Ok(())
-}
-
-/// How often each value of one column comes.
-pub(crate) struct Counts {
-    words: Words,
-    counts: Vec<u64>,
-    numbers: FastMap<i128, u64>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Counts { words: Words::default(), counts: Vec::new(), numbers: FastMap::with_hasher(table_state(0)) }
-    }
-}
-
-impl Counts {
-    /// Values as text, and how often they came.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (String, u64)> + '_ {
-        let texts = self.counts.iter().enumerate().map(|(n, c)| (self.words.word(n as u32).to_owned(), *c));
-        texts.chain(self.numbers.iter().map(|(v, n)| (v.to_string(), *n)))
-    }
-
-    /// Distinct values.
-    pub(crate) fn len(&self) -> usize {
-        self.words.len() + self.numbers.len()
-    }
-}
-
-impl Fold for Counts {
-    fn rows(&mut self, rows: &Rows) {
-        let column = rows.0.column(0);
-        if self.len() > DISTINCT_MAX {
-            return;
-        }
-        macro_rules! numbers {
-            ($t:ty) => {
-                if let Some(c) = column.as_primitive_opt::<$t>() {
-                    for v in c.iter().flatten() {
-                        *self.numbers.entry(i128::from(v)).or_default() += 1;
-                    }
-                }
-            };
-        }
-        match column.data_type() {
-            DataType::UInt8 => numbers!(UInt8Type),
-            DataType::UInt16 => numbers!(UInt16Type),
-            DataType::UInt32 => numbers!(UInt32Type),
-            DataType::UInt64 => numbers!(UInt64Type),
-            DataType::Int64 => numbers!(Int64Type),
-            _ => {
-                let Counts { words, counts, .. } = self;
-                for n in words.column(rows, 0).flatten() {
-                    if counts.len() <= n as usize {
-                        counts.resize(n as usize + 1, 0);
-                    }
-                    counts[n as usize] += 1;
-                }
-            }
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        for (n, count) in other.counts.iter().enumerate() {
-            let n = self.words.number(other.words.word(n as u32)) as usize;
-            if self.counts.len() <= n {
-                self.counts.resize(n + 1, 0);
-            }
-            self.counts[n] += count;
-        }
-        for (v, n) in other.numbers {
-            *self.numbers.entry(v).or_default() += n;
-        }
-    }
-}
-
-/// How many rows in each span of one length.
-pub(crate) struct Bars {
-    pub(crate) from: i64,
-    pub(crate) width: i64,
-    pub(crate) counts: Vec<u64>,
-}
-
-impl Fold for Bars {
-    fn rows(&mut self, rows: &Rows) {
-        let Some(ts) = rows.0.column(0).as_primitive_opt::<TimestampMicrosecondType>() else { return };
-        for t in ts.values() {
-            if let Some(n) = usize::try_from((t - self.from) / self.width).ok().and_then(|i| self.counts.get_mut(i)) {
-                *n += 1;
-            }
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(a, b)| *a += b);
-    }
 }

@@ -28,7 +28,6 @@ mod table;
 
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
-pub use fold::{Fold, Rows, Words};
 pub use maintain::{Done, Evicted, Priority, Retention};
 pub use query::{Bucket, Cursor, Order, PAGE_MAX, Page, Query, SqlLimits, SqlRows, Top};
 pub use render::{Form, csv_line};

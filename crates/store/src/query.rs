@@ -5,7 +5,6 @@ use crate::derive;
 use crate::fields::{self, FieldInfo};
 use crate::files::{Key, LiveFile, fit, keys};
 use crate::filter::{self, Filter};
-use crate::fold::{Bars, Counts};
 use crate::pivot::Needle;
 use crate::table::{InNetwork, KindTable};
 use crate::{Error, Groups, Options, Snapshot, Store};
@@ -29,11 +28,10 @@ use std::sync::Arc;
 use vigie_base::Time;
 use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
+use vigie_tally::{Bars, Counts, DISTINCT_MAX};
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 10_000;
-/// Most distinct values that one top counts in memory.
-pub(crate) const DISTINCT_MAX: usize = 2_000_000;
 
 /// DataFusion, set up once.
 pub(crate) struct Engine {

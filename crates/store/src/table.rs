@@ -6,7 +6,8 @@ use crate::filter::Test;
 use crate::manifest::Origin;
 use crate::pivot::Needle;
 use crate::{Error, Groups};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, StringArray};
+use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
@@ -314,6 +315,12 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
             }
         };
     }
+    if let Test::Equal(w) = test
+        && *array.data_type() == DataType::Utf8
+        && let Ok(equal) = arrow::compute::kernels::cmp::eq(array, &StringArray::new_scalar(w.as_str()))
+    {
+        return prep_null_mask_filter(&equal).values().iter().collect();
+    }
     match array.data_type() {
         DataType::Utf8 => {
             let a = array.as_string::<i32>();
@@ -340,8 +347,19 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
         DataType::List(_) => {
             let a = array.as_list::<i32>();
             let items = test_array(test, a.values());
+            let mut holds = vec![false; n];
+            // Few items pass: each is brought to its row.
             let o = a.value_offsets();
-            (0..n).map(|i| valid(&i) && items[o[i] as usize..o[i + 1] as usize].contains(&true)).collect()
+            let mut at = 0;
+            while let Some(next) = items.get(at..).and_then(|rest| rest.iter().position(|h| *h)) {
+                at += next;
+                let row = o.partition_point(|end| *end as usize <= at).saturating_sub(1);
+                if let Some(h) = holds.get_mut(row) {
+                    *h = a.is_valid(row);
+                }
+                at += 1;
+            }
+            holds
         }
         _ => vec![false; n],
     }

@@ -2,7 +2,6 @@
 
 use crate::api::cases::{self, CaseRow};
 use crate::api::rows::{Scope, Within};
-use crate::api::sums::{self, Pairs, Sum};
 use crate::api::{attachment, instant, limit, parted, time_text};
 use crate::app::{App, language};
 use crate::error::{Answer, Refusal};
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vigie_base::{Ip, Time};
 use vigie_catalog::{AssetFilter, AssetSort, Catalog, Error, KnownPort, NewsFilter};
+use vigie_tally::{Pairs, Sum};
 
 /// Assets of a page at most.
 const PAGE_MAX: usize = 1000;
@@ -451,10 +451,12 @@ pub(crate) async fn peers(
     let (dataset, own) = addresses(&app, &id, within.dataset.clone()).await?;
     let within = Within { dataset: Some(dataset.clone()), ..within };
     let own_text: Vec<String> = own.iter().map(ToString::to_string).collect();
-    let found = Pairs::of(&app.home.store, &within, None, Some(own_text.clone())).await?;
+    let ends = Arc::new(own_text.clone());
+    let make = || Pairs::new(None, Some(Arc::clone(&ends)));
+    let found = app.home.store.fold(&within.query(), "flow", &Pairs::COLUMNS, make).await?;
     // Who, whether it was called by the asset, in which protocol, how much.
     let mut sums: BTreeMap<(&str, bool, &str), Sum> = BTreeMap::new();
-    for ((src, dst, app_proto), sum) in found.ordered() {
+    for ((src, dst, app_proto), sum) in found.ordered(usize::MAX) {
         let calls = own_text.iter().any(|ip| ip == src);
         sums.entry((if calls { dst } else { src }, calls, app_proto)).or_default().join(sum);
     }
@@ -528,7 +530,9 @@ pub(crate) async fn activity(
     let step = within.step(96);
     let bars = within.bars(step);
     let within = Within { dataset: Some(dataset), ..within };
-    let found = sums::Activity::of(&app.home.store, &within, step, own.iter().map(ToString::to_string).collect()).await?;
+    let ends: Arc<Vec<String>> = Arc::new(own.iter().map(ToString::to_string).collect());
+    let make = || vigie_tally::Activity::new(step, within.from.secs() / step, Arc::clone(&ends));
+    let found = app.home.store.fold(&within.query(), "flow", &vigie_tally::Activity::COLUMNS, make).await?;
     let mut series: BTreeMap<String, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
     for (app_proto, at, sum) in found.each().filter(|(_, at, _)| *at < bars.len()) {
         let (flows, bytes) = series.entry(app_proto.to_owned()).or_insert_with(|| (vec![0; bars.len()], vec![0; bars.len()]));

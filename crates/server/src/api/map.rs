@@ -1,7 +1,6 @@
 //! Who talks to whom at all: groups, and what goes between them.
 
 use crate::api::rows::Scope;
-use crate::api::sums::Pairs;
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::Viewer;
@@ -12,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vigie_base::Ip;
+use vigie_tally::Pairs;
 
 /// Pairs of addresses that are looked at: those that move most.
 const PAIRS_MAX: usize = 20_000;
@@ -101,9 +101,9 @@ pub(crate) async fn get(
     Query(only): Query<Only>,
 ) -> Answer<Json<TrafficMap>> {
     let within = scope.read(&app)?;
-    let found = Pairs::of(&app.home.store, &within, only.app_proto, None).await?;
-    let ordered = found.ordered();
-    let partial = found.partial || ordered.len() > PAIRS_MAX;
+    let make = || Pairs::new(only.app_proto.clone(), None);
+    let found = app.home.store.fold(&within.query(), "flow", &Pairs::COLUMNS, make).await?;
+    let partial = found.partial || found.len() > PAIRS_MAX;
     let by_group = match only.by.as_deref() {
         None | Some("network") => false,
         Some("group") => true,
@@ -112,7 +112,7 @@ pub(crate) async fn get(
     let in_force = app.home.in_force();
     let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
     let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
-    for ((src, dst, app_proto), pair) in ordered.into_iter().take(PAIRS_MAX) {
+    for ((src, dst, app_proto), pair) in found.ordered(PAIRS_MAX) {
         let [Some(src), Some(dst)] = [src, dst].map(|t| t.parse::<Ip>().ok()) else { continue };
         let (flows, bytes) = (pair.flows, pair.bytes);
         let [from, to] = [src, dst].map(|ip| {

@@ -18,7 +18,6 @@ mod session;
 mod settings;
 mod situation;
 mod status;
-mod sums;
 mod times;
 mod views;
 

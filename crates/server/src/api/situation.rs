@@ -2,7 +2,7 @@
 
 use crate::api::assets::id_text;
 use crate::api::rows::{Scope, Within};
-use crate::api::{cases, sums, time_text};
+use crate::api::{cases, time_text};
 use crate::app::{App, language};
 use crate::error::Answer;
 use crate::person::Viewer;
@@ -212,7 +212,7 @@ pub(crate) async fn get(
                     limit: NEWS_TOLD,
                     ..NewsFilter::default()
                 };
-                latest.extend(c.news(&filter)?.rows);
+                latest.extend(c.latest_news(&filter)?);
             }
             Ok(WhatChanged::of(latest, counts))
         })
@@ -225,8 +225,10 @@ pub(crate) async fn get(
 async fn traffic(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<(Traffic, Vec<Blind>)> {
     let step = within.step(BARS);
     let bars = within.bars(step);
-    let seen = sums::Traffic::of(&app.home.store, within, step, bars.len(), &app.home.in_force().home_net).await?;
-    let series = sums::SIDES.into_iter().enumerate().map(|(side, key)| TrafficSeries {
+    let home = Arc::new(app.home.in_force().home_net.clone());
+    let make = || vigie_tally::Traffic::new(step, within.from.secs() / step, bars.len(), Arc::clone(&home));
+    let seen = app.home.store.fold(&within.query(), "flow", &vigie_tally::Traffic::COLUMNS, make).await?;
+    let series = vigie_tally::SIDES.into_iter().enumerate().map(|(side, key)| TrafficSeries {
         key,
         bytes: seen.bars.iter().map(|b| b[side].bytes).collect(),
         flows: seen.bars.iter().map(|b| b[side].flows).collect(),
@@ -239,7 +241,7 @@ async fn traffic(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<(Traffic
         protocols: protocols.map(|(app, sum)| Protocol { app_proto: app.to_owned(), flows: sum.flows, bytes: sum.bytes }).collect(),
     };
     let share = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
-    let told = sums::BLIND.into_iter().zip(seen.blind).filter(|(_, sum)| sum.flows > 0).map(|(key, sum)| {
+    let told = vigie_tally::BLIND.into_iter().zip(seen.blind).filter(|(_, sum)| sum.flows > 0).map(|(key, sum)| {
         let share = if key == "one_way" { share(sum.flows, seen.all.flows) } else { share(sum.bytes, seen.all.bytes) };
         Blind { key, text: words::blind(lang, key), flows: sum.flows, bytes: sum.bytes, share }
     });

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use vigie_base::{Cidr, Ip, Time};
 use vigie_event::{Batch, Row};
 use vigie_flow::record::FlowEndRow;
-use vigie_store::{Filter, Fold, Groups, Order, Query, Rows, SqlLimits, Store, Words, fields};
+use vigie_store::{Filter, Groups, Order, Query, SqlLimits, Store, fields};
+use vigie_tally::{Fold, NONE, Rows, Words};
 
 const KINDS: [&str; 6] = ["flow", "dns", "http", "tls", "arp", "login"];
 
@@ -235,9 +236,8 @@ struct Sums {
 impl Fold for Sums {
     fn rows(&mut self, rows: &Rows) {
         let bytes = rows.numbers(1);
-        let numbers: Vec<Option<u32>> = self.words.column(rows, 0).collect();
-        for (n, bytes) in numbers.into_iter().zip(bytes) {
-            let word = n.map_or(String::new(), |n| self.words.word(n).to_owned());
+        for (n, bytes) in self.words.column(rows, 0).into_iter().zip(bytes) {
+            let word = if n == NONE { String::new() } else { self.words.word(n).to_owned() };
             let sum = self.by_caller.entry(word).or_default();
             *sum = (sum.0 + 1, sum.1.wrapping_add(bytes));
         }

@@ -1,28 +1,30 @@
-//! Sums over flows, for pages: each a fold of the store.
+//! Sums over flows.
 
-use crate::api::rows::Within;
+use crate::{Fold, NONE, Rows, Words};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vigie_base::hash::{FastMap, table_state};
 use vigie_base::{Ip, NetSet};
-use vigie_store::{Error, Fold, Rows, Store, Words};
 
 /// Flows and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
-    pub(crate) flows: u64,
-    pub(crate) bytes: u64,
+pub struct Sum {
+    /// Flows.
+    pub flows: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Sum {
     fn add(&mut self, bytes: u64) {
         self.flows += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    pub(crate) fn join(&mut self, other: Sum) {
+    /// Both.
+    pub fn join(&mut self, other: Sum) {
         self.flows += other.flows;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
@@ -31,7 +33,7 @@ const PAIRS_MAX: usize = 2_000_000;
 
 /// Between which addresses, by which protocol, how much.
 #[derive(Default)]
-pub(crate) struct Pairs {
+pub struct Pairs {
     ips: Words,
     apps: Words,
     sums: Option<FastMap<(u32, u32, u32), Sum>>,
@@ -39,28 +41,42 @@ pub(crate) struct Pairs {
     only: Option<String>,
     /// Only from or to these.
     ends: Option<Arc<Vec<String>>>,
-    pub(crate) partial: bool,
+    /// Whether pairs were left out.
+    pub partial: bool,
 }
 
-/// A row's number of no word.
-const NONE: u32 = u32::MAX;
-
 /// What a pair is: caller, called, protocol.
-pub(crate) type Pair<'p> = (&'p str, &'p str, &'p str);
+pub type Pair<'p> = (&'p str, &'p str, &'p str);
 
 impl Pairs {
-    pub(crate) async fn of(store: &Store, within: &Within, only: Option<String>, ends: Option<Vec<String>>) -> Result<Pairs, Error> {
-        let ends = ends.map(Arc::new);
-        let make = || Pairs { only: only.clone(), ends: ends.clone(), ..Pairs::default() };
-        let columns = ["src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
-        store.fold(&within.query(), "flow", &columns, make).await
+    /// The columns that it needs.
+    pub const COLUMNS: [&str; 5] = ["src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
+
+    /// Of one protocol only, and from or to some addresses only, where that is asked for.
+    pub fn new(only: Option<String>, ends: Option<Arc<Vec<String>>>) -> Self {
+        Pairs { only, ends, ..Pairs::default() }
     }
 
-    /// The pairs, those that move most first.
-    pub(crate) fn ordered(&self) -> Vec<(Pair<'_>, Sum)> {
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.sums.as_ref().map_or(0, FastMap::len)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// At most so many pairs, those that move most first.
+    pub fn ordered(&self, max: usize) -> Vec<(Pair<'_>, Sum)> {
         let words = |k: &(u32, u32, u32)| (self.ips.word(k.0), self.ips.word(k.1), self.apps.word(k.2));
         let mut all: Vec<_> = self.sums.iter().flatten().map(|(k, sum)| (words(k), *sum)).collect();
-        all.sort_unstable_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+        let order = |a: &(Pair<'_>, Sum), b: &(Pair<'_>, Sum)| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0));
+        if all.len() > max && max > 0 {
+            all.select_nth_unstable_by(max - 1, order);
+            all.truncate(max);
+        }
+        all.sort_unstable_by(order);
         all
     }
 
@@ -81,14 +97,13 @@ impl Fold for Pairs {
         let wanted = self.only.as_ref().map(|only| apps.number(only));
         // Numbers of words that are asked for are known before those of the rows.
         let ends: Option<Vec<u32>> = self.ends.as_ref().map(|e| e.iter().map(|ip| ips.number(ip)).collect());
-        let src: Vec<u32> = ips.column(rows, 0).map(|n| n.unwrap_or(NONE)).collect();
-        let dst: Vec<u32> = ips.column(rows, 1).map(|n| n.unwrap_or(NONE)).collect();
+        let src: Vec<u32> = ips.column(rows, 0);
+        let dst: Vec<u32> = ips.column(rows, 1);
         let (up, down) = (rows.numbers(3), rows.numbers(4));
-        for (i, app) in apps.column(rows, 2).enumerate() {
-            let app = app.unwrap_or(NONE);
+        for (i, app) in apps.column(rows, 2).into_iter().enumerate() {
             let is_asked = wanted.is_none_or(|w| w == app) && ends.as_ref().is_none_or(|e| e.contains(&src[i]) || e.contains(&dst[i]));
             if is_asked && let Some(sum) = self.entry((src[i], dst[i], app)) {
-                sum.add(up[i] + down[i]);
+                sum.add(up[i].saturating_add(down[i]));
             }
         }
         (self.ips, self.apps) = (ips, apps);
@@ -96,11 +111,14 @@ impl Fold for Pairs {
 
     fn join(&mut self, other: Self) {
         self.partial |= other.partial;
+        if self.sums.is_none() {
+            (self.ips, self.apps, self.sums) = (other.ips, other.apps, other.sums);
+            return;
+        }
+        let (ips, apps) = (self.ips.of(&other.ips), self.apps.of(&other.apps));
+        let mine = |table: &[u32], n: u32| table.get(n as usize).copied().unwrap_or(NONE);
         for (k, sum) in other.sums.iter().flatten() {
-            let mut ip = |n: u32| if n == NONE { NONE } else { self.ips.number(other.ips.word(n)) };
-            let (src, dst) = (ip(k.0), ip(k.1));
-            let app = if k.2 == NONE { NONE } else { self.apps.number(other.apps.word(k.2)) };
-            if let Some(s) = self.entry((src, dst, app)) {
+            if let Some(s) = self.entry((mine(&ips, k.0), mine(&ips, k.1), mine(&apps, k.2))) {
                 s.join(*sum);
             }
         }
@@ -108,7 +126,7 @@ impl Fold for Pairs {
 }
 
 /// When how much, by protocol, from or to some addresses.
-pub(crate) struct Activity {
+pub struct Activity {
     step: u64,
     first: u64,
     ends: Arc<Vec<String>>,
@@ -118,31 +136,31 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    pub(crate) async fn of(store: &Store, within: &Within, step: u64, ends: Vec<String>) -> Result<Activity, Error> {
-        let ends = Arc::new(ends);
-        let first = within.from.secs() / step;
-        let make =
-            || Activity { step, first, ends: Arc::clone(&ends), ips: Words::default(), apps: Words::default(), sums: BTreeMap::new() };
-        let columns = ["ts", "src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
-        store.fold(&within.query(), "flow", &columns, make).await
+    /// The columns that it needs.
+    pub const COLUMNS: [&str; 6] = ["ts", "src_ip", "dest_ip", "app_proto", "bytes_toserver", "bytes_toclient"];
+
+    /// In bars of `step` seconds, the first of which begins at `first` steps since 1970, from or to `ends`.
+    pub fn new(step: u64, first: u64, ends: Arc<Vec<String>>) -> Self {
+        Activity { step, first, ends, ips: Words::default(), apps: Words::default(), sums: BTreeMap::new() }
     }
 
     /// Protocol, place of the bar, how much.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, usize, Sum)> {
+    pub fn each(&self) -> impl Iterator<Item = (&str, usize, Sum)> {
         self.sums.iter().map(|((app, bar), sum)| (self.apps.word(*app), *bar, *sum))
     }
 }
 
 impl Fold for Activity {
     fn rows(&mut self, rows: &Rows) {
-        let ends: Vec<u32> = self.ends.iter().map(|ip| self.ips.number(ip)).collect();
-        let is_end: Vec<bool> = self.ips.column(rows, 1).map(|n| n.is_some_and(|n| ends.contains(&n))).collect();
-        let other: Vec<bool> = self.ips.column(rows, 2).map(|n| n.is_some_and(|n| ends.contains(&n))).collect();
+        let own = Arc::clone(&self.ends);
+        let ends: Vec<u32> = own.iter().map(|ip| self.ips.number(ip)).collect();
+        let is_end: Vec<bool> = self.ips.column(rows, 1).into_iter().map(|n| ends.contains(&n)).collect();
+        let other: Vec<bool> = self.ips.column(rows, 2).into_iter().map(|n| ends.contains(&n)).collect();
         let (ts, up, down) = (rows.numbers(0), rows.numbers(4), rows.numbers(5));
-        for (i, app) in self.apps.column(rows, 3).enumerate() {
+        for (i, app) in self.apps.column(rows, 3).into_iter().enumerate() {
             if is_end[i] || other[i] {
                 let bar = (ts[i] / 1_000_000 / self.step).saturating_sub(self.first) as usize;
-                self.sums.entry((app.unwrap_or(NONE), bar)).or_default().add(up[i] + down[i]);
+                self.sums.entry((app, bar)).or_default().add(up[i].saturating_add(down[i]));
             }
         }
     }
@@ -156,7 +174,7 @@ impl Fold for Activity {
 }
 
 /// What Situation tells of the traffic.
-pub(crate) struct Traffic {
+pub struct Traffic {
     step: u64,
     first: u64,
     home: Arc<NetSet>,
@@ -166,28 +184,33 @@ pub(crate) struct Traffic {
     apps: Words,
     protos: Words,
     /// By bar, for flows inside, outbound, inbound, outside.
-    pub(crate) bars: Vec<[Sum; 4]>,
+    pub bars: Vec<[Sum; 4]>,
     by_app: BTreeMap<u32, Sum>,
-    /// All; encrypted, unknown, one way.
-    pub(crate) all: Sum,
-    pub(crate) blind: [Sum; 3],
+    /// All of it.
+    pub all: Sum,
+    /// What is not seen into: see [`BLIND`].
+    pub blind: [Sum; 3],
 }
 
 /// The names of [`Traffic::bars`], in order.
-pub(crate) const SIDES: [&str; 4] = ["inside", "outbound", "inbound", "outside"];
+pub const SIDES: [&str; 4] = ["inside", "outbound", "inbound", "outside"];
 /// The names of [`Traffic::blind`], in order.
-pub(crate) const BLIND: [&str; 3] = ["encrypted", "unknown", "one_way"];
+pub const BLIND: [&str; 3] = ["encrypted", "unknown", "one_way"];
 
 /// A flow of an unknown protocol carries data where its frames are longer than headers and handshakes alone are.
 const BARE_FRAME: u64 = 90;
 
 impl Traffic {
-    pub(crate) async fn of(store: &Store, within: &Within, step: u64, bars: usize, home: &NetSet) -> Result<Traffic, Error> {
-        let home = Arc::new(home.clone());
-        let make = || Traffic {
+    /// The columns that it needs.
+    pub const COLUMNS: [&str; 9] =
+        ["ts", "src_ip", "dest_ip", "app_proto", "proto", "bytes_toserver", "bytes_toclient", "pkts_toserver", "pkts_toclient"];
+
+    /// In so many bars of `step` seconds, the first of which begins at `first` steps since 1970.
+    pub fn new(step: u64, first: u64, bars: usize, home: Arc<NetSet>) -> Self {
+        Traffic {
             step,
-            first: within.from.secs() / step,
-            home: Arc::clone(&home),
+            first,
+            home,
             ips: Words::default(),
             inside: Vec::new(),
             apps: Words::default(),
@@ -196,21 +219,18 @@ impl Traffic {
             by_app: BTreeMap::new(),
             all: Sum::default(),
             blind: [Sum::default(); 3],
-        };
-        let columns =
-            ["ts", "src_ip", "dest_ip", "app_proto", "proto", "bytes_toserver", "bytes_toclient", "pkts_toserver", "pkts_toclient"];
-        store.fold(&within.query(), "flow", &columns, make).await
+        }
     }
 
     /// Protocols, those that move most first; empty for flows of none.
-    pub(crate) fn protocols(&self) -> Vec<(&str, Sum)> {
+    pub fn protocols(&self) -> Vec<(&str, Sum)> {
         let mut all: Vec<_> = self.by_app.iter().map(|(n, sum)| (self.apps.word(*n), *sum)).collect();
         all.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(b.0)));
         all
     }
 
     fn insides(&mut self, rows: &Rows, at: usize) -> Vec<bool> {
-        let numbers: Vec<u32> = self.ips.column(rows, at).map(|n| n.unwrap_or(NONE)).collect();
+        let numbers: Vec<u32> = self.ips.column(rows, at);
         while self.inside.len() < self.ips.len() {
             let ip = self.ips.word(self.inside.len() as u32).parse::<Ip>();
             self.inside.push(ip.is_ok_and(|ip| self.home.contains(ip)));
@@ -225,11 +245,11 @@ impl Fold for Traffic {
         let encrypted = ["tls", "ssh", "quic"].map(|app| self.apps.number(app));
         let failed = self.apps.number("failed");
         let [tcp, udp] = ["TCP", "UDP"].map(|proto| self.protos.number(proto));
-        let protos: Vec<u32> = self.protos.column(rows, 4).map(|n| n.unwrap_or(NONE)).collect();
+        let protos: Vec<u32> = self.protos.column(rows, 4);
         let (ts, up, down, pkts_up, pkts_down) = (rows.numbers(0), rows.numbers(5), rows.numbers(6), rows.numbers(7), rows.numbers(8));
         let mut by_app: Vec<(u32, Sum)> = Vec::new();
-        for (i, app) in self.apps.column(rows, 3).enumerate() {
-            let (app, bytes) = (app.unwrap_or(NONE), up[i] + down[i]);
+        for (i, app) in self.apps.column(rows, 3).into_iter().enumerate() {
+            let bytes = up[i].saturating_add(down[i]);
             self.all.add(bytes);
             match by_app.iter_mut().find(|(a, _)| *a == app) {
                 Some((_, sum)) => sum.add(bytes),
@@ -248,7 +268,7 @@ impl Fold for Traffic {
             let no_protocol = (app == NONE || app == failed) && (protos[i] == tcp || protos[i] == udp);
             if encrypted.contains(&app) {
                 self.blind[0].add(bytes);
-            } else if no_protocol && bytes > BARE_FRAME * (pkts_up[i] + pkts_down[i]) {
+            } else if no_protocol && bytes > BARE_FRAME.saturating_mul(pkts_up[i].saturating_add(pkts_down[i])) {
                 self.blind[1].add(bytes);
             }
             if protos[i] == tcp && pkts_down[i] == 0 {
