@@ -167,9 +167,13 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
 
 /// Asks for `path` and writes the answer as it comes. A file that was begun and not ended is removed.
 fn saved(target: &Target, path: &str) -> Exit {
-    let client = match client(Client::open, &target.data) {
-        Ok(client) => client,
+    let config = match configured(&target.data.configured) {
+        Ok(config) => config,
         Err(exit) => return exit,
+    };
+    let client = match Client::open(&directory(target.data.data.as_deref()), config) {
+        Ok(client) => client,
+        Err(fault) => return failed(&fault),
     };
     let Some(file) = &target.out else {
         let unwritten = |e: std::io::Error| Fault::new(format!("standard output: {e}"));
