@@ -14,5 +14,6 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   server: { proxy: { '/api': { target: api, secure: false } } },
-  test: { include: ['src/**/*.spec.ts', 'src/**/*.spec.tsx'] },
+  preview: { proxy: { '/api': { target: api, secure: false } } },
+  test: { include: ['src/**/*.spec.ts', 'mock/*.spec.mjs'] },
 })

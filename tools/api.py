@@ -58,6 +58,8 @@ def frames(pcapng):
 class Server:
     """`vigie up` on a free port of the loopback."""
 
+    running = set()
+
     def __init__(self, data, *options, log=None):
         """`log`: a file that takes what the server says of itself; without one little of it can be said before it stands still."""
         self.data = data
@@ -66,6 +68,7 @@ class Server:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         if log:
             errors.close()
+        Server.running.add(self)
         first = self.process.stdout.readline()
         found = re.search(r"https://127\.0\.0\.1:(\d+)/", first)
         if not found:
@@ -80,10 +83,18 @@ class Server:
 
     def stop(self):
         self.process.terminate()
+        return self.ended()
+
+    def kill(self):
+        self.process.kill()
+        return self.ended()
+
+    def ended(self):
         code = self.process.wait(timeout=30)
         self.process.stdout.close()
         if self.process.stderr:
             self.process.stderr.close()
+        Server.running.discard(self)
         return code
 
 
@@ -466,14 +477,15 @@ def logged_in(server):
     return client
 
 
-def killed(server):
-    server.process.kill()
-    server.process.wait()
-    server.process.stdout.close()
-    server.process.stderr.close()
+class Own(unittest.TestCase):
+    """Tests that begin servers of their own: none outlives a test that fails."""
+
+    def tearDown(self):
+        for server in [s for s in Server.running if s is not getattr(Api, "server", None)]:
+            server.kill()
 
 
-class Restart(unittest.TestCase):
+class Restart(Own):
     def test_what_was_kept_is_there_after_a_kill(self):
         with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
             data = Path(folder) / "data"
@@ -492,7 +504,7 @@ class Restart(unittest.TestCase):
             (data / "captures" / "left").write_text("what a crash left")
             (data / "captures" / sources[0]["sha256"]).unlink()
             sources[0].update(kept=False, goes_next=False)
-            killed(server)
+            server.kill()
             again = Server(data)
             self.assertIsNone(again.password)
             client = logged_in(again)
@@ -540,7 +552,7 @@ def copies(capture, to, size):
             day += 1
 
 
-class Storage(unittest.TestCase):
+class Storage(Own):
     """A disk that is full, read-only or damaged, and data of another version."""
 
     @contextmanager
@@ -553,6 +565,7 @@ class Storage(unittest.TestCase):
                 self.skipTest("a small file system can be mounted by root alone")
             yield Path(folder)
         finally:
+            self.tearDown()
             if mounted and mounted.returncode == 0:
                 subprocess.run(["umount", folder], check=True)
             os.rmdir(folder)
@@ -607,34 +620,31 @@ class Storage(unittest.TestCase):
             self.assertEqual((status["store"]["events"], status["problems"]), (after, []))
             self.assertEqual(again.stop(), 0)
 
-    def test_captures_make_room_and_what_does_not_fit_is_said(self):
-        with self.small_disk(40 << 20) as disk, tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
-            data = disk / "data"
-            base = ROOT / "testdata/quiet_office.pcap"
-            for name, size in (("first", 12 << 20), ("second", 13 << 20), ("huge", 39 << 20)):
-                copies(base, Path(folder) / name, size)
-            told = {}
-            for name in ("first", "second", "huge"):
-                done = vigie("replay", "--data", data, "--dataset", name, Path(folder) / name)
+    def test_captures_make_room_on_a_small_disk_and_what_does_not_fit_is_said(self):
+        with self.small_disk(40 << 20) as disk:
+            self.captures_make_room(disk / "data")
+
+    def test_captures_make_room_in_the_quota_and_what_does_not_fit_is_said(self):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            self.captures_make_room(Path(folder) / "data", "--set", "store.quota=38mb")
+
+    def captures_make_room(self, data, *more):
+        with tempfile.TemporaryDirectory(prefix="vigie-api-") as folder:
+            sources = {}
+            for name, size in (("first", 12 << 20), ("second", 13 << 20), ("huge", 39 << 20), ("third", 15 << 20)):
+                copies(ROOT / "testdata/quiet_office.pcap", Path(folder) / name, size)
+                done = vigie("replay", "--data", data, "--dataset", name, *more, Path(folder) / name)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                told[name] = done.stderr
-            self.assertNotIn("not kept", told["first"] + told["second"])
-            self.assertIn("the capture is not kept", told["huge"])
+                self.assertEqual("the capture is not kept" in done.stderr, name == "huge", done.stderr)
             server = Server(data)
             client = logged_in(server)
             sources = {d["name"]: d["sources"][0] for d in client.get("/datasets")}
-            self.assertEqual({n: (s["kept"], s["goes_next"]) for n, s in sources.items()}["huge"], (False, False))
-            self.assertEqual({n for n, s in sources.items() if s["goes_next"]}, {min((n for n, s in sources.items() if s["kept"]))})
-            # The next one takes the place of the oldest.
-            copies(base, Path(folder) / "third", 15 << 20)
-            before = [n for n in ("first", "second") if sources[n]["kept"]]
-            done = vigie("replay", "--data", data, "--dataset", "third", Path(folder) / "third")
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
-            kept = {d["name"] for d in client.get("/datasets") if d["sources"][0]["kept"]}
-            self.assertIn("third", kept)
-            self.assertNotIn(before[0], kept)
+            told = {name: (s["kept"], s["goes_next"]) for name, s in sources.items()}
+            # The oldest made room for the third, and nothing for what fits nowhere.
+            self.assertEqual(told, {"first": (False, False), "second": (True, True), "huge": (False, False), "third": (True, False)})
             rows = client.get("/audit?action=store.evict")["items"]
-            self.assertIn(str(Path(folder) / before[0]), [r["object"] for r in rows])
+            self.assertEqual([r["object"] for r in rows], [str(Path(folder) / "first")])
+            self.assertEqual({f.name for f in (data / "captures").iterdir()}, {sources[n]["sha256"] for n in ("second", "third")})
             self.assertEqual(server.stop(), 0)
 
     def test_a_directory_that_is_full_at_start(self):
@@ -690,8 +700,10 @@ class Storage(unittest.TestCase):
             data = Path(folder) / "data"
             self.filled(data)
             catalog = data / "vigie.db"
-            with sqlite3.connect(catalog) as db:
-                page = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trail'").fetchone()[0]
+            db = sqlite3.connect(catalog)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            page = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trail'").fetchone()[0]
+            db.close()
             whole = catalog.read_bytes()
             damaged = bytearray(whole)
             damaged[(page - 1) * 4096 : (page - 1) * 4096 + 2048] = b"\x5a" * 2048
@@ -723,8 +735,9 @@ class Storage(unittest.TestCase):
                 said = self.refused(*command, "--data", data)
                 self.assertIn("manifest.json: version 999", said)
             manifest.write_text(was)
-            with sqlite3.connect(data / "vigie.db") as catalog:
-                catalog.execute("PRAGMA user_version = 999")
+            catalog = sqlite3.connect(data / "vigie.db")
+            catalog.execute("PRAGMA user_version = 999")
+            catalog.close()
             self.assertIn("vigie.db: made by a newer Vigie (catalog version 999", self.refused("up", "--data", data, "--listen", "127.0.0.1:0"))
 
 

@@ -44,7 +44,7 @@ export async function logIn(page, base, { user, password }) {
 /** Waits until a page shows what it has: no skeleton, no request under way. */
 export async function settled(page) {
   await page.waitForLoadState('networkidle').catch(() => {})
-  await page.waitForFunction(() => !document.querySelector('.skeleton, .chart-wait, .facet-wait'), null, { timeout: 60_000 })
+  await page.waitForFunction(() => !document.querySelector('.skeleton, .chart-wait, .facet-wait, .stale'), null, { timeout: 60_000 })
   // Two frames: charts draw once they know their width.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
 }

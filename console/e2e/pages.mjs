@@ -1,15 +1,18 @@
 // Every page, in both languages and themes, at several widths: looked at, not blank, no wider than the window, nothing serious for axe.
 import { logIn, settled, watch } from './browser.mjs'
 
-const WIDTHS = process.env.QUICK ? [1280, 390] : [1280, 1920, 390]
+const chosen = (name, all) => (process.env[name] ? all.filter((one) => String(one) === process.env[name]) : all)
+const WIDTHS = chosen('WIDTH', process.env.QUICK ? [1280, 390] : [390, 1280, 1920, 2560])
+const LANGS = chosen('LANG_ONLY', ['fr', 'en'])
+const THEMES = chosen('THEME', ['light', 'dark'])
 
 export async function pages({ browser, base, account, axe, shots, check }) {
-  for (const lang of ['fr', 'en']) {
-    for (const theme of ['light', 'dark']) {
+  for (const lang of LANGS) {
+    for (const theme of THEMES) {
       if (process.env.QUICK && (lang === 'fr') !== (theme === 'light')) continue
       for (const width of WIDTHS) {
         const context = await browser.newContext({
-          viewport: { width, height: width < 600 ? 844 : 900 },
+          viewport: { width, height: width < 600 ? 844 : width > 2000 ? 1440 : width > 1300 ? 1080 : 900 },
           locale: lang === 'fr' ? 'fr-FR' : 'en-GB',
           timezoneId: 'Europe/Paris',
           colorScheme: theme,
@@ -71,18 +74,19 @@ export async function pages({ browser, base, account, axe, shots, check }) {
 /** Pages to look at, with a case and an asset that this server has. */
 async function places(context, base) {
   const first = async (path) => (await (await context.request.get(`${base}/api/v1${path}`)).json()).items?.[0]
-  const [one, asset] = [await first('/cases?limit=1&sort=-score'), await first('/assets?limit=1&sort=-open_cases')]
+  const [one, asset] = [await first('/cases?limit=1&sort=-score'), await first('/assets?limit=1&sort=-peers')]
   return [
     ['situation', '/?last=7d'],
     ['cases', '/cases'],
     ...(one
       ? [
-          ['cases-open', `/cases?open=${one.id}`],
+          ['cases-open', `/cases?open=${one.id}&in=${one.dataset}`],
           ['case', `/cases/${one.id}`],
           ['case-exclude', `/cases/${one.id}?do=exclude`],
         ]
       : []),
     ['assets', '/assets'],
+    ...(asset ? [['assets-open', `/assets?open=${asset.id}&in=${asset.dataset}`]] : []),
     ...(asset ? [['asset', `/assets/${asset.id}?last=7d`]] : []),
     ['explore', '/explore?last=7d'],
     ['explore-empty', '/explore?q=src_ip:192.0.2.1'],

@@ -1,9 +1,11 @@
 // The console in a real browser. Against the mock (`npm run smoke`), or any server:
 //   VIGIE_URL=https://127.0.0.1:8443 VIGIE_USER=admin VIGIE_PASSWORD=... npm run e2e
-// SHOTS=folder keeps a screenshot of every page; ONLY=pages|tasks|habits runs a part; QUICK=1 takes two of the four looks at two widths.
+// SHOTS=folder keeps a screenshot of every page; ONLY=habits|dangers|pages|tasks runs a part; QUICK=1 takes two of the four looks at two
+// of the four widths; WIDTH, LANG_ONLY and THEME take one of each.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { launch } from './browser.mjs'
+import { dangers } from './dangers.mjs'
 import { habits } from './habits.mjs'
 import { pages } from './pages.mjs'
 import { tasks } from './tasks.mjs'
@@ -35,7 +37,7 @@ const check = (what, ok, detail = '') => {
 }
 const bench = { browser, base, account, mock, axe, shots, check }
 // The tasks change what is there, so they come last.
-for (const [name, run] of Object.entries({ habits, pages, tasks })) {
+for (const [name, run] of Object.entries({ habits, dangers, pages, tasks })) {
   if (process.env.ONLY && process.env.ONLY !== name) continue
   try {
     await run(bench)

@@ -18,7 +18,8 @@ export const DAY = 24 * HOUR
 /** RFC 3339 with microseconds, as the server writes times. */
 export const iso = (ms) => new Date(ms).toISOString().replace('Z', '000Z')
 
-export function makeWorld({ now = Date.now(), events: eventCount = 24_000, assets: assetCount = 420 } = {}) {
+/** `buildings`: so many networks more, each with its share of the assets. */
+export function makeWorld({ now = Date.now(), events: eventCount = 24_000, assets: assetCount = 420, buildings = 0 } = {}) {
   const random = generator(7)
   const pick = (list) => list[Math.floor(random() * list.length)]
   const between = (a, b) => Math.floor(a + random() * (b - a))
@@ -35,8 +36,10 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
       mac: given.mac ?? mac('00:1b:44'),
       vendor: given.vendor ?? 'Dell',
       ips: given.ips,
+      ip: given.ips[0],
       names: given.names ?? [],
-      name: given.names?.[0] ?? null,
+      name: given.names?.[0] ?? given.mac ?? given.ips[0],
+      learnt: now - first > DAY,
       class: given.class ?? 'unknown',
       os: given.os ?? null,
       roles: given.roles ?? [],
@@ -162,7 +165,11 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
     const [kind, vendor, os, prefix, net] = KINDS[Math.min(KINDS.length - 1, Math.floor(random() ** 1.7 * KINDS.length))]
     const name = `${prefix}-${pick(SERVICES)}-${String(i).padStart(2, '0')}`
     asset({
-      ips: [`${net}.${(i % 250) + 2}`],
+      ips: [
+        buildings
+          ? `10.${30 + ((i % buildings) >> 8)}.${(i % buildings) & 255}.${(Math.floor(i / buildings) % 250) + 2}`
+          : `${net}.${(i % 250) + 2}`,
+      ],
       names: random() < 0.85 ? [name] : [],
       class: random() < 0.06 ? 'unknown' : kind,
       vendor,
@@ -200,7 +207,7 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
     }
     delete one.first
     delete one.last
-    one.trail ??= [{ ts: iso(given.first + 4000), who: 'vigie', action: 'opened', text: null, from: null, to: null }]
+    one.trail ??= [{ ts: iso(given.first + 4000), who: 'vigie', action: 'opened', text: null, to: null }]
     for (const { asset_id } of one.entities) {
       const owner = assets.find((a) => a.id === asset_id)
       if (owner && one.state !== 'closed') owner.open_cases++
@@ -414,13 +421,12 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
     owner: 'karim',
   })
   cases[1].trail.push(
-    { ts: iso(now - 20 * HOUR), who: 'claire', action: 'state', text: null, from: 'new', to: 'acknowledged' },
+    { ts: iso(now - 20 * HOUR), who: 'claire', action: 'state', text: null, to: 'acknowledged' },
     {
       ts: iso(now - 19 * HOUR),
       who: 'claire',
       action: 'comment',
       text: 'Le prestataire n’est attendu que la semaine prochaine.\nJe fais le tour du 2ᵉ étage.',
-      from: null,
       to: null,
     },
   )
@@ -459,7 +465,6 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
   const record = (event, dataset = 'mairie', flow) => {
     event.flow_id = flow ?? String(1_000_000_000_000_000 + Math.floor(random() * 9e15))
     event.dataset = dataset
-    event._kind = event.event_type
     events.push(event)
     return event.flow_id
   }

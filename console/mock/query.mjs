@@ -51,7 +51,12 @@ function matcher(value) {
   return (one) => one.toLowerCase() === value.toLowerCase()
 }
 
-export function compile(text, fields) {
+/** `groups`: names that stand for networks. */
+export function compile(text, fields, groups = []) {
+  const matched = (value) => {
+    const tests = (groups.find(({ name }) => name === value)?.networks ?? [value]).map(matcher)
+    return (one) => tests.some((test) => test(one))
+  }
   const list = tokens(text ?? '')
   let i = 0
   const any = () => {
@@ -93,7 +98,7 @@ export function compile(text, fields) {
     if (operator !== ':')
       return (event) =>
         valuesAt(event, field).some((value) => (operator === '>' ? Number(value) > Number(raw) : Number(value) < Number(raw)))
-    const test = matcher(unquote(raw))
+    const test = matched(unquote(raw))
     const paths = field === 'ip' ? ['src_ip', 'dest_ip'] : field === 'port' ? ['src_port', 'dest_port'] : [field]
     return (event) => paths.some((path) => valuesAt(event, path).some(test))
   }

@@ -142,10 +142,10 @@ export function makeServer(options = {}) {
     ],
   ])
   const sessions = new Map()
-  const views = [{ id: 'v1', name: 'Telnet', page: 'explore', query: 'last=30d&q=app_proto:telnet', shared: true, owner: 'claire' }]
+  const views = [{ id: 1, name: 'Telnet', page: 'explore', query: 'last=30d&q=app_proto:telnet', shared: true, owner: 'claire' }]
   const exclusions = [
     {
-      id: 'x1',
+      id: 1,
       scope: { ip: '10.20.1.40', detector: 'scan' },
       reason: 'Sonde de supervision Centreon',
       owner: 'claire',
@@ -156,7 +156,8 @@ export function makeServer(options = {}) {
   ]
   const tokens = [
     {
-      id: 't1',
+      id: 1,
+      revoked: false,
       name: 'siem',
       user: 'admin',
       created: iso(world.now - 9 * DAY),
@@ -166,23 +167,36 @@ export function makeServer(options = {}) {
   ]
   const audit = [
     { ts: iso(world.now - 3600e3), who: 'admin', action: 'login', object: 'session', detail: null },
-    { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.create', object: 'x1', detail: 'Sonde de supervision Centreon' },
+    { ts: iso(world.now - 9 * DAY), who: 'claire', action: 'exclusion.add', object: '1', detail: 'Sonde de supervision Centreon' },
   ]
   const imports = []
+  let ids = 1
   const settings = {
     version: 3,
     home_net: { value: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'], pinned: false },
     groups: [
-      { name: 'Serveurs', networks: ['10.20.1.0/24'] },
-      { name: 'Postes', networks: ['10.20.3.0/24', '10.20.5.0/24'] },
+      { name: 'Serveurs', networks: ['10.20.1.0/24'], description: 'Salle 1', pinned: false },
+      { name: 'Postes', networks: ['10.20.3.0/24', '10.20.5.0/24'], description: 'Hôtel de ville et annexes', pinned: false },
+      { name: 'Chaufferie', networks: ['10.20.9.0/24'], description: '', pinned: true },
     ],
     retention: [
-      { kind: 'flow', days: 30, bytes_now: 31e9 },
-      { kind: 'dns', days: 30, bytes_now: 9.1e9 },
-      { kind: 'tls', days: 30, bytes_now: 5.4e9 },
-      { kind: 'alert', days: 365, bytes_now: 2.2e7 },
+      { kind: 'others', days: 0, bytes_now: 0, pinned: false, own: true },
+      { kind: 'internal', days: 7, bytes_now: 0, pinned: false, own: true },
+      { kind: 'alert', days: 365, bytes_now: 2.2e7, pinned: false, own: true },
+      { kind: 'arp', days: 0, bytes_now: 1.9e9, pinned: false, own: false },
+      { kind: 'dns', days: 30, bytes_now: 9.1e9, pinned: false, own: true },
+      { kind: 'flow', days: 30, bytes_now: 31e9, pinned: false, own: true },
+      { kind: 'flow_update', days: 7, bytes_now: 1.2e9, pinned: false, own: false },
+      { kind: 'tls', days: 90, bytes_now: 5.4e9, pinned: true, own: true },
     ],
-    quota: 100e9,
+    quota: {
+      bytes: 100e9,
+      pinned: false,
+      used: 48.5e9,
+      by: { events: 47.6e9, captures: 0.8e9, catalog: 0.1e9 },
+      next: [{ what: 'import', name: 'capture-ecole', events: 1_204_332, bytes: 310e6 }],
+    },
+    captures: { keep: true, pinned: false },
     known_after_hours: 24,
   }
   const live = { cases: 0, events: 0, imports: 0 }
@@ -225,6 +239,7 @@ export function makeServer(options = {}) {
       first_seen: one.first_seen,
       last_seen: one.last_seen,
       summary: say(one.summary, lang),
+      entities: one.entities,
       evidence: i ? one.evidence.slice(0, 3) : one.evidence,
     })),
     timeline: timeline(one, lang),
@@ -252,18 +267,16 @@ export function makeServer(options = {}) {
         'takes 34 files',
       ],
     }[lang]
-    return words
-      .slice(0, one.id === 'c0001' ? 6 : 2)
-      .map((what, i) => ({
-        ts: iso(start + i * 420_000),
-        from: { ip: a.ip ?? '10.20.3.66', name: a.name },
-        to: i === 3 ? { ip: '10.20.1.5', name: 'dc01' } : { ip: b.ip, name: b.name },
-        what,
-        flow_id: one.evidence[i] ?? null,
-      }))
+    return words.slice(0, one.id === 'c0001' ? 6 : 2).map((what, i) => ({
+      ts: iso(start + i * 420_000),
+      from: { ip: a.ip ?? '10.20.3.66', name: a.name },
+      to: i === 3 ? { ip: '10.20.1.5', name: 'dc01' } : { ip: b.ip, name: b.name },
+      what,
+      flow_id: one.evidence[i] ?? null,
+    }))
   }
   const selectEvents = (params) => {
-    const test = compile(params.get('q') ?? '', FIELD_NAMES)
+    const test = compile(params.get('q') ?? '', FIELD_NAMES, settings.groups)
     const kinds = params.get('kind')?.split(',')
     const from = params.get('from')
     const to = params.get('to')
@@ -344,7 +357,7 @@ export function makeServer(options = {}) {
     if (wanted.state === 'closed' && !wanted.verdict && !one.verdict) fail(422, 'verdict', 'Closing a case needs a verdict.')
     for (const key of ['state', 'verdict', 'owner']) {
       if (wanted[key] === undefined || wanted[key] === one[key]) continue
-      one.trail.push({ ts: iso(Date.now()), who, action: key, text: null, from: one[key], to: wanted[key] })
+      one.trail.push({ ts: iso(Date.now()), who, action: key, text: null, to: wanted[key] })
       one[key] = wanted[key]
     }
     if (one.state !== 'closed') one.verdict = null
@@ -367,17 +380,17 @@ export function makeServer(options = {}) {
     ['GET', '/datasets', () => world.datasets()],
     ['DELETE', '/datasets/:name', () => undefined],
     ['GET', '/imports', () => imports],
-    ['GET', '/imports/:id', ({ id }) => imports.find((one) => one.id === id) ?? fail(404, 'absent', 'There is no such import.')],
-    ['DELETE', '/imports/:id', ({ id }) => void (imports.find((one) => one.id === id).state = 'cancelled')],
+    ['GET', '/imports/:id', ({ id }) => imports.find((one) => one.id === Number(id)) ?? fail(404, 'absent', 'There is no such import.')],
+    ['DELETE', '/imports/:id', ({ id }) => void (imports.find((one) => one.id === Number(id)).state = 'cancelled')],
     ['GET', '/colleagues', () => [...users.values()].filter((one) => !one.disabled && one.role !== 'viewer').map(({ name }) => ({ name }))],
     ['GET', '/views', () => views],
-    ['POST', '/views', (_, __, body, user) => (views.push({ id: `v${views.length + 1}`, ...body, owner: user.name }), views.at(-1))],
+    ['POST', '/views', (_, __, body, user) => (views.push({ id: ++ids, ...body, owner: user.name }), views.at(-1))],
     [
       'DELETE',
       '/views/:id',
       ({ id }) =>
         void views.splice(
-          views.findIndex((one) => one.id === id),
+          views.findIndex((one) => one.id === Number(id)),
           1,
         ),
     ],
@@ -413,7 +426,7 @@ export function makeServer(options = {}) {
       'POST',
       '/cases/:id/comments',
       ({ id }, _, body, user) => {
-        const entry = { ts: iso(Date.now()), who: user.name, action: 'comment', text: body.text, from: null, to: null }
+        const entry = { ts: iso(Date.now()), who: user.name, action: 'comment', text: body.text, to: null }
         findCase(id).trail.push(entry)
         return entry
       },
@@ -442,7 +455,8 @@ export function makeServer(options = {}) {
           (but === 'vendor' || !params.get('vendor') || one.vendor === params.get('vendor')) &&
           (but === 'os' || !params.get('os') || one.os === params.get('os')) &&
           (but === 'role' || !params.get('role') || one.roles.includes(params.get('role'))) &&
-          (!params.get('new') || one.new) &&
+          (!params.get('new_since') || one.first_seen >= params.get('new_since')) &&
+          (!params.get('service') || one.roles.some((role) => role.startsWith(params.get('service').toLowerCase()))) &&
           (!params.get('dataset') || one.dataset === params.get('dataset')) &&
           (!q || JSON.stringify([one.names, one.ips, one.mac, one.vendor, one.os]).toLowerCase().includes(q))
         const sort = params.get('sort') ?? '-last_seen'
@@ -486,6 +500,7 @@ export function makeServer(options = {}) {
         const one = findAsset(id)
         const lang = params.get('lang')
         const seen = { first_seen: one.first_seen, last_seen: one.last_seen }
+        const of = { asset_id: one.id, dataset: one.dataset, name: one.name }
         const facts = [
           ['class', one.class, 'dhcp', 80, L2(lang, 'options DHCP d’un poste', 'DHCP options of a workstation')],
           one.os && ['os', one.os, 'http', 65, L2(lang, 'agent utilisateur des mises à jour', 'user agent of updates')],
@@ -510,6 +525,8 @@ export function makeServer(options = {}) {
         }
         return {
           ...one,
+          aliases: [],
+          shared: [],
           facts,
           addresses: one.ips.map((ip) => ({ ip, ...seen })),
           services_list: one.roles
@@ -529,15 +546,16 @@ export function makeServer(options = {}) {
             ['TCP', 443, 'tls', 3120],
             ['TCP', 445, 'smb', 204],
             ['UDP', 123, 'ntp', 96],
-          ].map(([proto, port, app_proto, flows]) => ({ proto, port, app_proto, flows, ...seen })),
+          ].map(([proto, port, app_proto, flows]) => ({ proto, port, app_proto, software: null, flows, clients: 1, new: false, ...seen })),
           differences:
             one.declared && one.declared.class === 'printer' ? [{ field: 'name', declared: one.declared.name, observed: one.name }] : [],
           cases: cases.filter((each) => each.entities.some((e) => e.asset_id === id)).map((each) => row(each, lang)),
           changes: [
-            { ts: one.first_seen, what: 'device', text: L2(lang, 'Première apparition sur le réseau', 'First seen on the network') },
+            { ...of, ts: one.first_seen, what: 'device', text: L2(lang, 'Première apparition sur le réseau', 'First seen on the network') },
             ...(one.new
               ? [
                   {
+                    ...of,
                     ts: iso(Date.parse(one.first_seen) + 3600e3),
                     what: 'protocol',
                     text: L2(lang, 'Premier usage de SSH', 'First use of SSH'),
@@ -561,19 +579,25 @@ export function makeServer(options = {}) {
           const out = one.ips.includes(event.src_ip)
           const other = out ? event.dest_ip : event.src_ip
           const key = `${out} ${other}`
-          const edge = edges.get(key) ?? { from: out ? id : other, to: out ? other : id, app_proto: event.app_proto, flows: 0, bytes: 0 }
+          const edge = edges.get(key) ?? {
+            from: out ? 'self' : other,
+            to: out ? other : 'self',
+            app_proto: event.app_proto,
+            flows: 0,
+            bytes: 0,
+          }
           edge.flows++
           edge.bytes += bytesOf(event)
           edges.set(key, edge)
         }
         const kept = [...edges.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 24)
-        const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== id)
+        const others = [...new Set(kept.flatMap((edge) => [edge.from, edge.to]))].filter((ip) => ip !== 'self')
         return {
           nodes: [
-            { id, label: one.name ?? one.ips[0], ip: one.ips[0], asset_id: id, class: one.class, inside: true },
+            { id: 'self', label: id, ip: one.ips[0], asset_id: id, inside: true },
             ...others.map((ip) => {
               const owner = assets.find((a) => a.ips.includes(ip))
-              return { id: ip, label: owner?.name ?? ip, ip, asset_id: owner?.id ?? null, class: owner?.class ?? null, inside: inside(ip) }
+              return { id: ip, label: owner?.name ?? ip, ip, asset_id: owner?.id ?? null, inside: inside(ip) }
             }),
           ],
           edges: kept,
@@ -715,7 +739,7 @@ export function makeServer(options = {}) {
           (one) =>
             one.first_seen >= iso(from) && one.first_seen < iso(to) && (!params.get('dataset') || one.dataset === params.get('dataset')),
         )
-        const brief = (one) => ({ asset_id: one.id, name: one.name, ip: one.ips[0], class: one.class, first_seen: one.first_seen })
+        const brief = (one) => ({ asset_id: one.id, name: one.name, first_seen: one.first_seen })
         const { camera, plc } = world.named
         return {
           sentence: L2(
@@ -726,11 +750,10 @@ export function makeServer(options = {}) {
           cases: { open: open.length, by_severity: by, top: open.slice(0, 5).map((one) => row(one, lang)) },
           changes: {
             devices: fresh.slice(0, 6).map(brief),
-            services: fresh.length ? [{ ...brief(camera), proto: 'TCP', port: 23, app_proto: 'telnet' }] : [],
+            services: fresh.length ? [{ ...brief(camera), proto: 'TCP', port: 23 }] : [],
             peers: fresh.length ? [{ ...brief(plc), peer: '203.0.113.80' }] : [],
             protocols: fresh.length ? [{ ...brief(world.named.hostile), app_proto: 'tls' }] : [],
             totals: { devices: fresh.length, services: fresh.length ? 1 : 0, peers: fresh.length ? 1 : 0, protocols: fresh.length ? 1 : 0 },
-            learning_until: null,
           },
           traffic: {
             step_seconds,
@@ -746,6 +769,8 @@ export function makeServer(options = {}) {
                 'Le commutateur a perdu 0,4 % des trames entre 2 h et 3 h.',
                 'The switch lost 0.4 % of frames between 02:00 and 03:00.',
               ),
+              flows: 1_650,
+              bytes: 45e9,
               share: 0.004,
             },
             {
@@ -755,6 +780,8 @@ export function makeServer(options = {}) {
                 'Le contenu de 71 % du trafic est chiffré : Vigie en voit les adresses, les noms et les volumes.',
                 'The content of 71 % of the traffic is encrypted: Vigie sees its addresses, names and volumes.',
               ),
+              flows: 292_000,
+              bytes: 7.9e12,
               share: 0.71,
             },
             {
@@ -764,6 +791,8 @@ export function makeServer(options = {}) {
                 '2 % des flux parlent un protocole que Vigie ne reconnaît pas.',
                 '2 % of flows speak a protocol that Vigie does not recognise.',
               ),
+              flows: 8_240,
+              bytes: 0.2e12,
               share: 0.02,
             },
           ],
@@ -774,17 +803,29 @@ export function makeServer(options = {}) {
       'GET',
       '/map',
       (_, params) => {
-        const by = params.get('by') ?? 'subnet'
-        const owner = new Map(assets.flatMap((one) => one.ips.map((ip) => [ip, one])))
-        const groupOf = (ip) =>
-          !inside(ip) ? 'internet' : by === 'class' ? (owner.get(ip)?.class ?? 'unknown') : `${ip.split('.').slice(0, 3).join('.')}.0/24`
+        const networkOf = (ip) => (inside(ip) ? `${ip.split('.').slice(0, 3).join('.')}.0/24` : 'internet')
+        const named = (network) => settings.groups.find((group) => group.networks.includes(network))?.name
+        const groupOf = (ip) => (params.get('by') === 'group' && named(networkOf(ip))) || networkOf(ip)
+        const members = new Map()
+        for (const one of assets) members.set(groupOf(one.ips[0]), (members.get(groupOf(one.ips[0])) ?? 0) + 1)
+        // As the server does: the heaviest are told apart, the rest are one.
+        const weights = new Map()
+        const flows = selectEvents(params).filter((event) => event.event_type === 'flow')
+        for (const event of flows)
+          for (const id of [groupOf(event.src_ip), groupOf(event.dest_ip)]) weights.set(id, (weights.get(id) ?? 0) + bytesOf(event))
+        const told = new Set(
+          [...weights]
+            .sort((a, b) => b[1] - a[1])
+            .slice(0, 40)
+            .map(([id]) => id),
+        )
+        const nameOf = (ip) => (told.has(groupOf(ip)) ? groupOf(ip) : 'others')
         const cells = new Map()
         const groups = new Map()
-        for (const event of selectEvents(params)) {
-          if (event.event_type !== 'flow' || (params.get('app_proto') && event.app_proto !== params.get('app_proto'))) continue
-          const [from, to] = [groupOf(event.src_ip), groupOf(event.dest_ip)]
-          for (const id of [from, to])
-            groups.set(id, { id, label: id, inside: id !== 'internet', assets: assets.filter((one) => groupOf(one.ips[0]) === id).length })
+        for (const event of flows) {
+          if (params.get('app_proto') && event.app_proto !== params.get('app_proto')) continue
+          const [from, to] = [nameOf(event.src_ip), nameOf(event.dest_ip)]
+          for (const id of [from, to]) groups.set(id, { id, label: id, inside: id !== 'internet', assets: members.get(id) ?? 0 })
           const key = `${from} ${to}`
           const cell = cells.get(key) ?? { from, to, flows: 0, bytes: 0, protocols: new Map() }
           cell.flows++
@@ -796,20 +837,15 @@ export function makeServer(options = {}) {
           groups: [...groups.values()].sort((a, b) => Number(b.inside) - Number(a.inside) || (a.id < b.id ? -1 : 1)),
           cells: [...cells.values()].map(({ protocols, ...cell }) => ({
             ...cell,
-            q:
-              by === 'subnet'
-                ? ['from', 'to']
-                    .map((side) => {
-                      const field = side === 'from' ? 'src_ip' : 'dest_ip'
-                      return cell[side] === 'internet' ? `-${field}:10.0.0.0/8` : `${field}:${cell[side]}`
-                    })
-                    .join(' ') + (params.get('app_proto') ? ` app_proto:${params.get('app_proto')}` : '')
-                : null,
+            q: [cell.from, cell.to].some((id) => id === 'internet' || id === 'others')
+              ? null
+              : `event_type:flow src_ip:${cell.from} dest_ip:${cell.to}`,
             top_protocols: [...protocols]
               .sort((a, b) => b[1] - a[1])
               .slice(0, 3)
               .map(([name]) => name),
           })),
+          partial: false,
         }
       },
     ],
@@ -817,8 +853,7 @@ export function makeServer(options = {}) {
       'GET',
       '/sensors',
       (_, params) => {
-        const { from, to } = range(params)
-        const { size, buckets } = steps(from, to, 96)
+        const { size, buckets } = steps(world.now - DAY, world.now, 96)
         const lang = params.get('lang')
         return [
           {
@@ -850,13 +885,15 @@ export function makeServer(options = {}) {
               { place: 'vigie', key: 'queue', count: 0, text: L2(lang, 'Vigie n’a rien perdu.', 'Vigie lost nothing.') },
             ],
             memory: { used: 1.31e9, budget: 4e9 },
-            parse_failures: [
-              { app_proto: 'smb', count: 210 },
-              { app_proto: 'tls', count: 41 },
+            terminal: [{ name: 'flow', count: 18_204_551_002 }],
+            dissect: [
+              { name: 'told', count: 391_204_118 },
+              { name: 'unknown', count: 20_795_882 },
+              { name: 'given_up', count: 251 },
             ],
             unknown: [
-              { proto: 'TCP', port: 4840, flows: 4120, bytes: 81e6, first_bytes: '48454c46 20000000' },
-              { proto: 'UDP', port: 50001, flows: 310, bytes: 2e6, first_bytes: '3c736372 6970743e' },
+              { proto: 'TCP', port: 4840, flows: 4120, first_bytes: '48454c46 20000000' },
+              { proto: 'UDP', port: 50001, flows: 310, first_bytes: '3c736372 6970743e' },
             ],
             coverage: {
               step_seconds: size,
@@ -886,7 +923,8 @@ export function makeServer(options = {}) {
             rate_bps: 0,
             loss: [],
             memory: { used: 2.2e8, budget: 4e9 },
-            parse_failures: [],
+            terminal: [],
+            dissect: [],
             unknown: [],
             coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null) },
             caps: [],
@@ -899,7 +937,7 @@ export function makeServer(options = {}) {
       'POST',
       '/exclusions',
       (_, __, body, user) => (
-        exclusions.push({ id: `x${exclusions.length + 1}`, owner: user.name, created: iso(Date.now()), hits: 0, expires: null, ...body }),
+        exclusions.push({ id: ++ids, owner: user.name, created: iso(Date.now()), hits: 0, expires: null, ...body }),
         exclusions.at(-1)
       ),
     ],
@@ -908,7 +946,7 @@ export function makeServer(options = {}) {
       '/exclusions/:id',
       ({ id }) =>
         void exclusions.splice(
-          exclusions.findIndex((one) => one.id === id),
+          exclusions.findIndex((one) => one.id === Number(id)),
           1,
         ),
     ],
@@ -923,7 +961,13 @@ export function makeServer(options = {}) {
             (!body.scope.asset_id || one.entities.some((e) => e.asset_id === body.scope.asset_id)) &&
             (!body.scope.peer || one.entities.some((e) => e.ip === body.scope.peer)),
         )
-        return { cases: found.map((one) => row(one, params.get('lang'))), alerts: found.reduce((sum, one) => sum + one.alert_count, 0) }
+        return {
+          cases: found.map((one) => row(one, params.get('lang'))),
+          cases_total: found.length,
+          alerts: found.reduce((sum, one) => sum + one.alert_count, 0),
+          looked_at: cases.length,
+          more: false,
+        }
       },
     ],
     [
@@ -960,7 +1004,8 @@ export function makeServer(options = {}) {
       '/users/:name/tokens',
       ({ name }, _, body) => (
         tokens.push({
-          id: `t${tokens.length + 1}`,
+          id: ++ids,
+          revoked: false,
           name: body.name,
           user: name,
           created: iso(Date.now()),
@@ -976,7 +1021,7 @@ export function makeServer(options = {}) {
       '/tokens/:id',
       ({ id }) =>
         void tokens.splice(
-          tokens.findIndex((one) => one.id === id),
+          tokens.findIndex((one) => one.id === Number(id)),
           1,
         ),
       'administrator',
@@ -987,11 +1032,18 @@ export function makeServer(options = {}) {
       'PUT',
       '/settings',
       (_, __, body) => {
-        if (body.version !== settings.version) fail(409, 'conflict', 'These settings were changed by somebody else meanwhile.')
+        if (body.version !== settings.version) fail(409, 'conflict', 'The settings were changed meanwhile; read them again.')
         if (body.key === 'home_net') settings.home_net.value = body.value
         else if (body.key === 'retention')
-          for (const one of body.value) settings.retention.find((each) => each.kind === one.kind).days = one.days
-        else settings[body.key] = body.value
+          for (const [kind, days] of Object.entries(body.value)) {
+            const one = settings.retention.find((each) => each.kind === kind)
+            Object.assign(one, { own: days !== null, days: days ?? settings.retention[0].days })
+          }
+        else if (body.key === 'groups') settings.groups = [...settings.groups.filter((one) => one.pinned), ...body.value]
+        else if (body.key === 'quota_bytes') settings.quota.bytes = body.value
+        else if (body.key === 'captures_keep') settings.captures.keep = body.value
+        else if (body.key === 'known_after_hours') settings.known_after_hours = body.value
+        else fail(400, 'parameter', 'There is no such setting.')
         settings.version++
         return settings
       },
@@ -1003,7 +1055,6 @@ export function makeServer(options = {}) {
     user: { name: user.name, role: user.role, must_change_password: user.must_change_password, lang: user.lang, theme: user.theme },
     csrf: 'mock-csrf',
     version: '0.1.0',
-    setup: { first_login: user.must_change_password },
   })
 
   async function api(request, response, url) {
@@ -1020,8 +1071,7 @@ export function makeServer(options = {}) {
     }
     const key = /(?:^|; )vigie=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
     const user = users.get(sessions.get(key))
-    // For tests of the console alone: ends all sessions; pretends that something arrived.
-    if (path === '/mock/expire') return (sessions.clear(), send(204))
+    // For tests of the console alone: pretends that something arrived.
     if (path === '/mock/arrive') return ((live.cases += 2), (live.events += 12), tell(), send(204))
     if (path === '/session' && request.method === 'POST') {
       const body = await read()
@@ -1058,13 +1108,13 @@ export function makeServer(options = {}) {
     if (path === '/imports' && request.method === 'POST') {
       const bytes = (await read()).length
       const one = {
-        id: `i${imports.length + 1}`,
+        id: ++ids,
         name: url.searchParams.get('name'),
         dataset: url.searchParams.get('dataset') ?? 'replay',
         state: 'running',
         done_bytes: 0,
         total_bytes: bytes,
-        message: null,
+        message: '',
         result: null,
         started: iso(Date.now()),
         ended: null,
@@ -1077,7 +1127,7 @@ export function makeServer(options = {}) {
           Object.assign(one, {
             state: 'done',
             ended: iso(Date.now()),
-            result: { events: 12_402, flows: 3_310, new_cases: 2, new_assets: 41 },
+            result: { events: 12_402, flows: 3_310, frames: 88_120, new_cases: 2, new_assets: 41 },
           })
           clearInterval(timer)
         }

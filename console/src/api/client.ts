@@ -1,21 +1,45 @@
+import type { paths } from './openapi'
 import type { ErrorBody, Session } from './schema'
 
 /** What the server refused or could not do, in its own words where it said any. */
 export class ApiError extends Error {
   readonly status: number
   readonly body: ErrorBody
+  /** Seconds until one may ask again, where the server says so. */
+  readonly retryAfter: number | null
 
-  constructor(status: number, body: ErrorBody) {
+  constructor(status: number, body: ErrorBody, retryAfter: number | null = null) {
     super(body.message)
     this.status = status
     this.body = body
+    this.retryAfter = retryAfter
   }
 }
 
-/** A parameter of a query string; what is absent or empty is left out. */
-export type Params = Record<string, string | number | boolean | null | undefined>
-
+/** Where every resource of the API lies. */
 const BASE = '/api/v1'
+
+type Shortened<Path> = Path extends `${typeof BASE}${infer Rest}` ? Rest : never
+/** A resource, as the server's document names it: `/cases/{id}`. */
+export type Resource = Shortened<keyof paths>
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
+/** The resources that a method is for. */
+export type Of<M extends Method> = {
+  [R in Resource]: paths[`${typeof BASE}${R}`] extends { [method in M]: { responses: unknown } } ? R : never
+}[Resource]
+type Operation<M extends Method, R extends Resource> = paths[`${typeof BASE}${R}`][M]
+type Json<T> = T extends { content: { 'application/json': infer Body } } ? Body : undefined
+/** What the server answers when all is well. */
+export type Answer<M extends Method, R extends Resource> =
+  Operation<M, R> extends { responses: infer All } ? Json<All[keyof All & (200 | 201 | 202 | 204)]> : never
+/** What it is sent as JSON. */
+export type Sent<M extends Method, R extends Resource> =
+  Operation<M, R> extends { requestBody: { content: { 'application/json': infer Body } } } ? Body : never
+/** What may stand after `?`. */
+export type Query<M extends Method, R extends Resource> = Operation<M, R> extends { parameters: { query?: infer All } } ? All : never
+/** What stands in for the names in braces. */
+export type Names<M extends Method, R extends Resource> =
+  Operation<M, R> extends { parameters: { path: infer All extends object } } ? All : undefined
 
 let csrf = ''
 let language = 'fr'
@@ -34,21 +58,28 @@ export function whenExpired(then: () => void): void {
   onExpired = then
 }
 
-/** The address of a resource, also for links that download. */
-export function url(path: string, params: Params = {}): string {
+/** The address of a resource, also for links that download. What is absent or empty is left out. */
+export function url<R extends Of<'get'>>(resource: R, { names, query }: Parts<'get', R>): string {
+  return address(resource, names, query as object)
+}
+
+function address(resource: string, names: object | undefined, query: object | undefined): string {
+  const path = resource.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String((names as Record<string, unknown>)[name])))
   const search = new URLSearchParams()
-  for (const [key, value] of Object.entries(params)) {
+  for (const [key, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== '') search.set(key, String(value))
   }
   const text = search.toString()
   return BASE + path + (text ? `?${text}` : '')
 }
 
-interface Request {
-  method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
-  params?: Params
-  /** Sent as JSON. */
-  json?: unknown
+/** What makes the address of a resource whole. */
+export type Parts<M extends Method, R extends Resource> = {
+  query?: Query<M, R>
+} & (Names<M, R> extends object ? { names: Names<M, R> } : { names?: undefined })
+
+type Request<M extends Method, R extends Resource> = Parts<M, R> & {
+  json?: Sent<M, R>
   /** Sent as it is, with this type. */
   raw?: { body: BodyInit; type: string }
   signal?: AbortSignal
@@ -57,15 +88,19 @@ interface Request {
 }
 
 /** One request. Rejects with `ApiError`; an unreachable server is one with status 0. */
-export async function request<T>(path: string, { method = 'GET', params, json, raw, signal, quiet }: Request = {}): Promise<T> {
+export async function request<M extends Method, R extends Of<M>>(
+  method: M,
+  resource: R,
+  { names, query, json, raw, signal, quiet }: Request<M, R>,
+): Promise<Answer<M, R>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language }
-  if (method !== 'GET' && csrf) headers['X-CSRF-Token'] = csrf
+  if (method !== 'get' && csrf) headers['X-CSRF-Token'] = csrf
   if (json !== undefined) headers['Content-Type'] = 'application/json'
   if (raw) headers['Content-Type'] = raw.type
   let response: Response
   try {
-    response = await fetch(url(path, params), {
-      method,
+    response = await fetch(address(resource, names, query as object), {
+      method: method.toUpperCase(),
       headers,
       body: json !== undefined ? JSON.stringify(json) : raw?.body,
       signal,
@@ -76,30 +111,34 @@ export async function request<T>(path: string, { method = 'GET', params, json, r
     throw new ApiError(0, { code: 'unreachable', message: '' })
   }
   if (response.ok) {
-    if (response.status === 204) return undefined as T
     const type = response.headers.get('Content-Type') ?? ''
-    return (type.includes('json') ? await response.json() : await response.text()) as T
+    return (response.status !== 204 && type.includes('json') ? await response.json() : undefined) as Answer<M, R>
   }
   const body: ErrorBody = await response
     .json()
-    .then((answer: { error?: ErrorBody & object }) => ({ ...answer, ...answer.error }) as ErrorBody)
+    .then((answer: { error: ErrorBody }) => answer.error)
     .catch(() => ({ code: 'unknown', message: '' }))
   if (response.status === 401 && !quiet) onExpired()
-  throw new ApiError(response.status, { ...body, message: body.message ?? '' })
+  throw new ApiError(response.status, { ...body, message: body.message ?? '' }, Number(response.headers.get('Retry-After')) || null)
 }
 
-/** Sends a file and tells how much of it has left. `fetch` cannot tell that; the older interface can. */
-export function upload<T>(path: string, params: Params, file: Blob, onSent: (bytes: number) => void, signal: AbortSignal): Promise<T> {
+/** Sends a capture and tells how much of it has left. `fetch` cannot tell that; the older interface can. */
+export function upload(
+  query: Query<'post', '/imports'>,
+  file: Blob,
+  onSent: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<Answer<'post', '/imports'>> {
   return new Promise((resolve, reject) => {
     const sender = new XMLHttpRequest()
-    sender.open('POST', url(path, params))
+    sender.open('POST', address('/imports', undefined, query))
     sender.setRequestHeader('Content-Type', 'application/octet-stream')
     sender.setRequestHeader('Accept-Language', language)
     if (csrf) sender.setRequestHeader('X-CSRF-Token', csrf)
     sender.responseType = 'json'
     sender.upload.onprogress = (event) => onSent(event.loaded)
     sender.onload = () => {
-      if (sender.status < 300) return resolve(sender.response as T)
+      if (sender.status < 300) return resolve(sender.response as Answer<'post', '/imports'>)
       if (sender.status === 401) onExpired()
       const body = (sender.response as { error?: ErrorBody } | null)?.error ?? { code: 'unknown', message: '' }
       reject(new ApiError(sender.status, body))

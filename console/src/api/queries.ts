@@ -1,38 +1,44 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { Params } from './client'
-import { request } from './client'
-import type * as T from './schema'
+import { request, type Answer, type Of, type Parts, type Query } from './client'
+import type { CaseChange, CaseRow } from './schema'
 
 /** Rows that one request brings. */
 export const PAGE_ROWS = 200
 
 /** A resource that is read whole. The key is the address: the same address is the same data everywhere in the console. */
-export function useRead<R>(path: string | null, params: Params = {}, options: { keep?: boolean; staleMs?: number } = {}) {
-  return useQuery({
-    queryKey: [path, params],
-    queryFn: ({ signal }) => request<R>(path!, { params, signal }),
-    enabled: path !== null,
-    placeholderData: options.keep === false ? undefined : keepPreviousData,
+export function useRead<R extends Of<'get'>>(
+  resource: R,
+  parts: Parts<'get', R>,
+  options: { keep?: boolean; staleMs?: number; enabled?: boolean } = {},
+) {
+  return useQuery<Answer<'get', R>>({
+    queryKey: [resource, parts.names, parts.query],
+    queryFn: ({ signal }) => request<'get', R>('get', resource, { ...parts, signal }),
+    enabled: options.enabled ?? true,
+    placeholderData: options.keep === false ? undefined : (keepPreviousData as never),
     staleTime: options.staleMs ?? 30_000,
   })
 }
 
+/** Lists that are read page by page. */
+type Paged = '/cases' | '/assets' | '/events' | '/audit'
+
 /** A list, read page by page as one scrolls. */
-export function useList<R, L extends T.List<R> = T.List<R>>(path: string | null, params: Params) {
-  const query = useInfiniteQuery({
-    queryKey: [path, params, 'pages'],
-    queryFn: ({ signal, pageParam }) => request<L>(path!, { params: { limit: PAGE_ROWS, ...params, cursor: pageParam }, signal }),
+export function useList<R extends Paged>(resource: R, query: Omit<NonNullable<Query<'get', R>>, 'limit' | 'cursor'>) {
+  return useInfiniteQuery({
+    queryKey: [resource, query, 'pages'],
+    queryFn: ({ signal, pageParam }) =>
+      request('get', resource, { query: { ...query, limit: PAGE_ROWS, cursor: pageParam }, signal } as never) as Promise<Answer<'get', R>>,
     initialPageParam: null as string | null,
-    getNextPageParam: (last) => last.next,
-    enabled: path !== null,
+    getNextPageParam: (last) => (last as { next?: string | null }).next,
     placeholderData: keepPreviousData,
   })
-  return query
 }
 
-export const useDatasets = () => useRead<T.Dataset[]>('/datasets')
-export const useColleagues = () => useRead<{ name: string }[]>('/colleagues', {}, { staleMs: 300_000 })
-export const useFields = () => useRead<T.Field[]>('/events/fields', {}, { staleMs: Infinity })
+export const useDatasets = () => useRead('/datasets', {})
+export const useColleagues = () => useRead('/colleagues', {}, { staleMs: 300_000 })
+export const useFields = () => useRead('/events/fields', {}, { staleMs: Infinity })
+export const useSettings = () => useRead('/settings', {})
 
 /** Whatever shows cases is read again after one was changed. */
 export function useRefreshCases(): () => void {
@@ -47,8 +53,8 @@ export function useRefreshCases(): () => void {
 export function useChangeCase() {
   const refresh = useRefreshCases()
   return useMutation({
-    mutationFn: ({ id, version, change }: { id: string; version: number; change: T.CaseChange }) =>
-      request<T.CaseRow>(`/cases/${encodeURIComponent(id)}`, { method: 'PATCH', json: { version, ...change } }),
+    mutationFn: ({ of, change }: { of: CaseRow; change: CaseChange }) =>
+      request('patch', '/cases/{id}', { names: { id: of.id }, query: { dataset: of.dataset }, json: { version: of.version, ...change } }),
     onSettled: refresh,
   })
 }
@@ -56,8 +62,17 @@ export function useChangeCase() {
 export function useChangeCases() {
   const refresh = useRefreshCases()
   return useMutation({
-    mutationFn: (body: { ids: string[] } & T.CaseChange) =>
-      request<{ changed: number; conflicts: string[] }>('/cases/bulk', { method: 'POST', json: body }),
+    // Ids are told within one dataset: a request for each.
+    mutationFn: async ({ cases, change }: { cases: CaseRow[]; change: CaseChange }) => {
+      const done = { changed: 0, conflicts: [] as string[] }
+      for (const dataset of new Set(cases.map((one) => one.dataset))) {
+        const ids = cases.filter((one) => one.dataset === dataset).map((one) => one.id)
+        const part = await request('post', '/cases/bulk', { json: { dataset, ids, ...change } })
+        done.changed += part.changed
+        done.conflicts.push(...part.conflicts)
+      }
+      return done
+    },
     onSettled: refresh,
   })
 }

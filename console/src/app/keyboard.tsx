@@ -14,6 +14,12 @@ const Context = createContext<Registry | null>(null)
 const typing = (target: EventTarget | null) =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
+/** What Enter and the space bar already mean something on. */
+const pressed = (event: KeyboardEvent) =>
+  (event.key === 'Enter' || event.key === ' ') &&
+  event.target instanceof Element &&
+  event.target.closest('button, a, summary, [role="button"], [role="menuitem"]') !== null
+
 /** How long a first key of two waits for the second. */
 const CHORD_MS = 1200
 
@@ -22,7 +28,7 @@ export function KeyboardProvider({ children }: { children: ReactNode }) {
   const pending = useRef<{ key: string; at: number } | null>(null)
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target) || pressed(event)) return
       if (document.querySelector('[role="menu"][data-open], dialog[open]')) return
       const recent = pending.current && event.timeStamp - pending.current.at < CHORD_MS ? pending.current.key : null
       pending.current = null

@@ -78,7 +78,8 @@ export function SessionGate({ children }: { children: ReactNode }) {
 
   const ask = useCallback(() => {
     setFailure(null)
-    request<Session>('/session', { quiet: true })
+    request('get', '/session', { quiet: true })
+      .then((found) => found as Session)
       .then(enter, (error: unknown) => {
         if (!(error instanceof ApiError && error.status === 401))
           setFailure(error instanceof ApiError ? error : new ApiError(0, { code: 'unreachable', message: '' }))
@@ -92,7 +93,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
 
   const held = useMemo<Held | null>(() => {
     if (!session) return null
-    const save = (change: { lang?: Lang; theme?: Theme }) => void request('/session', { method: 'PATCH', json: change }).catch(() => {})
+    const save = (change: { lang?: Lang; theme?: Theme }) => void request('patch', '/session', { json: change }).catch(() => {})
     return {
       session,
       lang,
@@ -108,7 +109,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
         save({ theme: next })
       },
       async logOut() {
-        await request('/session', { method: 'DELETE', quiet: true }).catch(() => {})
+        await request('delete', '/session', { quiet: true }).catch(() => {})
         client.clear()
         setSession(null)
       },

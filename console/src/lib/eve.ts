@@ -57,14 +57,17 @@ const TELLING: Record<string, string[]> = {
   smtp: ['smtp.helo', 'smtp.mail_from', 'smtp.rcpt_to'],
   dhcp: ['dhcp.type', 'dhcp.dhcp_type', 'dhcp.assigned_ip', 'dhcp.hostname', 'dhcp.client_mac'],
   arp: ['arp.opcode', 'arp.src_ip', 'arp.dest_ip', 'arp.src_mac'],
-  alert: ['alert.signature', 'alert.severity'],
+  alert: ['vigie.summary', 'alert.signature', 'alert.severity'],
+  icmp: ['icmp.type', 'icmp.code', 'icmp.to_server.messages', 'icmp.to_client.messages'],
+  ntp: ['ntp.mode', 'ntp.stratum', 'vigie.reference'],
+  ftp_data: ['ftp_data.command', 'ftp_data.filename'],
   fileinfo: ['fileinfo.filename', 'fileinfo.magic', 'fileinfo.size', 'fileinfo.sha256'],
   anomaly: ['anomaly.type', 'anomaly.event'],
 }
 
 /** What an event says, as a few values with their fields. */
 export function telling(event: Eve): { path: string; value: string }[] {
-  const kind = event._kind ?? event.event_type
+  const kind = event.event_type
   const wanted = TELLING[kind]
   const found = wanted
     ? wanted.flatMap((path) =>

@@ -14,6 +14,9 @@ export function term(field: string, value: string, exclude = false): string {
   return exclude ? `-${text}` : text
 }
 
+/** The flows of a protocol; of none that is known where it has no name. */
+export const protoTerm = (name: string): string => (name ? term('app_proto', name) : '-app_proto:*')
+
 /** The terms of a query, parted at blanks outside quotes and parentheses. */
 export function terms(query: string): string[] {
   const found: string[] = []

@@ -36,13 +36,13 @@ export function writeChoice(choice: Choice): Record<string, string | null> {
 }
 
 /** What the console opens on: the last day where something arrived in it, else all that was imported. */
-export function defaultChoice(datasets: { kind: string; last: string | null }[], now: number): Choice {
-  const recent = datasets.some((one) => one.kind === 'live' || (one.last !== null && now - Date.parse(one.last) < LENGTH['24h']))
+export function defaultChoice(datasets: { kind: string; last?: string | null }[], now: number): Choice {
+  const recent = datasets.some((one) => one.kind === 'live' || (!!one.last && now - Date.parse(one.last) < LENGTH['24h']))
   return recent || datasets.length === 0 ? { kind: 'last', preset: '24h' } : { kind: 'all' }
 }
 
 /** The range that a choice means. `all` spans what the datasets hold, widened to whole minutes. */
-export function resolve(choice: Choice, datasets: { first: string | null; last: string | null }[], now: number): Range {
+export function resolve(choice: Choice, datasets: { first?: string | null; last?: string | null }[], now: number): Range {
   if (choice.kind === 'absolute') return { from: choice.from, to: choice.to }
   if (choice.kind === 'last') return { from: now - LENGTH[choice.preset], to: now }
   const firsts = datasets.flatMap((one) => (one.first ? [Date.parse(one.first)] : []))

@@ -26,6 +26,11 @@ export function kept(search: Search): Search {
   return Object.fromEntries(KEPT.filter((key) => search[key]).map((key) => [key, search[key]!]))
 }
 
+/** What a link to one thing of a dataset carries: the same thing may stand in several. */
+export function within(search: Search, dataset: string | null | undefined): Search {
+  return { ...kept(search), ...(dataset && dataset !== search.dataset ? { in: dataset } : {}) }
+}
+
 /** The page's state in the URL. `set` merges; an empty value takes the key away. `replace` leaves no step for Back. */
 export function useUrl(): {
   search: Search

@@ -1,12 +1,13 @@
 import { Hovercard, HovercardAnchor, HovercardProvider } from '@ariakit/react'
 import { useEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { CaseRow, CaseState, Entity, Reason, Severity as Level } from '../api/schema'
+import type { CaseRow, Entity, Reason } from '../api/schema'
 import { ago, clock, moment } from '../lib/format'
+import { useUrl } from '../lib/url'
 import { useFormat } from './hooks'
 import { Value } from './value'
 
-const SHAPES: Record<Level, ReactNode> = {
+const SHAPES: Record<string, ReactNode> = {
   low: <circle cx="6" cy="6" r="4" className="hollow" />,
   medium: <path d="M6 1 11 6 6 11 1 6z" />,
   high: <path d="M6 1 11.5 11 .5 11z" />,
@@ -14,7 +15,7 @@ const SHAPES: Record<Level, ReactNode> = {
 }
 
 /** A step of severity: word, shape and colour together. */
-export function Severity({ level, word = true }: { level: Level; word?: boolean }) {
+export function Severity({ level, word = true }: { level: string; word?: boolean }) {
   const { t } = useTranslation()
   const name = t(`severity.${level}`)
   return (
@@ -95,7 +96,7 @@ export function Reasons({ reasons, score }: { reasons: Reason[]; score: number }
   )
 }
 
-export function State({ of }: { of: CaseState }) {
+export function State({ of }: { of: string }) {
   const { t } = useTranslation()
   return <span className={`state state-${of}`}>{t(`case_state.${of}`)}</span>
 }
@@ -127,11 +128,18 @@ export function When({ at, form = 'ago' }: { at: string; form?: 'ago' | 'moment'
 }
 
 /** A machine of a case: its name where it has one, else its address. */
-export function EntityValue({ of, both = false }: { of: Entity; both?: boolean }) {
+function EntityValue({ of, dataset, both = false }: { of: Entity; dataset: string; both?: boolean }) {
   const address = of.ip ?? of.mac ?? ''
   if (!address) return <span>{of.name ?? '–'}</span>
   const value = (
-    <Value kind={of.ip ? 'ip' : 'mac'} value={address} field={of.ip ? 'ip' : 'mac'} assetId={of.asset_id} label={of.name ?? undefined} />
+    <Value
+      kind={of.ip ? 'ip' : 'mac'}
+      value={address}
+      field={of.ip ? 'ip' : 'mac'}
+      assetId={of.asset_id}
+      dataset={dataset}
+      label={of.name ?? undefined}
+    />
   )
   return both && of.name ? (
     <span className="entity">
@@ -142,23 +150,57 @@ export function EntityValue({ of, both = false }: { of: Entity; both?: boolean }
   )
 }
 
+/** The machines of a case, each with its part in it. */
+export function Roles({ of }: { of: CaseRow }) {
+  const { t } = useTranslation()
+  return (
+    <ul className="roles">
+      {of.entities.map((entity, i) => (
+        <li key={i}>
+          <span className="quiet">{t(`entity_role.${entity.role}`, { defaultValue: entity.role })}</span>
+          <EntityValue of={entity} dataset={of.dataset} both />
+        </li>
+      ))}
+    </ul>
+  )
+}
+
 /** Who to whom, in one line. */
-export function Entities({ of }: { of: Entity[] }) {
-  const [first, second, ...more] = of
+export function Entities({ of }: { of: CaseRow }) {
+  const [first, second, ...more] = of.entities
   if (!first) return <span className="quiet">–</span>
   return (
     <span className="entities">
-      <EntityValue of={first} />
+      <EntityValue of={first} dataset={of.dataset} />
       {second && (
         <>
           <span className="arrow" aria-hidden="true">
             →
           </span>
-          <EntityValue of={second} />
+          <EntityValue of={second} dataset={of.dataset} />
         </>
       )}
       {more.length > 0 && <span className="quiet">+{more.length}</span>}
     </span>
+  )
+}
+
+/** A filter that is typed: it stands in the URL under `name` once one presses Enter or leaves it. */
+export function FilterText({ name, label }: { name: string; label: string }) {
+  const { search, set } = useUrl()
+  const value = search[name] ?? ''
+  const take = (text: string) => text.trim() !== value && set({ [name]: text.trim() })
+  return (
+    <input
+      type="search"
+      className="filter-text"
+      aria-label={label}
+      placeholder={label}
+      defaultValue={value}
+      key={value}
+      onKeyDown={(event) => event.key === 'Enter' && take(event.currentTarget.value)}
+      onBlur={(event) => take(event.currentTarget.value)}
+    />
   )
 }
 

@@ -236,6 +236,9 @@ export function niceTop(value: number): number {
   return step * power
 }
 
+/** Beyond this length a label is a day, below it an hour. */
+const LONG = 2.5 * 86_400_000
+
 /** Buckets that get a label: whole hours or days of the reader's zone, far enough apart. */
 function timeTicks(times: number[], stepMs: number, width: number): number[] {
   const first = times[0]
@@ -244,6 +247,8 @@ function timeTicks(times: number[], stepMs: number, width: number): number[] {
   const span = last + stepMs - first
   const room = Math.max(1, Math.floor(width / 84))
   const MINUTE = 60_000
+  // Labels that are days must not say the same day twice.
+  const least = span > LONG ? 1440 * MINUTE : 0
   const unit = [
     MINUTE,
     5 * MINUTE,
@@ -257,7 +262,7 @@ function timeTicks(times: number[], stepMs: number, width: number): number[] {
     1440 * MINUTE,
     2880 * MINUTE,
     10080 * MINUTE,
-  ].find((one) => span / one <= room)
+  ].find((one) => one >= least && span / one <= room)
   if (!unit) return [0]
   const found: number[] = []
   let before = -1
@@ -274,5 +279,5 @@ function tickText(time: number, stepSeconds: number, times: number[], lang: stri
   const span = times.at(-1)! - times[0]!
   const date = new Date(time)
   const midnight = date.getHours() * 60 + date.getMinutes() < stepSeconds / 60
-  return span > 2.5 * 86_400_000 || midnight ? day(time, lang) : hour(time, lang)
+  return span > LONG || midnight ? day(time, lang) : hour(time, lang)
 }

@@ -23,6 +23,7 @@ const PATHS = {
   open: 'M9 2.5h4.5V7M13.5 2.5 7.5 8.5M12 9v4.5H2.5V4H7',
   download: 'M8 2.5v8M4.5 7.5 8 11l3.5-3.5M2.5 13.5h11',
   upload: 'M8 11V3M4.5 6 8 2.5 11.5 6M2.5 13.5h11',
+  plus: 'M8 3v10M3 8h10',
   check: 'M3 8.5 6.5 12 13 4.5',
   comment: 'M2.5 3h11v8H8l-3 2.8V11H2.5z',
   refresh: 'M13.5 8A5.5 5.5 0 1 1 11.8 4M13.5 2v3.2h-3.2',

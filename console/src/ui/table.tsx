@@ -88,6 +88,13 @@ export function DataTable<R>(props: Props<R>) {
     [rows, virtual, openKey, onOpen],
   )
   const openIndex = openKey ? rows.findIndex((row) => rowKey(row) === openKey) : -1
+  // A link to an open row shows it, however far down it stands.
+  const shown = useRef(false)
+  useEffect(() => {
+    if (shown.current || openIndex < 0) return
+    shown.current = true
+    virtual.scrollToIndex(openIndex, { align: 'auto' })
+  }, [openIndex, virtual])
   const at = cursor >= 0 && cursor < rows.length ? cursor : openIndex
   const here = () => (at >= 0 ? rows[at] : undefined)
 
@@ -117,7 +124,7 @@ export function DataTable<R>(props: Props<R>) {
       tabIndex={0}
       aria-label={props.label}
       aria-rowcount={(props.total ?? rows.length) + 1}
-      aria-activedescendant={at >= 0 ? rowId(at) : undefined}
+      aria-activedescendant={items.some((item) => item.index === at) ? rowId(at) : undefined}
       onKeyDown={(event) => {
         if (event.target !== event.currentTarget) return
         const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }[event.key]

@@ -1,14 +1,15 @@
 import { Menu, MenuItem, MenuProvider, MenuSeparator, useMenuStore } from '@ariakit/react'
-import { useNavigate } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../api/client'
 import { useRead } from '../api/queries'
-import type { Histogram, SearchResult } from '../api/schema'
+import type { SearchResult } from '../api/schema'
 import { useScope } from '../app/scope'
+import { shortIp } from '../lib/net'
 import { LENGTH, shortIso } from '../lib/range'
-import { term, withTerm } from '../lib/query'
-import { kept, useUrl, type Search } from '../lib/url'
+import { protoTerm, term, withTerm } from '../lib/query'
+import { kept, useUrl, within, type Search } from '../lib/url'
 import { say } from './bits'
 import { useFormat } from './hooks'
 import { Icon } from './icons'
@@ -22,6 +23,8 @@ interface Meaning {
   field?: string
   /** The asset that it belongs to, where that is known. */
   assetId?: string | null
+  /** The dataset of that asset. */
+  dataset?: string
 }
 
 const MONO: ReadonlySet<ValueKind> = new Set(['ip', 'mac', 'hash', 'flow', 'port'])
@@ -46,8 +49,20 @@ export function Value({ label, ...meaning }: Meaning & { label?: ReactNode }) {
         open(meaning, event.currentTarget)
       }}
     >
-      {label ?? meaning.value}
+      {label ?? (meaning.kind === 'ip' ? shortIp(meaning.value) : meaning.value)}
     </button>
+  )
+}
+
+/** An application protocol; one that Vigie does not know has no name. */
+export function Proto({ of }: { of: string }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  if (of) return <Value kind="proto" field="app_proto" value={of} />
+  return (
+    <Link className="value" to="/explore" search={{ ...kept(search), kind: 'flow', q: protoTerm('') } as never}>
+      {t('value.no_proto')}
+    </Link>
   )
 }
 
@@ -78,7 +93,7 @@ function ValueMenu({ meaning }: { meaning: Meaning }) {
   const { now } = useScope()
   const navigate = useNavigate()
   const { search, set } = useUrl()
-  const { value, kind, field = '', assetId } = meaning
+  const { value, kind, field = '', assetId, dataset = search.in ?? search.dataset } = meaning
   const [counting, count] = useState<string | null>(null)
   const identity = `${field} ${value}`
 
@@ -93,8 +108,8 @@ function ValueMenu({ meaning }: { meaning: Meaning }) {
   const openOwner = async () => {
     try {
       const target: SearchResult = assetId
-        ? { kind: 'asset', target: { id: assetId } }
-        : await request<SearchResult>('/search', { params: { q: value, dataset: search.dataset } })
+        ? { kind: 'asset', target: { id: assetId, dataset } }
+        : await request('get', '/search', { query: { q: value, dataset: search.dataset } })
       goTo(navigate, search, target)
     } catch (error) {
       say(error instanceof ApiError && error.message ? error.message : t('state.failed'), true)
@@ -156,7 +171,7 @@ function MonthCount({ q, range }: { q: string; range: { from: string; to: string
   const { t } = useTranslation()
   const { number } = useFormat()
   const { dataset } = useScope()
-  const { data, error } = useRead<Histogram>('/events/histogram', { q, ...range, buckets: 30, dataset }, { keep: false })
+  const { data, error } = useRead('/events/histogram', { query: { q, ...range, buckets: 30, dataset } }, { keep: false })
   if (error) return <span className="menu-figure">{t('state.failed')}</span>
   if (!data) return <span className="menu-figure">…</span>
   const days = data.buckets.map((_, i) => data.series.reduce((sum, one) => sum + (one.counts[i] ?? 0), 0))
@@ -175,15 +190,10 @@ function MonthCount({ q, range }: { q: string; range: { from: string; to: string
 
 /** Goes where a search result belongs. */
 export function goTo(navigate: ReturnType<typeof useNavigate>, search: Search, result: SearchResult): void {
-  const keep = kept(search)
-  switch (result.kind) {
-    case 'asset':
-      return void navigate({ to: '/assets/$id', params: { id: result.target.id }, search: keep as never })
-    case 'case':
-      return void navigate({ to: '/cases/$id', params: { id: result.target.id }, search: keep as never })
-    case 'flow':
-      return void navigate({ to: '/explore', search: { ...keep, q: `flow_id:${result.target.flow_id}`, last: 'all' } as never })
-    case 'events':
-      return void navigate({ to: '/explore', search: { ...keep, q: result.target.q } as never })
-  }
+  const { id, dataset, flow_id, q } = result.target
+  const there = within(search, dataset) as never
+  if (id && result.kind === 'asset') return void navigate({ to: '/assets/$id', params: { id }, search: there })
+  if (id && result.kind === 'case') return void navigate({ to: '/cases/$id', params: { id }, search: there })
+  const asked = flow_id ? { q: `flow_id:${flow_id}`, last: 'all' } : { q }
+  void navigate({ to: '/explore', search: { ...kept(search), ...asked } as never })
 }

@@ -2,9 +2,8 @@ import { Popover, PopoverDisclosure, PopoverProvider, usePopoverStore } from '@a
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import { request } from '../api/client'
+import { request, type Sent } from '../api/client'
 import { useRead } from '../api/queries'
-import type { View } from '../api/schema'
 import { useSession } from '../app/session'
 import { parseSearch, stringifySearch, useUrl } from '../lib/url'
 import { say } from './bits'
@@ -18,17 +17,16 @@ export function Views({ page }: { page: string }) {
   const navigate = useNavigate()
   const client = useQueryClient()
   const store = usePopoverStore({ placement: 'bottom-end' })
-  const views = useRead<View[]>('/views')
+  const views = useRead('/views', {})
   const again = () => void client.invalidateQueries({ queryKey: ['/views'] })
   const failed = (error: Error) => say(error.message || t('state.failed'), true)
   const save = useMutation({
-    mutationFn: (body: { name: string; page: string; query: string; shared: boolean }) =>
-      request<View>('/views', { method: 'POST', json: body }),
+    mutationFn: (json: Sent<'post', '/views'>) => request('post', '/views', { json }),
     onSuccess: again,
     onError: failed,
   })
   const remove = useMutation({
-    mutationFn: (id: string) => request(`/views/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    mutationFn: (id: number) => request('delete', '/views/{id}', { names: { id } }),
     onSuccess: again,
     onError: failed,
   })

@@ -3,13 +3,15 @@ import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, url } from '../../api/client'
-import { useList } from '../../api/queries'
-import type { AssetFacet, AssetList, AssetRow, DeclaredResult } from '../../api/schema'
+import { useList, useSettings } from '../../api/queries'
+import type { AssetFacet, AssetList, AssetRow } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
-import { kept, useUrl } from '../../lib/url'
-import { say, When } from '../../ui/bits'
+import { moment } from '../../lib/format'
+import { LENGTH, PRESETS, shortIso } from '../../lib/range'
+import { useUrl, within } from '../../lib/url'
+import { FilterText, say, When } from '../../ui/bits'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { classIcon, Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -20,13 +22,19 @@ import { AssetPanel } from './panel'
 
 const FACETS: AssetFacet[] = ['class', 'role', 'os', 'vendor']
 
+/** The same asset may stand in several datasets. */
+const keyOf = ({ id, dataset }: Pick<AssetRow, 'id' | 'dataset'>) => `${dataset} ${id}`
+
 export function AssetsPage() {
   const { t } = useTranslation()
   const { search, set } = useUrl()
-  const { dataset } = useScope()
-  const { number } = useFormat()
+  const { dataset, now } = useScope()
+  const { number, lang } = useFormat()
   const navigate = useNavigate()
   const sort = search.sort ?? '-last_seen'
+  // A length that ends now, or the moment itself, as a page about a range links to.
+  const length = PRESETS.find((one) => one === search.new)
+  const since = length ? shortIso(now - LENGTH[length]) : search.new
   const filter = {
     dataset,
     q: search.q,
@@ -34,15 +42,17 @@ export function AssetsPage() {
     vendor: search.vendor,
     os: search.os,
     role: search.role,
-    new: search.new,
+    service: search.service,
+    new_since: since,
     sort,
   }
-  const list = useList<AssetRow, AssetList>('/assets', filter)
+  const settings = useSettings()
+  const list = useList('/assets', filter)
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const first = list.data?.pages[0]
   const total = first?.total ?? rows.length
-  const opened = rows.find((row) => row.id === search.open)
-  const filtered = FACETS.some((facet) => search[facet]) || !!search.q || !!search.new
+  const opened = rows.find((row) => row.id === search.open && row.dataset === search.in)
+  const filtered = FACETS.some((facet) => search[facet]) || !!search.q || !!search.new || !!search.service
 
   const columns: Column<AssetRow>[] = [
     {
@@ -52,13 +62,11 @@ export function AssetsPage() {
       sort: 'name',
       cell: (row) => (
         <span className="asset-name">
-          <Icon name={classIcon(row.class)} label={t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' })} />
+          <Icon name={classIcon(row.class)} label={t(`class.${row.class}`, { defaultValue: row.class })} />
           {row.declared?.name ? (
             <span className="strong">{row.declared.name}</span>
-          ) : row.name ? (
-            <Value kind="name" value={row.name} assetId={row.id} />
           ) : (
-            <span className="quiet">{t('asset.nameless')}</span>
+            <Value kind="name" value={row.name} assetId={row.id} dataset={row.dataset} />
           )}
           {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
         </span>
@@ -72,7 +80,7 @@ export function AssetsPage() {
       cell: (row) =>
         row.ips[0] ? (
           <>
-            <Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} />
+            <Value kind="ip" field="ip" value={row.ips[0]} assetId={row.id} dataset={row.dataset} />
             {row.ips.length > 1 && <span className="quiet"> +{row.ips.length - 1}</span>}
           </>
         ) : (
@@ -84,23 +92,31 @@ export function AssetsPage() {
       label: t('asset.class'),
       width: '108px',
       drop: 4,
-      cell: (row) => t(`class.${row.class ?? 'unknown'}`, { defaultValue: row.class ?? '' }),
+      sort: 'class',
+      cell: (row) => t(`class.${row.class}`, { defaultValue: row.class }),
     },
     {
       key: 'vendor',
       label: t('asset.vendor'),
       drop: 2,
       width: 'minmax(84px, 1fr)',
+      sort: 'vendor',
       cell: (row) => row.vendor ?? <span className="quiet">–</span>,
     },
-    { key: 'os', label: t('asset.os'), drop: 3, width: 'minmax(84px, 1fr)', cell: (row) => row.os ?? <span className="quiet">–</span> },
+    {
+      key: 'os',
+      label: t('asset.os'),
+      drop: 3,
+      width: 'minmax(84px, 1fr)',
+      sort: 'os',
+      cell: (row) => row.os ?? <span className="quiet">–</span>,
+    },
     {
       key: 'services',
       label: t('asset.services'),
       width: '58px',
       figure: true,
       drop: 6,
-      sort: 'services',
       cell: (row) => number(row.services),
     },
     { key: 'peers', label: t('asset.peers'), width: '60px', figure: true, drop: 5, sort: 'peers', cell: (row) => number(row.peers) },
@@ -109,7 +125,6 @@ export function AssetsPage() {
       label: t('asset.cases'),
       width: '36px',
       figure: true,
-      sort: 'open_cases',
       cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>),
     },
     { key: 'first', label: t('asset.first'), width: '92px', drop: 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
@@ -135,31 +150,33 @@ export function AssetsPage() {
         }
       />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
-        <input
-          type="search"
-          className="filter-text"
-          aria-label={t('assets.text')}
-          placeholder={t('assets.text')}
-          defaultValue={search.q ?? ''}
-          key={search.q ?? ''}
-          onKeyDown={(event) => event.key === 'Enter' && set({ q: event.currentTarget.value.trim() })}
-          onBlur={(event) => event.currentTarget.value.trim() !== (search.q ?? '') && set({ q: event.currentTarget.value.trim() })}
-        />
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={search.new === 'true'}
-            onChange={(event) => set(event.target.checked ? { new: 'true', sort: '-first_seen' } : { new: null, sort: null })}
-          />
-          {t('assets.only_new')}
-        </label>
+        <FilterText name="q" label={t('assets.text')} />
+        <FilterText name="service" label={t('assets.service')} />
+        <select
+          aria-label={t('assets.appeared')}
+          value={search.new ?? ''}
+          onChange={(event) => set(event.target.value ? { new: event.target.value, sort: '-first_seen' } : { new: null, sort: null })}
+        >
+          <option value="">{t('assets.any_age')}</option>
+          {PRESETS.map((preset) => (
+            <option key={preset} value={preset}>
+              {t(`assets.new_${preset}`)}
+            </option>
+          ))}
+          {search.new && !length && (
+            <option value={search.new}>{t('assets.new_since', { time: moment(Date.parse(search.new), lang, now) })}</option>
+          )}
+        </select>
         {filtered && (
-          <button className="button-quiet" onClick={() => set({ q: null, new: null, class: null, vendor: null, os: null, role: null })}>
+          <button
+            className="button-quiet"
+            onClick={() => set({ q: null, service: null, new: null, class: null, vendor: null, os: null, role: null })}
+          >
             {t('filter.clear')}
           </button>
         )}
       </div>
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {first && <AssetFacets facets={first.facets} />}
         <div className="split-main">
           {list.isPending ? (
@@ -167,8 +184,16 @@ export function AssetsPage() {
           ) : list.error && rows.length === 0 ? (
             <Failed error={list.error} retry={() => void list.refetch()} />
           ) : rows.length === 0 ? (
-            <Empty icon="assets" title={t(filtered ? 'assets.none_filtered' : 'assets.none')}>
+            <Empty icon="assets" title={t(search.new ? 'assets.none_new' : filtered ? 'assets.none_filtered' : 'assets.none')}>
               {!filtered && <p>{t('assets.none_text')}</p>}
+              {search.new && (
+                <>
+                  {settings.data && <p>{t('situation.learning', { hours: settings.data.known_after_hours })}</p>}
+                  <button className="button" onClick={() => set({ new: null, sort: '-first_seen' })}>
+                    {t('assets.by_first')}
+                  </button>
+                </>
+              )}
             </Empty>
           ) : (
             <DataTable
@@ -176,9 +201,9 @@ export function AssetsPage() {
               columns={columns}
               rows={rows}
               total={total}
-              rowKey={(row) => row.id}
-              openKey={search.open}
-              onOpen={(row) => set({ open: row.id }, { replace: !!search.open })}
+              rowKey={keyOf}
+              openKey={search.open && keyOf({ id: search.open, dataset: search.in ?? '' })}
+              onOpen={(row) => set({ open: row.id, in: row.dataset }, { replace: !!search.open })}
               sort={sort}
               onSort={(next) => set({ sort: next === '-last_seen' ? null : next })}
               onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
@@ -186,14 +211,14 @@ export function AssetsPage() {
                 {
                   keys: 'o',
                   label: 'keys.sheet',
-                  run: (row) => void navigate({ to: '/assets/$id', params: { id: row.id }, search: kept(search) as never }),
+                  run: (row) => void navigate({ to: '/assets/$id', params: { id: row.id }, search: within(search, row.dataset) as never }),
                 },
               ]}
               compact={(row) => (
                 <>
                   <span className="compact-first">
                     <Icon name={classIcon(row.class)} />
-                    <span className="strong">{row.declared?.name ?? row.name ?? row.ips[0]}</span>{' '}
+                    <span className="strong">{row.declared?.name || row.name}</span>{' '}
                     {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
                   </span>
                   <span className="compact-second">
@@ -205,7 +230,9 @@ export function AssetsPage() {
             />
           )}
         </div>
-        {search.open && <AssetPanel id={search.open} row={opened} onClose={() => set({ open: null })} />}
+        {search.open && (
+          <AssetPanel id={search.open} dataset={search.in ?? dataset} row={opened} onClose={() => set({ open: null, in: null })} />
+        )}
       </div>
     </div>
   )
@@ -222,10 +249,14 @@ function AssetFacets({ facets }: { facets: AssetList['facets'] }) {
       <ul>
         {facets[facet].map((one) => {
           const on = search[facet] === one.value
-          const word = facet === 'class' || facet === 'role' ? t(`${facet}.${one.value}`, { defaultValue: one.value }) : one.value || t('class.unknown')
+          const word =
+            facet === 'class' || facet === 'role'
+              ? t(`${facet}.${one.value}`, { defaultValue: one.value })
+              : one.value || t('asset.not_known')
           return (
             <li key={one.value}>
               <button
+                disabled={!one.value}
                 className="facet-value"
                 aria-pressed={on}
                 onClick={() => set({ [facet]: on ? null : one.value, open: null })}
@@ -260,7 +291,7 @@ function DeclaredUpload() {
   const client = useQueryClient()
   const input = useRef<HTMLInputElement>(null)
   const send = useMutation({
-    mutationFn: (file: File) => request<DeclaredResult>('/assets/declared', { method: 'POST', raw: { body: file, type: 'text/csv' } }),
+    mutationFn: (file: File) => request('post', '/assets/declared', { raw: { body: file, type: 'text/csv' } }),
     onSuccess: (result) => {
       say(t('assets.declared_done', { read: result.read, matched: result.matched, unknown: result.unknown.length }))
       for (const { line, text } of result.errors.slice(0, 3)) say(t('assets.declared_line', { line, text }), true)
@@ -270,7 +301,7 @@ function DeclaredUpload() {
   })
   return (
     <>
-      <a className="button" href={url('/assets/declared')} download>
+      <a className="button" href={url('/assets/declared', {})} download>
         <Icon name="download" />
         {t('assets.declared_get')}
       </a>

@@ -1,8 +1,8 @@
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
-import type { AssetDetail, AssetRow } from '../../api/schema'
-import { kept, useUrl } from '../../lib/url'
+import type { AssetRow } from '../../api/schema'
+import { useUrl, within } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { classIcon, Icon } from '../../ui/icons'
 import { SidePanel } from '../../ui/panel'
@@ -10,26 +10,36 @@ import { Failed, Skeleton } from '../../ui/states'
 import { CaseLines, Facts, Services } from './parts'
 
 /** A machine beside the list: what it is, and what it offers. */
-export function AssetPanel({ id, row, onClose }: { id: string; row: AssetRow | undefined; onClose: () => void }) {
+export function AssetPanel({
+  id,
+  dataset,
+  row,
+  onClose,
+}: {
+  id: string
+  dataset: string | undefined
+  row: AssetRow | undefined
+  onClose: () => void
+}) {
   const { t } = useTranslation()
   const { search } = useUrl()
-  const detail = useRead<AssetDetail>(`/assets/${encodeURIComponent(id)}`, {}, { keep: false })
+  const detail = useRead('/assets/{id}', { names: { id }, query: { dataset } }, { keep: false })
   const known = detail.data ?? row
   return (
-    <SidePanel title={known ? (known.declared?.name ?? known.name ?? known.ips[0] ?? known.mac ?? id) : t('asset.one')} onClose={onClose}>
+    <SidePanel title={known ? known.declared?.name || known.name : t('asset.one')} onClose={onClose}>
       {known && (
         <>
           <p className="facts-line">
             <span className="asset-name">
               <Icon name={classIcon(known.class)} />
-              {t(`class.${known.class ?? 'unknown'}`, { defaultValue: known.class ?? '' })}
+              {t(`class.${known.class}`, { defaultValue: known.class })}
             </span>
             {known.new && <span className="tag tag-new">{t('asset.new')}</span>}
             <span>
               {t('asset.last')} <When at={known.last_seen} />
             </span>
           </p>
-          <Link to="/assets/$id" params={{ id }} search={kept(search) as never} className="button button-main">
+          <Link to="/assets/$id" params={{ id }} search={within(search, dataset) as never} className="button button-main">
             <Icon name="assets" />
             {t('asset.open')}
           </Link>

@@ -2,14 +2,14 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { PeerEdge, PeerNode, Peers } from '../../api/schema'
 import { useFormat, usePhone } from '../../ui/hooks'
-import { classIcon, Icon } from '../../ui/icons'
+import { Icon } from '../../ui/icons'
 import { Value } from '../../ui/value'
 
 /** Height of a peer's line; the style sheet has the same. */
 const LINE = 26
 
 /** Who calls this machine at the left, whom it calls at the right: a graph that reads like two lists. */
-export function PeerGraph({ id, of }: { id: string; of: Peers }) {
+export function PeerGraph({ id: asset, name, of }: { id: string; name: string; of: Peers }) {
   const { t } = useTranslation()
   const { bytes, number } = useFormat()
   const phone = usePhone()
@@ -23,6 +23,7 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
     observer.observe(node)
     return () => observer.disconnect()
   }, [])
+  const id = of.nodes.find((node) => node.asset_id === asset)?.id ?? asset
   const nodes = useMemo(() => new Map(of.nodes.map((node) => [node.id, node])), [of.nodes])
   const gather = (edges: PeerEdge[], other: (edge: PeerEdge) => string) => {
     const found = new Map<string, { node: PeerNode; bytes: number; flows: number; protocols: string[] }>()
@@ -48,7 +49,8 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
   const height = Math.max(callers.length, called.length, 2) * LINE
   const most = Math.max(1, ...[...callers, ...called].map((one) => one.bytes))
   const weight = (amount: number) => 1 + 7 * (Math.log1p(amount) / Math.log1p(most)) ** 3
-  const center = height / 2
+  // Where one looks first, also beside a long list.
+  const center = Math.min(height / 2, 5 * LINE)
   if (of.nodes.length < 2) return <p className="quiet">{t('asset.no_peers')}</p>
 
   const list = (side: typeof callers, name: string) => (
@@ -61,7 +63,7 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
           onPointerEnter={() => setAt(`${name} ${node.id}`)}
           onPointerLeave={() => setAt(null)}
         >
-          <Icon name={node.inside ? classIcon(node.class) : 'map'} />
+          <Icon name={node.inside ? 'assets' : 'map'} />
           <span className="peer-name">
             {node.ip ? (
               <Value kind="ip" field="ip" value={node.ip} assetId={node.asset_id} label={node.label === node.ip ? undefined : node.label} />
@@ -76,13 +78,12 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
       {side.length === 0 && <li className="peer quiet">{t('asset.nobody')}</li>}
     </ul>
   )
-  const curve = (i: number, count: number, left: boolean) => {
-    const y = (height - count * LINE) / 2 + (i + 0.5) * LINE
+  const curve = (i: number, left: boolean) => {
+    const y = (i + 0.5) * LINE
     const [x1, x2] = left ? [0, width / 2 - 44] : [width, width / 2 + 44]
     const bend = (x1 + x2) / 2
     return `M${x1} ${y}C${bend} ${y} ${bend} ${center} ${x2} ${center}`
   }
-  const self = nodes.get(id)
   return (
     <>
       <div className="peers">
@@ -97,7 +98,7 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
                 <path
                   key={one.node.id}
                   className={at === `callers ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'}
-                  d={curve(i, callers.length, true)}
+                  d={curve(i, true)}
                   strokeWidth={weight(one.bytes)}
                 />
               ))}
@@ -105,13 +106,13 @@ export function PeerGraph({ id, of }: { id: string; of: Peers }) {
                 <path
                   key={one.node.id}
                   className={at === `called ${one.node.id}` ? 'peer-edge peer-edge-at' : 'peer-edge'}
-                  d={curve(i, called.length, false)}
+                  d={curve(i, false)}
                   strokeWidth={weight(one.bytes)}
                 />
               ))}
               <rect className="peer-self" x={width / 2 - 44} y={center - 13} width={88} height={26} rx={6} />
               <text className="peer-self-name" x={width / 2} y={center + 4} textAnchor="middle">
-                {(self?.label ?? '').slice(0, 12)}
+                {name.length > 12 ? `${name.slice(0, 11)}…` : name}
               </text>
             </svg>
           )}

@@ -2,7 +2,6 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
-import type { Activity, AssetDetail, Peers } from '../../api/schema'
 import { useShortcuts } from '../../app/keyboard'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
@@ -12,7 +11,7 @@ import { TimeChart } from '../../ui/chart'
 import { useFormat } from '../../ui/hooks'
 import { classIcon, Icon } from '../../ui/icons'
 import { Failed, Skeleton } from '../../ui/states'
-import { Value } from '../../ui/value'
+import { Proto, Value } from '../../ui/value'
 import { CaseLines, Differences, Facts, Services } from './parts'
 import { PeerGraph } from './peers'
 
@@ -24,12 +23,12 @@ export function AssetPage() {
   const { params, setChoice } = useScope()
   const { bytes, compact, number } = useFormat()
   const navigate = useNavigate()
+  const dataset = search.in ?? search.dataset
   const [measure, setMeasure] = useState<'flows' | 'bytes'>('flows')
-  const path = `/assets/${encodeURIComponent(id)}`
-  const detail = useRead<AssetDetail>(path, {}, { keep: false })
-  const range = { from: params.from, to: params.to }
-  const peers = useRead<Peers>(`${path}/peers`, range)
-  const activity = useRead<Activity>(`${path}/activity`, range)
+  const detail = useRead('/assets/{id}', { names: { id }, query: { dataset } }, { keep: false })
+  const during = { names: { id }, query: { dataset, from: params.from, to: params.to } }
+  const peers = useRead('/assets/{id}/peers', during)
+  const activity = useRead('/assets/{id}/activity', during)
   useShortcuts([{ keys: 'Escape', label: 'keys.back', run: () => void navigate({ to: '/assets', search: kept(search) as never }) }])
 
   if (detail.error)
@@ -45,8 +44,8 @@ export function AssetPage() {
         <Skeleton tall />
       </div>
     )
-  const name = of.declared?.name ?? of.name ?? of.ips[0] ?? of.mac ?? id
-  const ip = of.ips[0]
+  const name = of.declared?.name || of.name
+  const ip = of.ip ?? of.ips[0]
   return (
     <div className="page page-sheet">
       <Link to="/assets" search={kept(search) as never} className="back">
@@ -59,7 +58,7 @@ export function AssetPage() {
           <span className="facts-line">
             <span className="asset-name">
               <Icon name={classIcon(of.class)} />
-              {[t(`class.${of.class ?? 'unknown'}`, { defaultValue: of.class ?? '' }), of.vendor, of.os].filter(Boolean).join(', ')}
+              {[t(`class.${of.class}`, { defaultValue: of.class }), of.vendor, of.os].filter(Boolean).join(', ')}
             </span>
             {of.new && <span className="tag tag-new">{t('asset.new')}</span>}
             {of.roles.map((role) => (
@@ -84,14 +83,14 @@ export function AssetPage() {
       <Differences of={of} />
       <div className="sheet">
         {of.cases.length > 0 && (
-          <section className="card sheet-wide">
+          <section className="card sheet-wide sheet-all">
             <header className="card-head">
               <h2>{t('nav.cases')}</h2>
             </header>
             <CaseLines of={of.cases} />
           </section>
         )}
-        <section className="card sheet-wide">
+        <section className="card sheet-wide sheet-all">
           <header className="card-head">
             <h2>{t('asset.activity')}</h2>
             <div className="segments" role="group" aria-label={t('situation.measure')}>
@@ -113,7 +112,11 @@ export function AssetPage() {
               label={t('asset.activity')}
               buckets={activity.data.buckets}
               stepSeconds={activity.data.step_seconds}
-              series={activity.data.series.map((one) => ({ key: one.app_proto, label: one.app_proto, values: one[measure] }))}
+              series={activity.data.series.map((one) => ({
+                key: one.app_proto,
+                label: one.app_proto || t('value.no_proto'),
+                values: one[measure],
+              }))}
               format={measure === 'bytes' ? bytes : compact}
               onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
             />
@@ -128,7 +131,7 @@ export function AssetPage() {
           ) : !peers.data ? (
             <Skeleton rows={4} />
           ) : (
-            <PeerGraph id={id} of={peers.data} />
+            <PeerGraph id={id} name={name} of={peers.data} />
           )}
         </section>
         <section className="card sheet-wide">
@@ -177,7 +180,7 @@ export function AssetPage() {
                 {of.uses.map((one) => (
                   <tr key={`${one.proto} ${one.port}`}>
                     <td>
-                      <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} />{' '}
+                      <Proto of={one.app_proto} />{' '}
                       <span className="quiet">
                         {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
                       </span>

@@ -20,7 +20,7 @@ export function CaseActions({ of }: { of: CaseRow }) {
 
   const apply = (wanted: CaseChange) =>
     change.mutate(
-      { id: of.id, version: of.version, change: wanted },
+      { of, change: wanted },
       {
         onSuccess: () => {
           setConflict(null)
@@ -28,7 +28,7 @@ export function CaseActions({ of }: { of: CaseRow }) {
           say(t('case.saved'))
         },
         onError: (error) => {
-          if (error instanceof ApiError && error.status === 409) setConflict(error.body.current ?? of)
+          if (error instanceof ApiError && error.status === 409) setConflict((error.body.current as CaseRow | undefined) ?? of)
           else say(error.message || t('state.failed'), true)
         },
       },

@@ -1,12 +1,13 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
-import { request } from '../../api/client'
+import { request, type Sent } from '../../api/client'
 import { useChangeCase, useRefreshCases } from '../../api/queries'
-import type { CaseRow, Exclusion, ExclusionPreview, Scope } from '../../api/schema'
+import type { CaseRow, Scope } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { LENGTH, shortIso } from '../../lib/range'
 import { say, Severity } from '../../ui/bits'
+import { Icon } from '../../ui/icons'
 import { Failed } from '../../ui/states'
 
 const PERIODS = ['7d', '30d'] as const
@@ -20,7 +21,9 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
   const client = useQueryClient()
   const refresh = useRefreshCases()
   const change = useChangeCase()
-  const [first, second] = of.entities
+  const [first, ...others] = of.entities
+  // An exclusion covers a case whose every other machine is the peer: it can be said where there is one.
+  const second = others.length === 1 ? others[0] : undefined
   const [useFirst, setFirst] = useState(true)
   const [useSecond, setSecond] = useState(!!second?.ip)
   const [detector, setDetector] = useState(of.detectors[0] ?? '')
@@ -35,28 +38,30 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     }),
     [useFirst, useSecond, detector, first, second],
   )
-  const preview = useMutation({
-    mutationFn: () =>
-      request<ExclusionPreview>('/exclusions/preview', { method: 'POST', json: { scope, since: shortIso(now - LENGTH[period]) } }),
+  const empty = Object.keys(scope).length === 0
+  const preview = useQuery({
+    queryKey: ['/exclusions/preview', scope, period, now],
+    queryFn: ({ signal }) =>
+      request('post', '/exclusions/preview', { json: { scope: { ...scope }, since: shortIso(now - LENGTH[period]) }, signal }),
+    enabled: !empty,
+    placeholderData: keepPreviousData,
   })
   const save = useMutation({
-    mutationFn: (body: { scope: Scope; reason: string; expires: string | null }) =>
-      request<Exclusion>('/exclusions', { method: 'POST', json: body }),
+    mutationFn: (json: Sent<'post', '/exclusions'>) => request('post', '/exclusions', { json }),
     onSuccess: () => {
       say(t('exclusion.saved'))
       void client.invalidateQueries({ queryKey: ['/exclusions'] })
-      if (close) change.mutate({ id: of.id, version: of.version, change: { state: 'closed', verdict: 'benign' } })
+      if (close) change.mutate({ of, change: { state: 'closed', verdict: 'benign' } })
       else refresh()
       onDone()
     },
   })
-  const empty = Object.keys(scope).length === 0
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const data = new FormData(event.currentTarget)
     const days = Number(data.get('days'))
-    save.mutate({ scope, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
+    save.mutate({ scope: { ...scope }, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
   }
   return (
     <form className="exclusion" onSubmit={submit}>
@@ -88,32 +93,41 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
           </select>
         </label>
       </fieldset>
-      <div className="buttons">
-        <select aria-label={t('exclusion.since')} value={period} onChange={(event) => setPeriod(event.target.value as typeof period)}>
+      <label>
+        {t('exclusion.preview')}
+        <select value={period} onChange={(event) => setPeriod(event.target.value as typeof period)}>
           {PERIODS.map((one) => (
             <option key={one} value={one}>
               {t(`range.${one}`)}
             </option>
           ))}
         </select>
-        <button type="button" className="button" disabled={empty || preview.isPending} onClick={() => preview.mutate()}>
-          {t('exclusion.preview')}
-        </button>
-      </div>
+      </label>
       {preview.error && <Failed error={preview.error} />}
-      {preview.data && (
-        <div className="preview" role="status">
-          <p>
-            {t('exclusion.would_cases', { count: preview.data.cases.length })} {t('exclusion.would_alerts', { count: preview.data.alerts })}
-          </p>
-          <ul>
-            {preview.data.cases.slice(0, 5).map((one) => (
-              <li key={one.id}>
-                <Severity level={one.severity} word={false} /> {one.title}
-              </li>
-            ))}
-          </ul>
-        </div>
+      {empty ? (
+        <p className="preview">{t('exclusion.choose')}</p>
+      ) : (
+        preview.data && (
+          <div className={preview.isPlaceholderData ? 'preview stale' : 'preview'} role="status">
+            <p>
+              {t('exclusion.would_cases', { count: preview.data.cases_total })}{' '}
+              {t('exclusion.would_alerts', { count: preview.data.alerts })}
+            </p>
+            <ul>
+              {preview.data.cases.slice(0, 5).map((one) => (
+                <li key={`${one.dataset} ${one.id}`}>
+                  <Severity level={one.severity} word={false} /> {one.title}
+                </li>
+              ))}
+            </ul>
+            {!preview.data.more && !preview.data.cases.some((one) => one.id === of.id) && (
+              <p className="warned">
+                <Icon name="warning" />
+                {t('exclusion.not_this')}
+              </p>
+            )}
+          </div>
+        )
       )}
       <label>
         {t('exclusion.reason')}

@@ -2,13 +2,13 @@ import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useChangeCases, useColleagues, useList } from '../../api/queries'
-import type { CaseRow, Severity as Level, Verdict } from '../../api/schema'
+import type { CaseChange, CaseRow } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
 import { OPEN_STATES } from '../../app/nav'
-import { kept, useUrl } from '../../lib/url'
-import { Entities, say, Score, Severity, State, When } from '../../ui/bits'
+import { useUrl, within } from '../../lib/url'
+import { Entities, FilterText, say, Score, Severity, State, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -18,7 +18,10 @@ import { VERDICTS } from './actions'
 import { CasePanel } from './panel'
 
 const STATES = ['open', 'new', 'acknowledged', 'in_progress', 'closed', 'all'] as const
-const LEVELS: Level[] = ['critical', 'high', 'medium', 'low']
+const LEVELS = ['critical', 'high', 'medium', 'low']
+
+/** The same case may stand in several datasets. */
+const keyOf = ({ id, dataset }: Pick<CaseRow, 'id' | 'dataset'>) => `${dataset} ${id}`
 
 export function CasesPage() {
   const { t } = useTranslation()
@@ -42,32 +45,37 @@ export function CasesPage() {
     sort,
     ...(inRange ? params : { dataset }),
   }
-  const list = useList<CaseRow>('/cases', filter)
+  const list = useList('/cases', filter)
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const total = list.data?.pages[0]?.total ?? rows.length
-  const opened = rows.find((row) => row.id === search.open)
+  const opened = rows.find((row) => row.id === search.open && row.dataset === search.in)
 
-  const bulk = (change: Parameters<typeof changeMany.mutate>[0]) =>
-    changeMany.mutate(change, {
-      onSuccess: ({ changed, conflicts }) => {
-        say(t('cases.changed', { count: changed }))
-        if (conflicts.length) say(t('cases.conflicts', { count: conflicts.length }), true)
-        select(new Set())
+  const bulk = (some: CaseRow[], change: CaseChange) =>
+    changeMany.mutate(
+      { cases: some, change },
+      {
+        onSuccess: ({ changed, conflicts }) => {
+          say(t('cases.changed', { count: changed }))
+          if (conflicts.length) say(t('cases.conflicts', { count: conflicts.length }), true)
+          select(new Set())
+        },
+        onError: (error) => say(error.message || t('state.failed'), true),
       },
-      onError: (error) => say(error.message || t('state.failed'), true),
-    })
-  const openReport = (row: CaseRow) => void navigate({ to: '/cases/$id', params: { id: row.id }, search: kept(search) as never })
+    )
+  const chosen = rows.filter((row) => selected.has(keyOf(row)))
+  const read = (row: CaseRow, more: Record<string, string> = {}) =>
+    void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...within(search, row.dataset), ...more } as never })
 
   const columns: Column<CaseRow>[] = [
     { key: 'score', label: t('case.score'), width: '118px', sort: 'score', cell: (row) => <Score of={row} /> },
-    { key: 'severity', label: t('case.severity'), width: '88px', cell: (row) => <Severity level={row.severity} /> },
-    { key: 'title', label: t('case.title'), width: 'minmax(210px, 3fr)', cell: (row) => <span className="strong">{row.title}</span> },
-    { key: 'who', label: t('case.who'), width: 'minmax(180px, 2fr)', drop: 5, cell: (row) => <Entities of={row.entities} /> },
-    { key: 'alerts', label: t('case.alerts'), width: '56px', figure: true, drop: 2, cell: (row) => number(row.alert_count) },
-    { key: 'first', label: t('case.since'), width: '96px', drop: 3, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
-    { key: 'last', label: t('case.last'), width: '96px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
+    { key: 'severity', label: t('case.severity'), width: '88px', drop: 1, cell: (row) => <Severity level={row.severity} /> },
+    { key: 'title', label: t('case.title'), width: 'minmax(280px, 3fr)', cell: (row) => <span className="strong">{row.title}</span> },
+    { key: 'who', label: t('case.who'), width: 'minmax(180px, 2fr)', drop: 6, cell: (row) => <Entities of={row} /> },
+    { key: 'alerts', label: t('case.alerts'), width: '56px', figure: true, drop: 3, cell: (row) => number(row.alert_count) },
+    { key: 'first', label: t('case.since'), width: '96px', drop: 4, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
+    { key: 'last', label: t('case.last'), width: '96px', drop: 2, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
     { key: 'state', label: t('case.state'), width: '112px', cell: (row) => <State of={row.state} /> },
-    { key: 'owner', label: t('case.owner'), width: '90px', drop: 4, cell: (row) => row.owner ?? <span className="quiet">–</span> },
+    { key: 'owner', label: t('case.owner'), width: '90px', drop: 5, cell: (row) => row.owner ?? <span className="quiet">–</span> },
   ]
   const filtered = !!(search.severity || search.owner || search.q || inRange)
 
@@ -107,16 +115,7 @@ export function CasesPage() {
               </option>
             ))}
         </select>
-        <input
-          type="search"
-          className="filter-text"
-          aria-label={t('cases.text')}
-          placeholder={t('cases.text')}
-          defaultValue={search.q ?? ''}
-          key={search.q ?? ''}
-          onKeyDown={(event) => event.key === 'Enter' && set({ q: event.currentTarget.value.trim() })}
-          onBlur={(event) => event.currentTarget.value.trim() !== (search.q ?? '') && set({ q: event.currentTarget.value.trim() })}
-        />
+        <FilterText name="q" label={t('cases.text')} />
         <label className="check">
           <input type="checkbox" checked={inRange} onChange={(event) => set({ within: event.target.checked ? 'range' : null })} />
           {t('cases.only_range')}
@@ -125,18 +124,18 @@ export function CasesPage() {
       {selected.size > 0 && (
         <div className="toolbar bulk" role="group" aria-label={t('cases.bulk')}>
           <span>{t('cases.selected', { count: selected.size })}</span>
-          <button className="button" disabled={!canWrite} onClick={() => bulk({ ids: [...selected], state: 'acknowledged' })}>
+          <button className="button" disabled={!canWrite} onClick={() => bulk(chosen, { state: 'acknowledged' })}>
             <Icon name="check" />
             {t('case.acknowledge')}
           </button>
-          <button className="button" disabled={!canWrite} onClick={() => bulk({ ids: [...selected], owner: session.user.name })}>
+          <button className="button" disabled={!canWrite} onClick={() => bulk(chosen, { owner: session.user.name })}>
             {t('case.take')}
           </button>
           <select
             aria-label={t('case.close')}
             value=""
             disabled={!canWrite}
-            onChange={(event) => bulk({ ids: [...selected], state: 'closed', verdict: event.target.value as Verdict })}
+            onChange={(event) => bulk(chosen, { state: 'closed', verdict: event.target.value })}
           >
             <option value="">{t('case.close')}</option>
             {VERDICTS.map((verdict) => (
@@ -151,7 +150,7 @@ export function CasesPage() {
         </div>
       )}
       <Fresh what="cases" />
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         <div className="split-main">
           {list.isPending ? (
             <Skeleton rows={12} />
@@ -175,29 +174,19 @@ export function CasesPage() {
               columns={columns}
               rows={rows}
               total={total}
-              rowKey={(row) => row.id}
-              openKey={search.open}
-              onOpen={(row) => set({ open: row.id }, { replace: !!search.open })}
+              rowKey={keyOf}
+              openKey={search.open && keyOf({ id: search.open, dataset: search.in ?? '' })}
+              onOpen={(row) => set({ open: row.id, in: row.dataset }, { replace: !!search.open })}
               sort={sort}
               onSort={(next) => set({ sort: next === '-score' ? null : next })}
               onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
               selected={selected}
               onSelect={select}
               keys={[
-                { keys: 'e', label: 'keys.acknowledge', run: (row) => canWrite && bulk({ ids: [row.id], state: 'acknowledged' }) },
-                { keys: 'o', label: 'keys.report', run: openReport },
-                {
-                  keys: 'c',
-                  label: 'keys.comment',
-                  run: (row) =>
-                    void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'comment' } as never }),
-                },
-                {
-                  keys: 'x',
-                  label: 'keys.exclude',
-                  run: (row) =>
-                    void navigate({ to: '/cases/$id', params: { id: row.id }, search: { ...kept(search), do: 'exclude' } as never }),
-                },
+                { keys: 'e', label: 'keys.acknowledge', run: (row) => canWrite && bulk([row], { state: 'acknowledged' }) },
+                { keys: 'o', label: 'keys.report', run: (row) => read(row) },
+                { keys: 'c', label: 'keys.comment', run: (row) => read(row, { do: 'comment' }) },
+                { keys: 'x', label: 'keys.exclude', run: (row) => read(row, { do: 'exclude' }) },
               ]}
               compact={(row) => (
                 <>
@@ -212,7 +201,9 @@ export function CasesPage() {
             />
           )}
         </div>
-        {search.open && <CasePanel id={search.open} row={opened} onClose={() => set({ open: null })} />}
+        {search.open && (
+          <CasePanel id={search.open} dataset={search.in ?? dataset} row={opened} onClose={() => set({ open: null, in: null })} />
+        )}
       </div>
     </div>
   )

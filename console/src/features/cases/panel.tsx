@@ -1,19 +1,29 @@
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
-import type { CaseDetail, CaseRow } from '../../api/schema'
-import { kept, useUrl } from '../../lib/url'
-import { EntityValue, Reasons, Severity, State, When } from '../../ui/bits'
+import type { CaseRow } from '../../api/schema'
+import { useUrl, within } from '../../lib/url'
+import { Reasons, Roles, Severity, State, When } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 import { SidePanel } from '../../ui/panel'
 import { Failed, Skeleton } from '../../ui/states'
 import { CaseActions } from './actions'
 
 /** A case beside the list: enough to decide whether to read the whole. */
-export function CasePanel({ id, row, onClose }: { id: string; row: CaseRow | undefined; onClose: () => void }) {
+export function CasePanel({
+  id,
+  dataset,
+  row,
+  onClose,
+}: {
+  id: string
+  dataset: string | undefined
+  row: CaseRow | undefined
+  onClose: () => void
+}) {
   const { t } = useTranslation()
   const { search } = useUrl()
-  const detail = useRead<CaseDetail>(`/cases/${encodeURIComponent(id)}`, {}, { keep: false })
+  const detail = useRead('/cases/{id}', { names: { id }, query: { dataset } }, { keep: false })
   const known = detail.data ?? row
   return (
     <SidePanel title={known?.title ?? t('case.one')} onClose={onClose}>
@@ -33,7 +43,7 @@ export function CasePanel({ id, row, onClose }: { id: string; row: CaseRow | und
               <When at={known.last_seen} />
             </span>
           </p>
-          <Link to="/cases/$id" params={{ id }} search={kept(search) as never} className="button button-main">
+          <Link to="/cases/$id" params={{ id }} search={within(search, dataset) as never} className="button button-main">
             <Icon name="cases" />
             {t('case.read')}
           </Link>
@@ -44,14 +54,7 @@ export function CasePanel({ id, row, onClose }: { id: string; row: CaseRow | und
           </section>
           <section>
             <h3>{t('case.who')}</h3>
-            <ul className="roles">
-              {known.entities.map((entity, i) => (
-                <li key={i}>
-                  <span className="quiet">{t(`entity_role.${entity.role}`, { defaultValue: entity.role })}</span>
-                  <EntityValue of={entity} both />
-                </li>
-              ))}
-            </ul>
+            <Roles of={known} />
           </section>
           <section>
             <h3>{t('case.reasons')}</h3>

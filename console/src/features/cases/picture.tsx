@@ -9,6 +9,8 @@ const LANES_MAX = 6
 /** Steps drawn before "show all". */
 const STEPS_SHOWN = 14
 const STEP = 40
+/** Height that a second line of words adds. */
+const LINE = 14
 const HEAD = 46
 const TIME = 118
 
@@ -37,7 +39,8 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
     const found = new Map<string, Lane>()
     for (const { ip, name } of entities) if (ip && !found.has(ip)) found.set(ip, { key: ip, ip, label: name ?? ip })
     for (const step of steps)
-      for (const side of [step.from, step.to]) if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
+      for (const side of [step.from, step.to])
+        if (!found.has(side.ip)) found.set(side.ip, { key: side.ip, ip: side.ip, label: side.name ?? side.ip })
     const touched = new Set(steps.flatMap((step) => [step.from.ip, step.to.ip]))
     const list = [...found.values()].filter((lane) => touched.has(lane.ip))
     if (list.length <= LANES_MAX) return list
@@ -52,7 +55,13 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
   const time = width < 560 ? 0 : TIME
   const between = lanes.length > 1 ? Math.min(300, (width - time - 120) / (lanes.length - 1)) : 0
   const x = (lane: number) => time + 60 + lane * between
-  const height = HEAD + shown.length * STEP + 10
+  // Words stand over the arrow where there is room, beside it otherwise.
+  const lines = shown.map((step) => {
+    const room = Math.abs(x(laneOf(step.from.ip)) - x(laneOf(step.to.ip)))
+    return wrapped(step.what, Math.floor(Math.max(between, 150, room) / 6.4))
+  })
+  const tall = STEP + (lines.some((one) => one.length > 1) ? LINE : 0)
+  const height = HEAD + shown.length * tall + 10
   if (steps.length === 0) return null
   return (
     <div className="picture" ref={frame}>
@@ -80,11 +89,9 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
           {shown.map((step, i) => {
             const a = x(laneOf(step.from.ip))
             const b = x(laneOf(step.to.ip))
-            const y = HEAD + i * STEP + 26
+            const y = HEAD + (i + 1) * tall - 14
             const own = a === b
-            // Words stand over the arrow where there is room, beside it otherwise.
             const middle = (a + b) / 2
-            const what = short(step.what, Math.floor(Math.max(between, 150, Math.abs(b - a)) / 6.2))
             const when = clock(Date.parse(step.ts), lang).replace(/[.,]\d+$/, '')
             const machines = `${step.from.ip} → ${step.to.ip}`
             return (
@@ -96,7 +103,7 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
                 onClick={() => step.flow_id && onStep(step)}
                 onKeyDown={(event) => event.key === 'Enter' && step.flow_id && onStep(step)}
               >
-                <rect className="step-area" x={0} width={width} y={y - 26} height={STEP} rx={4} />
+                <rect className="step-area" x={0} width={width} y={y + 14 - tall} height={tall} rx={4} />
                 {time > 0 && (
                   <text className="step-time" x={0} y={y + 3}>
                     {when}
@@ -107,9 +114,13 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
                 ) : (
                   <line className="step-line" x1={a + (b > a ? 3 : -3)} x2={b + (b > a ? -3 : 3)} y1={y} y2={y} markerEnd="url(#head)" />
                 )}
-                <text className="step-what" x={own ? a + 24 : middle} y={own ? y + 2 : y - 7} textAnchor={own ? 'start' : 'middle'}>
-                  {what}
-                  <title>{` (${machines}${what === step.what ? '' : `, ${step.what}`})`}</title>
+                <text className="step-what" textAnchor={own ? 'start' : 'middle'}>
+                  {lines[i]!.map((line, at) => (
+                    <tspan key={at} x={own ? a + 24 : middle} y={(own ? y + 2 : y - 7) - (lines[i]!.length - 1 - at) * LINE}>
+                      {line}
+                    </tspan>
+                  ))}
+                  <title>{` (${machines}, ${step.what})`}</title>
                 </text>
               </g>
             )
@@ -123,6 +134,13 @@ export function Picture({ steps, entities, onStep }: { steps: Step[]; entities: 
       )}
     </div>
   )
+}
+
+/** In one line or two of `length`; what is beyond is cut. */
+function wrapped(text: string, length: number): string[] {
+  if (text.length <= length) return [text]
+  const end = text.lastIndexOf(' ', length)
+  return end <= 0 ? [short(text, length)] : [text.slice(0, end), short(text.slice(end + 1), length)]
 }
 
 function short(text: string, length: number): string {

@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -10,7 +10,7 @@ import { useShortcuts } from '../../app/keyboard'
 import { useSession } from '../../app/session'
 import { around, writeChoice } from '../../lib/range'
 import { kept, useUrl, type Search } from '../../lib/url'
-import { EntityValue, Reasons, say, Score, Severity, State, When } from '../../ui/bits'
+import { Reasons, Roles, say, Score, Severity, State, When } from '../../ui/bits'
 import { useDraft, useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Packets } from '../../ui/packets'
@@ -27,7 +27,8 @@ export function CasePage() {
   const { search, set } = useUrl()
   const { canWrite, lang } = useSession()
   const navigate = useNavigate()
-  const detail = useRead<CaseDetail>(`/cases/${encodeURIComponent(id)}`, {}, { keep: false })
+  const here = { names: { id }, query: { dataset: search.in ?? search.dataset } }
+  const detail = useRead('/cases/{id}', here, { keep: false })
   const change = useChangeCase()
   const comment = useRef<HTMLTextAreaElement>(null)
   const excluding = search.do === 'exclude'
@@ -39,7 +40,7 @@ export function CasePage() {
     {
       keys: 'e',
       label: 'keys.acknowledge',
-      run: () => found?.state === 'new' && canWrite && change.mutate({ id, version: found.version, change: { state: 'acknowledged' } }),
+      run: () => found?.state === 'new' && canWrite && change.mutate({ of: found, change: { state: 'acknowledged' } }),
     },
     {
       keys: 'Escape',
@@ -91,15 +92,15 @@ export function CasePage() {
         }
         actions={
           <>
-            <a className="button" href={url(`/cases/${encodeURIComponent(id)}/export`, { format: 'html', lang })} download>
+            <a className="button" href={url('/cases/{id}/export', { names: { id }, query: { ...here.query, lang } })} download>
               <Icon name="download" />
               {t('case.export')}
             </a>
-            <a className="button" href={url(`/cases/${encodeURIComponent(id)}/flows`, { format: 'csv' })} download>
+            <a className="button" href={url('/cases/{id}/flows', here)} download>
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
-            <Packets path={`/cases/${encodeURIComponent(id)}/packets`} dataset={found.dataset} />
+            <Packets of={{ case: id }} dataset={found.dataset} />
           </>
         }
       />
@@ -149,7 +150,8 @@ export function CasePage() {
               </ol>
             </section>
           </div>
-
+        </div>
+        <div className="report">
           <section>
             <h2>{t('case.evidence')}</h2>
             {found.alerts.map((alert) => (
@@ -185,7 +187,7 @@ export function CasePage() {
                   </Link>
                 )}
                 {alert.evidence.length > 0 && (
-                  <Packets path={`/cases/${encodeURIComponent(id)}/packets`} dataset={found.dataset} alert={alert.id} />
+                  <Packets of={{ case: id, alert: alert.id }} dataset={found.dataset} />
                 )}
               </details>
             ))}
@@ -194,7 +196,7 @@ export function CasePage() {
           <section>
             <h2>{t('case.discussion')}</h2>
             <Trail entries={found.trail} />
-            {canWrite && <CommentBox id={id} input={comment} />}
+            {canWrite && <CommentBox of={found} input={comment} />}
           </section>
         </div>
 
@@ -212,14 +214,7 @@ export function CasePage() {
           </section>
           <section>
             <h2>{t('case.who')}</h2>
-            <ul className="roles">
-              {found.entities.map((entity, i) => (
-                <li key={i}>
-                  <span className="quiet">{t(`entity_role.${entity.role}`, { defaultValue: entity.role })}</span>
-                  <EntityValue of={entity} both />
-                </li>
-              ))}
-            </ul>
+            <Roles of={found} />
           </section>
           {found.techniques.length > 0 && (
             <section>
@@ -244,7 +239,8 @@ function span(of: CaseDetail): Search {
   return cleaned(writeChoice({ kind: 'absolute', from: Date.parse(of.first_seen) - 60_000, to: Date.parse(of.last_seen) + 60_000 }))
 }
 function withoutRange(search: Search): Search {
-  return search.dataset ? { dataset: search.dataset } : {}
+  const dataset = search.in ?? search.dataset
+  return dataset ? { dataset } : {}
 }
 function cleaned(change: Record<string, string | null>): Search {
   return Object.fromEntries(Object.entries(change).filter((pair): pair is [string, string] => pair[1] !== null))
@@ -253,8 +249,8 @@ function cleaned(change: Record<string, string | null>): Search {
 function Trail({ entries }: { entries: TrailEntry[] }) {
   const { t } = useTranslation()
   if (entries.length === 0) return <Empty icon="comment" title={t('case.no_trail')} />
-  const word = (action: string, value: string | null) => {
-    if (value === null) return t('cases.nobody')
+  const word = (action: string, value: string | null | undefined) => {
+    if (!value) return t('cases.nobody')
     if (action === 'state') return t(`case_state.${value}`, { defaultValue: value })
     if (action === 'verdict') return t(`verdict.${value}`, { defaultValue: value })
     return value
@@ -280,21 +276,19 @@ function Trail({ entries }: { entries: TrailEntry[] }) {
   )
 }
 
-function CommentBox({ id, input }: { id: string; input: React.RefObject<HTMLTextAreaElement | null> }) {
+function CommentBox({ of, input }: { of: CaseDetail; input: React.RefObject<HTMLTextAreaElement | null> }) {
   const { t } = useTranslation()
   const { number } = useFormat()
-  const client = useQueryClient()
   const refresh = useRefreshCases()
-  const [text, setText] = useDraft(`comment.${id}`)
+  const [text, setText] = useDraft(`comment.${of.dataset}.${of.id}`)
   const [failed, setFailed] = useState<string | null>(null)
   const send = useMutation({
-    mutationFn: () => request<TrailEntry>(`/cases/${encodeURIComponent(id)}/comments`, { method: 'POST', json: { text } }),
+    mutationFn: () => request('post', '/cases/{id}/comments', { names: { id: of.id }, query: { dataset: of.dataset }, json: { text } }),
     onSuccess: () => {
       setText('')
       setFailed(null)
       say(t('case.commented'))
       refresh()
-      void client.invalidateQueries({ queryKey: [`/cases/${encodeURIComponent(id)}`] })
     },
     // The text stays: nothing that was written is lost.
     onError: (error) => setFailed(error.message || t('case.comment_kept')),

@@ -1,19 +1,18 @@
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { Params } from '../../api/client'
 import { useRead } from '../../api/queries'
-import type { Facets as Answer } from '../../api/schema'
+import type { EventFilter } from '../../api/schema'
 import { kindOf } from '../../lib/eve'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Value } from '../../ui/value'
 
-const FIELDS = ['event_type', 'src_ip', 'dest_ip', 'dest_port', 'app_proto', 'proto'] as const
+const FIELDS = ['event_type', 'src_ip', 'dest_ip', 'app_proto', 'dest_port', 'proto'] as const
 /** Values shown before "more". */
 const FEW = 6
 const MANY = 30
 
 /** The commonest values of a few fields, with their counts; a click opens their menu. */
-export function Facets({ filter }: { filter: Params }) {
+export function Facets({ filter }: { filter: EventFilter }) {
   const { t } = useTranslation()
   const phone = usePhone()
   const list = FIELDS.map((field) => <Facet key={field} field={field} filter={filter} />)
@@ -29,11 +28,11 @@ export function Facets({ filter }: { filter: Params }) {
   )
 }
 
-function Facet({ field, filter }: { field: string; filter: Params }) {
+function Facet({ field, filter }: { field: string; filter: EventFilter }) {
   const { t } = useTranslation()
   const { compact } = useFormat()
   const [many, setMany] = useState(false)
-  const { data, error } = useRead<Answer>('/events/facets', { ...filter, field, limit: many ? MANY : FEW })
+  const { data, error } = useRead('/events/facets', { query: { ...filter, field, limit: many ? MANY : FEW } })
   const top = data?.values[0]?.count ?? 1
   return (
     <section className="facet">

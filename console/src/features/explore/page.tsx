@@ -2,7 +2,7 @@ import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, url } from '../../api/client'
 import { useFields, useList, useRead } from '../../api/queries'
-import type { Eve, Histogram } from '../../api/schema'
+import type { Eve } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { at, kindOf, telling } from '../../lib/eve'
@@ -26,7 +26,7 @@ export const DEFAULT_COLUMNS = ['src_ip', 'dest_ip', 'dest_port', 'app_proto']
 const BUCKETS = 120
 
 export const eventKey = (event: Eve) =>
-  `${event.timestamp} ${event.flow_id ?? ''} ${event._kind ?? event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
+  `${event.timestamp} ${event.flow_id ?? ''} ${event.event_type} ${event.tx_id ?? event.src_port ?? ''}`
 
 export function ExplorePage() {
   const { t } = useTranslation()
@@ -41,9 +41,9 @@ export function ExplorePage() {
   const shownColumns = search.cols ? search.cols.split(',') : DEFAULT_COLUMNS
 
   const filter = { ...params, q, kind }
-  const histogram = useRead<Histogram>('/events/histogram', { ...filter, buckets: BUCKETS })
-  const list = useList<Eve>('/events', { ...filter, order })
-  const rows = useMemo(() => distinct(list.data?.pages.flatMap((page) => page.items) ?? []), [list.data])
+  const histogram = useRead('/events/histogram', { query: { ...filter, buckets: BUCKETS } })
+  const list = useList('/events', { ...filter, order })
+  const rows = useMemo(() => distinct((list.data?.pages.flatMap((page) => page.items) ?? []) as Eve[]), [list.data])
   const opened = rows.find(({ key }) => key === search.open)?.event
   const wrong = list.error instanceof ApiError && list.error.body.code === 'query' ? list.error : null
 
@@ -52,23 +52,26 @@ export function ExplorePage() {
       {
         key: 'timestamp',
         label: t('explore.time'),
-        width: '146px',
+        width: '130px',
         sort: 'timestamp',
         cell: ({ event }) => <When at={event.timestamp} form="clock" />,
       },
       {
         key: 'kind',
         label: t('explore.kind'),
-        width: '76px',
-        cell: ({ event }) => <Value kind="text" field="event_type" value={event._kind ?? event.event_type} />,
+        width: '62px',
+        drop: 1,
+        cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} />,
       },
       ...shownColumns.map<Column<Row>>((name) => {
         const kind = kindOf(name)
         return {
           key: name,
           label: t(`field.${name.replaceAll('.', '_')}`, { defaultValue: name }),
-          width: kind === 'ip' ? '128px' : kind === 'port' ? '60px' : name.includes('.') ? 'minmax(120px, 1fr)' : '78px',
+          width: kind === 'ip' ? '116px' : kind === 'port' ? '50px' : name.includes('.') ? 'minmax(120px, 1fr)' : '66px',
           figure: kind === 'port',
+          // Beside an open event, what everybody sees unless they choose gives way to what an event says.
+          drop: shownColumns === DEFAULT_COLUMNS ? { proto: 3, port: 2 }[kind as string] : undefined,
           cell: ({ event }) =>
             at(event, name)
               .slice(0, 3)
@@ -78,7 +81,7 @@ export function ExplorePage() {
       {
         key: 'telling',
         label: t('explore.says'),
-        width: 'minmax(180px, 3fr)',
+        width: 'minmax(188px, 3fr)',
         cell: ({ event }) => (
           <span className="telling">
             {telling(event).map(({ path, value }, i) => (
@@ -104,11 +107,11 @@ export function ExplorePage() {
               shown={shownColumns}
               onChange={(next) => set({ cols: next.join() === DEFAULT_COLUMNS.join() ? null : next.join(',') })}
             />
-            <a className="button" href={url('/events/export', { ...filter, format: 'csv' })} download>
+            <a className="button" href={url('/events/export', { query: { ...filter, format: 'csv' } })} download>
               <Icon name="download" />
               {t('explore.csv')}
             </a>
-            <a className="button" href={url('/events/export', { ...filter, format: 'eve' })} download>
+            <a className="button" href={url('/events/export', { query: { ...filter, format: 'eve' } })} download>
               <Icon name="download" />
               {t('explore.eve')}
             </a>
@@ -117,8 +120,16 @@ export function ExplorePage() {
         }
       />
       <QueryBar value={q} fields={fields.data ?? []} wrong={wrong} onChange={(next) => set({ q: next, open: null })} />
-      {terms(q).length > 0 && (
+      {(terms(q).length > 0 || kind) && (
         <ul className="chips" aria-label={t('explore.terms')}>
+          {kind && (
+            <li className="chip">
+              <span className="mono">event_type:{kind}</span>
+              <button aria-label={t('explore.remove_term', { term: kind })} onClick={() => set({ kind: null, open: null })}>
+                <Icon name="close" />
+              </button>
+            </li>
+          )}
           {terms(q).map((one, i) => (
             <li key={i} className={one.startsWith('-') ? 'chip chip-not' : 'chip'}>
               <span className="mono">{one}</span>
@@ -147,7 +158,7 @@ export function ExplorePage() {
       )}
       {histogram.isPending && <div className="chart-wait" />}
       <Fresh what="events" />
-      <div className="split">
+      <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {!wrong && <Facets filter={filter} />}
         <div className="split-main">
           {list.isPending ? (
@@ -180,7 +191,7 @@ export function ExplorePage() {
               compact={({ event }) => (
                 <>
                   <span className="compact-first">
-                    <span className="tag">{event._kind ?? event.event_type}</span>
+                    <span className="tag">{event.event_type}</span>
                     <span className="mono">
                       {event.src_ip} → {event.dest_ip}
                       {event.dest_port ? `:${event.dest_port}` : ''}

@@ -1,6 +1,6 @@
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
-import type { Eve, List } from '../../api/schema'
+import type { Eve } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { kindOf, leaves, telling } from '../../lib/eve'
 import { term } from '../../lib/query'
@@ -17,17 +17,17 @@ import { Value } from '../../ui/value'
 export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose: () => void }) {
   const { t } = useTranslation()
   const { set } = useUrl()
-  const { setChoice, dataset } = useScope()
+  const { setChoice } = useScope()
   const flow = event?.flow_id === undefined ? null : String(event.flow_id)
-  const others = useRead<List<Eve> | Eve[]>(flow ? `/events/flow/${flow}` : null, { dataset: event?.dataset ?? dataset }, { keep: false })
-  const list = Array.isArray(others.data) ? others.data : (others.data?.items ?? [])
+  const others = useRead('/events/flow/{flow_id}', { names: { flow_id: Number(flow) } }, { keep: false, enabled: flow !== null })
+  const list = (others.data?.items ?? []) as Eve[]
   if (!event)
     return (
       <SidePanel title={t('explore.event')} onClose={onClose}>
         <p className="quiet">{t('explore.event_absent')}</p>
       </SidePanel>
     )
-  const kind = event._kind ?? event.event_type
+  const kind = event.event_type
   return (
     <SidePanel title={t('explore.event_title', { kind })} onClose={onClose}>
       <p className="facts-line">
@@ -56,21 +56,17 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <Icon name="copy" />
           {t('explore.json')}
         </button>
-        {flow && <Packets path={`/events/${flow}/packets`} dataset={event.dataset ?? dataset} />}
+        {flow && <Packets of={{ flow }} dataset={event.dataset} />}
       </div>
       <section>
         <h3>{t('explore.fields')}</h3>
         <dl className="leaves">
-          {leaves(event)
-            .filter(({ path }) => path !== '_kind')
-            .map(({ path, value }, i) => (
-              <div key={i}>
-                <dt className="mono">{path}</dt>
-                <dd>
-                  {path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}
-                </dd>
-              </div>
-            ))}
+          {leaves(event).map(({ path, value }, i) => (
+            <div key={i}>
+              <dt className="mono">{path}</dt>
+              <dd>{path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}</dd>
+            </div>
+          ))}
         </dl>
       </section>
       {flow && (
@@ -81,7 +77,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <ol className="flow-events">
             {list.map((one, i) => (
               <li key={i}>
-                <When at={one.timestamp} form="clock" /> <span className="tag">{one._kind ?? one.event_type}</span>{' '}
+                <When at={one.timestamp} form="clock" /> <span className="tag">{one.event_type}</span>{' '}
                 <span className="quiet">
                   {telling(one)
                     .map(({ value }) => value)

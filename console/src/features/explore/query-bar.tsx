@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { ApiError } from '../../api/client'
 import { useRead } from '../../api/queries'
-import type { Facets, Field } from '../../api/schema'
+import type { Field } from '../../api/schema'
 import { useShortcuts } from '../../app/keyboard'
 import { useScope } from '../../app/scope'
 import { quote, wordAt } from '../../lib/query'
@@ -37,7 +37,7 @@ export function QueryBar({
 
   const word = wordAt(text, caret)
   const known = word.field ? fields.find((field) => field.name === word.field) : undefined
-  const values = useRead<Facets>(known ? '/events/facets' : null, { ...params, field: word.field, limit: 20 })
+  const values = useRead('/events/facets', { query: { ...params, field: word.field ?? '', limit: 20 } }, { enabled: !!known })
   const offers = useMemo(() => {
     const typed = word.text.toLowerCase().replace(/^"/, '')
     if (word.field !== null)
@@ -125,7 +125,7 @@ export function QueryBar({
       </ComboboxProvider>
       {wrong && !edited && (
         <div className="query-wrong" id="query-wrong" role="alert">
-          {wrong.body.offset !== undefined && (
+          {typeof wrong.body.offset === 'number' && (
             <p className="mono query-mark">
               {value.slice(0, wrong.body.offset)}
               <mark>{value.slice(wrong.body.offset) || '\u00a0'}</mark>

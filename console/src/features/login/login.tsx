@@ -32,17 +32,15 @@ export function Login({ onEnter, again, change }: Props) {
     try {
       if (change) {
         if (text('new') !== text('repeat')) throw new ApiError(422, { code: 'differ', message: t('login.differ') })
-        await request('/session/password', { method: 'POST', json: { old: text('old'), new: text('new') }, quiet: true })
-        onEnter(await request<Session>('/session', { quiet: true }))
+        await request('post', '/session/password', { json: { old: text('old'), new: text('new') }, quiet: true })
+        onEnter((await request('get', '/session', { quiet: true })) as Session)
       } else {
-        onEnter(
-          await request<Session>('/session', { method: 'POST', json: { name: text('name'), password: text('password') }, quiet: true }),
-        )
+        onEnter((await request('post', '/session', { json: { name: text('name'), password: text('password') }, quiet: true })) as Session)
       }
     } catch (failure) {
       const known = failure instanceof ApiError ? failure : null
       if (known?.body.code === 'bad_credentials') setError(t('login.bad'))
-      else if (known?.body.code === 'locked') setError(t('login.locked', { count: Math.ceil((known.body.retry_after ?? 60) / 60) }))
+      else if (known?.body.code === 'locked') setError(t('login.locked', { count: Math.ceil((known.retryAfter ?? 60) / 60) }))
       else if (known?.status === 0) setError(t('state.unreachable_text'))
       else setError(known?.message || t('state.failed'))
     } finally {

@@ -11,9 +11,11 @@ interface Props {
 }
 
 /** Bands drawn: the heaviest. The table below has the others. */
-const BANDS_MAX = 40
+const BANDS_MAX = 24
 const GAP = 10
 const LABEL = 170
+/** Above and below, so that the name of a thin band is whole. */
+const EDGE = 8
 
 /** Sources at the left, destinations at the right, a band a pair; its width is its amount. */
 export function FlowPicture({ of, measure, name, write, onOpen }: Props) {
@@ -33,11 +35,13 @@ export function FlowPicture({ of, measure, name, write, onOpen }: Props) {
   const sum = (side: 'from' | 'to', id: string) => cells.filter((cell) => cell[side] === id).reduce((all, cell) => all + cell[measure], 0)
   const left = order.filter((id) => sum('from', id) > 0)
   const right = order.filter((id) => sum('to', id) > 0)
+  // Side by side in the order of both sides: bands cross no more than they must.
+  cells.sort((a, b) => left.indexOf(a.from) - left.indexOf(b.from) || right.indexOf(a.to) - right.indexOf(b.to))
   const height = Math.max(300, Math.max(left.length, right.length) * 44)
-  const scale = (count: number) => (height - GAP * (count - 1) - 4 * count) / Math.max(1, total)
+  const scale = (count: number) => (height - 2 * EDGE - GAP * (count - 1) - 4 * count) / Math.max(1, total)
   const unit = Math.min(scale(left.length), scale(right.length))
   const place = (ids: string[], side: 'from' | 'to') => {
-    let y = 0
+    let y = EDGE
     return new Map(
       ids.map((id) => {
         const h = Math.max(4, sum(side, id) * unit)

@@ -1,17 +1,24 @@
 import { useNavigate } from '@tanstack/react-router'
-import { useMemo } from 'react'
+import { useCallback, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useRead } from '../../api/queries'
-import type { Facets, MapCell, TrafficMap } from '../../api/schema'
+import { useRead, useSettings } from '../../api/queries'
+import type { MapCell, MapGroup } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
+import { withTerm } from '../../lib/query'
 import { kept, useUrl } from '../../lib/url'
+import { FilterText } from '../../ui/bits'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
+import { asked, EVERYBODY, only, together } from './fold'
 import { Matrix } from './matrix'
 import { Wide } from '../../ui/wide'
 
+/** Groups that are neither a network nor a name that a person gave, in the order in which they follow those. */
+const WORDS = new Set(['internet', EVERYBODY, 'others'])
+/** Groups up to which they stand in the order of their names; of more, what moves most comes first. */
+const NAMED_MAX = 12
 /** Pairs listed on a phone, and in the table under the picture. */
 const PAIRS_SHOWN = 60
 
@@ -19,24 +26,43 @@ export function MapPage() {
   const { t } = useTranslation()
   const { search, set } = useUrl()
   const { params, setChoice } = useScope()
-  const { bytes, compact, number } = useFormat()
+  const { bytes, compact, number, lang } = useFormat()
   const navigate = useNavigate()
   const phone = usePhone()
-  const by = search.by === 'class' ? 'class' : 'subnet'
   const measure = search.measure === 'flows' ? 'flows' : 'bytes'
   const view = search.view === 'flow' ? 'flow' : 'matrix'
-  const { data, error, isPending, refetch } = useRead<TrafficMap>('/map', { ...params, by, measure, app_proto: search.app_proto })
-  const protocols = useRead<Facets>('/events/facets', { ...params, kind: 'flow', field: 'app_proto', limit: 30 })
+  const settings = useSettings()
+  const home = settings.data?.home_net.value
+  const named = !!settings.data?.groups.length
+  const by = named && search.by !== 'network' ? 'group' : 'network'
+  const {
+    data: all,
+    error,
+    isPending,
+    refetch,
+  } = useRead('/map', { query: { ...params, by, app_proto: search.app_proto } }, { enabled: !settings.isPending })
+  const protocols = useRead('/events/facets', { query: { ...params, kind: 'flow', field: 'app_proto', limit: 30 } })
   const write = measure === 'bytes' ? bytes : compact
 
-  const name = useMemo(() => {
-    const labels = new Map(data?.groups.map((group) => [group.id, group.label]))
-    return (id: string) => {
-      const label = labels.get(id) ?? id
-      return by === 'class' || !/\d/.test(label) ? t(`class.${label}`, { defaultValue: t(`map.${label}`, { defaultValue: label }) }) : label
-    }
-  }, [data, by, t])
-  const open = (cell: MapCell) => cell.q && void navigate({ to: '/explore', search: { ...kept(search), kind: 'flow', q: cell.q } as never })
+  const name = useCallback((id: string) => (WORDS.has(id) ? t(`map.${id}`) : id), [t])
+  const data = useMemo(() => {
+    if (!all) return undefined
+    const folded = asked(together(all), home ?? [])
+    const found = only(folded, search.of ?? '', name)
+    // One's own first; the world and the rest last.
+    const rank = (id: string) => [...WORDS].indexOf(id)
+    const weight = new Map<string, number>()
+    for (const cell of found.cells) for (const id of [cell.from, cell.to]) weight.set(id, (weight.get(id) ?? 0) + cell[measure])
+    const many = found.groups.length > NAMED_MAX
+    const order = (a: MapGroup, b: MapGroup) =>
+      many ? (weight.get(b.id) ?? 0) - (weight.get(a.id) ?? 0) : a.id.localeCompare(b.id, lang, { numeric: true })
+    return { ...found, groups: [...found.groups].sort((a, b) => rank(a.id) - rank(b.id) || order(a, b)) }
+  }, [all, home, search.of, name, lang, measure])
+  const open = (cell: MapCell) => {
+    if (!cell.q) return
+    const q = search.app_proto ? withTerm(cell.q, 'app_proto', search.app_proto) : cell.q
+    void navigate({ to: '/explore', search: { ...kept(search), kind: 'flow', q } as never })
+  }
   const sorted = useMemo(() => [...(data?.cells ?? [])].sort((a, b) => b[measure] - a[measure]), [data, measure])
 
   return (
@@ -46,20 +72,24 @@ export function MapPage() {
         sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })}
       />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
-        <div className="segments">
-          {(['matrix', 'flow'] as const).map((one) => (
-            <button key={one} aria-pressed={view === one} onClick={() => set({ view: one === 'matrix' ? null : one })}>
-              {t(`map.${one}`)}
-            </button>
-          ))}
-        </div>
-        <div className="segments">
-          {(['subnet', 'class'] as const).map((one) => (
-            <button key={one} aria-pressed={by === one} onClick={() => set({ by: one === 'subnet' ? null : one })}>
-              {t(`map.${one}`)}
-            </button>
-          ))}
-        </div>
+        {!phone && (
+          <div className="segments">
+            {(['matrix', 'flow'] as const).map((one) => (
+              <button key={one} aria-pressed={view === one} onClick={() => set({ view: one === 'matrix' ? null : one })}>
+                {t(`map.${one}`)}
+              </button>
+            ))}
+          </div>
+        )}
+        {named && (
+          <div className="segments">
+            {(['group', 'network'] as const).map((one) => (
+              <button key={one} aria-pressed={by === one} onClick={() => set({ by: one === 'group' ? null : one })}>
+                {t(`map.by_${one}`)}
+              </button>
+            ))}
+          </div>
+        )}
         <div className="segments">
           {(['bytes', 'flows'] as const).map((one) => (
             <button key={one} aria-pressed={measure === one} onClick={() => set({ measure: one === 'bytes' ? null : one })}>
@@ -67,6 +97,7 @@ export function MapPage() {
             </button>
           ))}
         </div>
+        <FilterText name="of" label={t('map.find')} />
         <select
           aria-label={t('field.app_proto')}
           value={search.app_proto ?? ''}
@@ -84,6 +115,12 @@ export function MapPage() {
         <Failed error={error} retry={() => void refetch()} />
       ) : isPending || !data ? (
         <Skeleton tall />
+      ) : data.cells.length === 0 && search.of ? (
+        <Empty icon="filter" title={t('map.none_found', { text: search.of })}>
+          <button className="button" onClick={() => set({ of: null })}>
+            {t('filter.clear')}
+          </button>
+        </Empty>
       ) : data.cells.length === 0 ? (
         <Empty icon="map" title={t('map.none')}>
           <p>{t('map.none_text')}</p>
@@ -93,52 +130,55 @@ export function MapPage() {
         </Empty>
       ) : (
         <>
-          {!phone && (
+          {data.partial && <p className="learning">{t('map.partial')}</p>}
+          <div className={view === 'flow' ? 'map map-ribbons' : 'map'}>
+            {!phone && (
+              <section className="card">
+                {view === 'matrix' ? (
+                  <Matrix of={data} measure={measure} name={name} write={write} onOpen={open} />
+                ) : (
+                  <FlowPicture of={data} measure={measure} name={name} write={write} onOpen={open} />
+                )}
+              </section>
+            )}
             <section className="card">
-              {view === 'matrix' ? (
-                <Matrix of={data} measure={measure} name={name} write={write} onOpen={open} />
-              ) : (
-                <FlowPicture of={data} measure={measure} name={name} write={write} onOpen={open} />
-              )}
-            </section>
-          )}
-          <section className="card">
-            <header className="card-head">
-              <h2>{t('map.pairs')}</h2>
-            </header>
-            <Wide>
-              <table className="plain">
-                <thead>
-                  <tr>
-                    <th>{t('map.from')}</th>
-                    <th>{t('map.to')}</th>
-                    <th>{t('field.app_proto')}</th>
-                    <th className="figure">{t('measure.flows')}</th>
-                    <th className="figure">{t('measure.bytes')}</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {sorted.slice(0, PAIRS_SHOWN).map((cell) => (
-                    <tr key={`${cell.from} ${cell.to}`}>
-                      <td>{name(cell.from)}</td>
-                      <td>{name(cell.to)}</td>
-                      <td className="quiet">{cell.top_protocols.join(', ')}</td>
-                      <td className="figure">{number(cell.flows)}</td>
-                      <td className="figure">
-                        {cell.q ? (
-                          <button className="value" onClick={() => open(cell)}>
-                            {bytes(cell.bytes)}
-                          </button>
-                        ) : (
-                          bytes(cell.bytes)
-                        )}
-                      </td>
+              <header className="card-head">
+                <h2>{t('map.pairs')}</h2>
+              </header>
+              <Wide>
+                <table className="plain">
+                  <thead>
+                    <tr>
+                      <th>{t('map.from')}</th>
+                      <th>{t('map.to')}</th>
+                      {!phone && <th>{t('field.app_proto')}</th>}
+                      <th className="figure">{t('measure.flows')}</th>
+                      <th className="figure">{t('measure.bytes')}</th>
                     </tr>
-                  ))}
-                </tbody>
-              </table>
-            </Wide>
-          </section>
+                  </thead>
+                  <tbody>
+                    {sorted.slice(0, PAIRS_SHOWN).map((cell) => (
+                      <tr key={`${cell.from} ${cell.to}`}>
+                        <td>{name(cell.from)}</td>
+                        <td>{name(cell.to)}</td>
+                        {!phone && <td className="quiet">{cell.top_protocols.join(', ')}</td>}
+                        <td className="figure">{number(cell.flows)}</td>
+                        <td className="figure">
+                          {cell.q ? (
+                            <button className="value" onClick={() => open(cell)}>
+                              {bytes(cell.bytes)}
+                            </button>
+                          ) : (
+                            bytes(cell.bytes)
+                          )}
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </Wide>
+            </section>
+          </div>
         </>
       )}
     </div>

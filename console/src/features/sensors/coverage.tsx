@@ -14,18 +14,23 @@ export function holes({
   coverage: { buckets, complete, step_seconds },
 }: Sensor): { from: number; to: number; seen: number | null }[] {
   const found: { from: number; to: number; seen: number | null }[] = []
+  const [began, ended] = lifetime({ first, last })
   complete.forEach((share, i) => {
     if (share !== null && share >= HOLE) return
     const from = Date.parse(buckets[i]!)
     const to = from + step_seconds * 1000
     // Before it began and after it ended, a recording was not blind: it was not there.
-    if (share === null && (to <= Date.parse(first) || from >= Date.parse(last))) return
+    if (share === null && (to <= began || from >= ended)) return
     const before = found.at(-1)
     if (before && before.to === from && (before.seen === null) === (share === null)) before.to = to
     else found.push({ from, to, seen: share })
   })
   return found
 }
+
+/** When a sensor saw its first and its last frame; without any, never. */
+const lifetime = ({ first, last }: Pick<Sensor, 'first' | 'last'>) =>
+  [Date.parse(first ?? ''), Date.parse(last ?? '')].map((one) => one || 0) as [number, number]
 
 const kind = (share: number | null) => (share === null ? 'none' : share < HOLE ? 'poor' : share < 0.999 ? 'fair' : 'full')
 
@@ -42,8 +47,8 @@ export function Coverage({ of: sensor }: { of: Sensor }) {
   const long = last - first > 2.5 * 86_400_000
   const tick = (at: number) => (long ? day(at, lang) : hour(at, lang))
   const gaps = holes(sensor)
-  const there = (i: number) =>
-    Date.parse(of.buckets[i]!) + of.step_seconds * 1000 > Date.parse(sensor.first) && Date.parse(of.buckets[i]!) < Date.parse(sensor.last)
+  const [began, ended] = lifetime(sensor)
+  const there = (i: number) => Date.parse(of.buckets[i]!) + of.step_seconds * 1000 > began && Date.parse(of.buckets[i]!) < ended
   const word = (share: number | null) => (share === null ? t('coverage.none') : percent(share, 1))
   return (
     <div className="coverage">

@@ -3,12 +3,12 @@ import { useEffect, useRef, useState, type DragEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request, upload } from '../../api/client'
 import { useDatasets } from '../../api/queries'
-import type { Import } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { say, Twice, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Wide } from '../../ui/wide'
 
 /** How often a running import is asked how far it is. */
 const POLL_MS = 1000
@@ -28,7 +28,7 @@ export function Datasets() {
   const client = useQueryClient()
   const datasets = useDatasets()
   const remove = useMutation({
-    mutationFn: (name: string) => request(`/datasets/${encodeURIComponent(name)}`, { method: 'DELETE' }),
+    mutationFn: (name: string) => request('delete', '/datasets/{name}', { names: { name } }),
     onSuccess: () => void client.invalidateQueries(),
     onError: (error) => say(error.message || t('state.failed'), true),
   })
@@ -51,7 +51,11 @@ export function Datasets() {
               <span className="tag">{t(`dataset.${one.kind}`)}</span>
               {isAdministrator && one.kind === 'replay' && (
                 <span className="card-more">
-                  <Twice label={t('datasets.remove')} sure={t('datasets.remove_sure')} onConfirm={() => remove.mutate(one.name)} />
+                  <Twice
+                    label={t('datasets.remove')}
+                    sure={t('datasets.remove_sure', { events: number(one.events) })}
+                    onConfirm={() => remove.mutate(one.name)}
+                  />
                 </span>
               )}
             </header>
@@ -88,7 +92,7 @@ export function Datasets() {
               </p>
             )}
             {one.sources.length > 0 && (
-              <div className="scroll-x" tabIndex={0}>
+              <Wide>
                 <table className="plain">
                   <thead>
                     <tr>
@@ -113,7 +117,7 @@ export function Datasets() {
                     ))}
                   </tbody>
                 </table>
-              </div>
+              </Wide>
             )}
           </section>
         ))
@@ -130,10 +134,11 @@ function ImportBox() {
   const [shift, setShift] = useState(false)
   const [dataset, setDataset] = useState('replay')
   const [sending, setSending] = useState<Sending | null>(null)
+  const [failed, setFailed] = useState<{ file: File; message: string }[]>([])
   const input = useRef<HTMLInputElement>(null)
   const imports = useQuery({
     queryKey: ['/imports'],
-    queryFn: ({ signal }) => request<Import[]>('/imports', { signal }),
+    queryFn: ({ signal }) => request('get', '/imports', { signal }),
     refetchInterval: ({ state }) => (state.data?.some((one) => one.state === 'running' || one.state === 'queued') ? POLL_MS : false),
   })
   const done = imports.data?.filter((one) => one.state === 'done').length ?? 0
@@ -142,14 +147,17 @@ function ImportBox() {
     if (done > 0) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== '/imports' })
   }, [done, client])
 
-  const send = async (files: FileList | null) => {
-    for (const file of files ?? []) {
+  const send = async (files: Iterable<File>) => {
+    for (const file of files) {
       const stop = new AbortController()
-      setSending({ name: file.name, sent: 0, total: file.size, stop })
+      const told = (sent: number) => setSending({ name: file.name, sent, total: file.size, stop })
+      setFailed((all) => all.filter((one) => one.file !== file))
+      told(0)
       try {
-        await upload<Import>('/imports', { dataset, name: file.name, shift_to_now: shift }, file, (sent) => setSending({ name: file.name, sent, total: file.size, stop }), stop.signal)
+        await upload({ dataset, name: file.name, shift_to_now: shift }, file, told, stop.signal)
       } catch (error) {
-        if (!stop.signal.aborted) say(error instanceof ApiError && error.message ? error.message : t('state.unreachable_text'), true)
+        const message = (error instanceof ApiError && error.message) || t('imports.cut')
+        if (!stop.signal.aborted) setFailed((all) => [...all, { file, message }])
       }
       setSending(null)
       void imports.refetch()
@@ -158,9 +166,9 @@ function ImportBox() {
   const drop = (event: DragEvent) => {
     event.preventDefault()
     setOver(false)
-    void send(event.dataTransfer.files)
+    void send([...event.dataTransfer.files])
   }
-  const cancel = (id: string) => void request(`/imports/${encodeURIComponent(id)}`, { method: 'DELETE' }).finally(() => void imports.refetch())
+  const cancel = (id: number) => void request('delete', '/imports/{id}', { names: { id } }).finally(() => void imports.refetch())
 
   return (
     <section
@@ -181,10 +189,24 @@ function ImportBox() {
           <Icon name="upload" />
           {t('imports.choose')}
         </button>
-        <input ref={input} type="file" multiple hidden onChange={(event) => void send(event.target.files)} />
+        <input
+          ref={input}
+          type="file"
+          multiple
+          hidden
+          onChange={(event) => {
+            void send([...(event.target.files ?? [])])
+            event.target.value = ''
+          }}
+        />
         <label className="inline-field">
           {t('imports.dataset')}
-          <input value={dataset} onChange={(event) => setDataset(event.target.value)} pattern="[a-z0-9_-]+" size={14} />
+          <input
+            value={dataset}
+            onChange={(event) => setDataset(event.target.value)}
+            pattern="[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}"
+            size={14}
+          />
         </label>
         <label className="check">
           <input type="checkbox" checked={shift} onChange={(event) => setShift(event.target.checked)} />
@@ -202,20 +224,47 @@ function ImportBox() {
             </button>
           </li>
         )}
+        {failed.map(({ file, message }, i) => (
+          <li key={i}>
+            <span className="strong">{file.name}</span>
+            <span className="field-error">{message}</span>
+            <button className="button" disabled={sending !== null} onClick={() => void send([file])}>
+              <Icon name="refresh" />
+              {t('state.retry')}
+            </button>
+            <button
+              className="button-icon"
+              aria-label={t('imports.forget', { name: file.name })}
+              onClick={() => setFailed((all) => all.filter((one) => one.file !== file))}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
         {imports.data?.slice(0, 8).map((one) => (
           <li key={one.id}>
             <span className="strong">{one.name}</span>
             {one.state === 'running' || one.state === 'queued' ? (
               <>
                 <progress max={Math.max(1, one.total_bytes)} value={one.done_bytes} aria-label={one.name} />
-                <span className="figure quiet">{t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}</span>
+                <span className="figure quiet">
+                  {t('imports.reading', { share: percent(one.done_bytes / Math.max(1, one.total_bytes)) })}
+                </span>
                 <button className="button-quiet" onClick={() => cancel(one.id)}>
                   {t('exclusion.cancel')}
                 </button>
               </>
             ) : one.state === 'done' && one.result ? (
               <span>
-                {t('imports.result', { events: number(one.result.events), cases: number(one.result.new_cases), assets: number(one.result.new_assets) })}
+                {(
+                  [
+                    ['events', one.result.events],
+                    ['cases', one.result.new_cases],
+                    ['assets', one.result.new_assets],
+                  ] as const
+                )
+                  .map(([what, count]) => t(`imports.${what}`, { count, formatted: number(count) }))
+                  .join(', ')}
               </span>
             ) : (
               <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message || t(`imports.${one.state}`)}</span>

@@ -2,13 +2,14 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { request } from '../../api/client'
 import { useRead } from '../../api/queries'
-import type { Exclusion, Scope } from '../../api/schema'
+import type { Scope } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { say, Twice, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import type { ValueKind } from '../../ui/value'
 import { Value } from '../../ui/value'
+import { Wide } from '../../ui/wide'
 
 const KINDS: Record<keyof Scope, ValueKind> = {
   asset_id: 'text',
@@ -26,9 +27,9 @@ export function Exclusions() {
   const { number } = useFormat()
   const { canWrite } = useSession()
   const client = useQueryClient()
-  const { data, error, refetch } = useRead<Exclusion[]>('/exclusions')
+  const { data, error, refetch } = useRead('/exclusions', {})
   const remove = useMutation({
-    mutationFn: (id: string) => request(`/exclusions/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    mutationFn: (id: number) => request('delete', '/exclusions/{id}', { names: { id } }),
     onSuccess: () => void client.invalidateQueries({ queryKey: ['/exclusions'] }),
     onError: (failure) => say(failure.message || t('state.failed'), true),
   })
@@ -41,56 +42,58 @@ export function Exclusions() {
       </Empty>
     )
   return (
-    <section className="card scroll-x" tabIndex={0}>
-      <table className="plain">
-        <thead>
-          <tr>
-            <th>{t('exclusion.scope')}</th>
-            <th>{t('exclusion.reason')}</th>
-            <th>{t('case.owner')}</th>
-            <th>{t('exclusion.created')}</th>
-            <th>{t('exclusion.expires')}</th>
-            <th className="figure">{t('exclusion.hits')}</th>
-            <th />
-          </tr>
-        </thead>
-        <tbody>
-          {data.map((one) => (
-            <tr key={one.id}>
-              <td>
-                {(Object.entries(one.scope) as [keyof Scope, string | number][]).map(([key, value]) => (
-                  <div key={key}>
-                    <span className="quiet">{t(`scope.${key}`, { defaultValue: key })}</span>{' '}
-                    <Value
-                      kind={KINDS[key] ?? 'text'}
-                      value={String(value)}
-                      field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''}
-                      assetId={key === 'asset_id' ? String(value) : undefined}
-                    />
-                  </div>
-                ))}
-              </td>
-              <td>{one.reason}</td>
-              <td>{one.owner}</td>
-              <td>
-                <When at={one.created} />
-              </td>
-              <td>{one.expires ? <When at={one.expires} form="moment" /> : t('exclusion.never')}</td>
-              <td className="figure">{number(one.hits)}</td>
-              <td>
-                {canWrite && (
-                  <Twice
-                    label={t('exclusion.remove')}
-                    sure={t('exclusion.remove_sure')}
-                    onConfirm={() => remove.mutate(one.id)}
-                    className="button-quiet"
-                  />
-                )}
-              </td>
+    <section className="card">
+      <Wide>
+        <table className="plain">
+          <thead>
+            <tr>
+              <th>{t('exclusion.scope')}</th>
+              <th>{t('exclusion.reason')}</th>
+              <th>{t('case.owner')}</th>
+              <th>{t('exclusion.created')}</th>
+              <th>{t('exclusion.expires')}</th>
+              <th className="figure">{t('exclusion.hits')}</th>
+              <th />
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {data.map((one) => (
+              <tr key={one.id}>
+                <td>
+                  {(Object.entries(one.scope) as [keyof Scope, string | number][]).map(([key, value]) => (
+                    <div key={key}>
+                      <span className="quiet">{t(`scope.${key}`, { defaultValue: key })}</span>{' '}
+                      <Value
+                        kind={KINDS[key] ?? 'text'}
+                        value={String(value)}
+                        field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''}
+                        assetId={key === 'asset_id' ? String(value) : undefined}
+                      />
+                    </div>
+                  ))}
+                </td>
+                <td>{one.reason}</td>
+                <td>{one.owner}</td>
+                <td>
+                  <When at={one.created} />
+                </td>
+                <td>{one.expires ? <When at={one.expires} form="moment" /> : t('exclusion.never')}</td>
+                <td className="figure">{number(one.hits)}</td>
+                <td>
+                  {canWrite && (
+                    <Twice
+                      label={t('exclusion.remove')}
+                      sure={t('exclusion.remove_sure')}
+                      onConfirm={() => remove.mutate(one.id)}
+                      className="button-quiet"
+                    />
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Wide>
     </section>
   )
 }

@@ -5,7 +5,8 @@ import { useUrl } from '../../lib/url'
 import { Audit, People, Tokens } from './people'
 import { Datasets } from './datasets'
 import { Exclusions } from './exclusions'
-import { Networks, Retention } from './server'
+import { Networks } from './networks'
+import { Retention } from './retention'
 
 /** Parts in their order; those of administrators are refused to others by the server, and said so here. */
 const SECTIONS = {
@@ -36,7 +37,13 @@ export function SettingsPage() {
       <div className="settings">
         <nav className="settings-nav" aria-label={t('nav.settings')}>
           {names.map((one) => (
-            <button key={one} aria-current={one === section ? 'page' : undefined} onClick={() => set({ section: one })}>
+            <button
+              key={one}
+              // On a phone the parts lie in a line that scrolls: the one that is open is in sight.
+              ref={(node) => void (one === section && node?.scrollIntoView({ block: 'nearest', inline: 'nearest' }))}
+              aria-current={one === section ? 'page' : undefined}
+              onClick={() => set({ section: one })}
+            >
               {t(`settings.${one}`)}
               {SECTIONS[one].administrator && !isAdministrator && (
                 <span className="quiet"> · {t('account_role.administrator').toLowerCase()}</span>

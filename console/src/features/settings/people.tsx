@@ -1,15 +1,17 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState, type FormEvent } from 'react'
+import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
-import { request } from '../../api/client'
+import { request, type Sent } from '../../api/client'
 import { useList, useRead } from '../../api/queries'
-import type { Account, AuditEntry, Role, Token } from '../../api/schema'
+import type { Role } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
 import { useUrl } from '../../lib/url'
-import { say, Twice, When } from '../../ui/bits'
+import { FilterText, say, Twice, When } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
+import { Wide } from '../../ui/wide'
 
 const ROLES: Role[] = ['viewer', 'analyst', 'administrator']
 
@@ -18,8 +20,7 @@ function useChange(keys: string[]) {
   const { t } = useTranslation()
   const client = useQueryClient()
   return useMutation({
-    mutationFn: ({ path, method, json }: { path: string; method: 'POST' | 'PATCH' | 'DELETE'; json?: unknown }) =>
-      request<unknown>(path, { method, json }),
+    mutationFn: (send: () => Promise<unknown>) => send(),
     onSuccess: () => say(t('settings.saved')),
     onError: (error) => say(error.message || t('state.failed'), true),
     onSettled: () => keys.forEach((key) => void client.invalidateQueries({ queryKey: [key] })),
@@ -29,7 +30,7 @@ function useChange(keys: string[]) {
 export function People() {
   const { t } = useTranslation()
   const { session } = useSession()
-  const { data, error, refetch } = useRead<Account[]>('/users')
+  const { data, error, refetch } = useRead('/users', {})
   const change = useChange(['/users', '/colleagues'])
   if (error && !data) return <Failed error={error} retry={() => void refetch()} />
   if (!data) return <Skeleton rows={4} />
@@ -37,74 +38,74 @@ export function People() {
     event.preventDefault()
     const form = event.currentTarget
     const given = new FormData(form)
-    change.mutate(
-      { path: '/users', method: 'POST', json: { name: given.get('name'), role: given.get('role'), password: given.get('password') } },
-      { onSuccess: () => form.reset() },
-    )
+    const text = (name: string) => String(given.get(name) ?? '')
+    change.mutate(() => request('post', '/users', { json: { name: text('name'), role: text('role'), password: text('password') } }), {
+      onSuccess: () => form.reset(),
+    })
   }
   return (
     <>
-      <section className="card scroll-x" tabIndex={0}>
-        <table className="plain">
-          <thead>
-            <tr>
-              <th>{t('login.name')}</th>
-              <th>{t('people.role')}</th>
-              <th>{t('people.last')}</th>
-              <th>{t('people.created')}</th>
-              <th />
-            </tr>
-          </thead>
-          <tbody>
-            {data.map((one) => {
-              const path = `/users/${encodeURIComponent(one.name)}`
-              const self = one.name === session.user.name
-              return (
-                <tr key={one.name} className={one.disabled ? 'quiet' : undefined}>
-                  <td>
-                    <span className="strong">{one.name}</span> {one.disabled && <span className="tag">{t('people.disabled')}</span>}
-                  </td>
-                  <td>
-                    <select
-                      value={one.role}
-                      disabled={self}
-                      aria-label={t('people.role_of', { name: one.name })}
-                      onChange={(event) => change.mutate({ path, method: 'PATCH', json: { role: event.target.value } })}
-                    >
-                      {ROLES.map((role) => (
-                        <option key={role} value={role}>
-                          {t(`account_role.${role}`)}
-                        </option>
-                      ))}
-                    </select>
-                  </td>
-                  <td>{one.last_login ? <When at={one.last_login} /> : t('exclusion.never')}</td>
-                  <td>
-                    <When at={one.created} />
-                  </td>
-                  <td>
-                    {!self &&
-                      (one.disabled ? (
-                        <button
-                          className="button-quiet"
-                          onClick={() => change.mutate({ path, method: 'PATCH', json: { disabled: false } })}
-                        >
-                          {t('people.enable')}
-                        </button>
-                      ) : (
-                        <Twice
-                          className="button-quiet"
-                          label={t('people.disable')}
-                          sure={t('people.disable_sure')}
-                          onConfirm={() => change.mutate({ path, method: 'PATCH', json: { disabled: true } })}
-                        />
-                      ))}
-                  </td>
-                </tr>
-              )
-            })}
-          </tbody>
-        </table>
+      <section className="card">
+        <Wide>
+          <table className="plain">
+            <thead>
+              <tr>
+                <th>{t('login.name')}</th>
+                <th>{t('people.role')}</th>
+                <th>{t('people.last')}</th>
+                <th>{t('people.created')}</th>
+                <th />
+              </tr>
+            </thead>
+            <tbody>
+              {data.map((one) => {
+                const set = (json: Sent<'patch', '/users/{name}'>) =>
+                  change.mutate(() => request('patch', '/users/{name}', { names: { name: one.name }, json }))
+                const self = one.name === session.user.name
+                return (
+                  <tr key={one.name} className={one.disabled ? 'quiet' : undefined}>
+                    <td>
+                      <span className="strong">{one.name}</span> {one.disabled && <span className="tag">{t('people.disabled')}</span>}
+                    </td>
+                    <td>
+                      <select
+                        value={one.role}
+                        disabled={self}
+                        aria-label={t('people.role_of', { name: one.name })}
+                        onChange={(event) => set({ role: event.target.value })}
+                      >
+                        {ROLES.map((role) => (
+                          <option key={role} value={role}>
+                            {t(`account_role.${role}`)}
+                          </option>
+                        ))}
+                      </select>
+                    </td>
+                    <td>{one.last_login ? <When at={one.last_login} /> : t('exclusion.never')}</td>
+                    <td>
+                      <When at={one.created} />
+                    </td>
+                    <td>
+                      {!self &&
+                        (one.disabled ? (
+                          <button className="button-quiet" onClick={() => set({ disabled: false })}>
+                            {t('people.enable')}
+                          </button>
+                        ) : (
+                          <Twice
+                            className="button-quiet"
+                            label={t('people.disable')}
+                            sure={t('people.disable_sure')}
+                            onConfirm={() => set({ disabled: true })}
+                          />
+                        ))}
+                    </td>
+                  </tr>
+                )
+              })}
+            </tbody>
+          </table>
+        </Wide>
       </section>
       <section className="card">
         <header className="card-head">
@@ -147,12 +148,12 @@ export function Tokens() {
   const { t } = useTranslation()
   const { session } = useSession()
   const client = useQueryClient()
-  const { data, error, refetch } = useRead<Token[]>('/tokens')
+  const { data, error, refetch } = useRead('/tokens', {})
   const change = useChange(['/tokens', '/users'])
   const [fresh, setFresh] = useState<string | null>(null)
   const make = useMutation({
-    mutationFn: (body: { name: string; days: number }) =>
-      request<{ token: string }>(`/users/${encodeURIComponent(session.user.name)}/tokens`, { method: 'POST', json: body }),
+    mutationFn: (json: Sent<'post', '/users/{name}/tokens'>) =>
+      request('post', '/users/{name}/tokens', { names: { name: session.user.name }, json }),
     onSuccess: ({ token }) => {
       setFresh(token)
       void client.invalidateQueries({ queryKey: ['/tokens'] })
@@ -185,46 +186,48 @@ export function Tokens() {
           </div>
         </section>
       )}
-      <section className="card scroll-x" tabIndex={0}>
-        {data.length === 0 ? (
-          <Empty icon="user" title={t('tokens.none')} />
-        ) : (
-          <table className="plain">
-            <thead>
-              <tr>
-                <th>{t('tokens.name')}</th>
-                <th>{t('tokens.user')}</th>
-                <th>{t('people.created')}</th>
-                <th>{t('exclusion.expires')}</th>
-                <th>{t('tokens.used')}</th>
-                <th />
-              </tr>
-            </thead>
-            <tbody>
-              {data.map((one) => (
-                <tr key={one.id}>
-                  <td className="strong">{one.name}</td>
-                  <td>{one.user}</td>
-                  <td>
-                    <When at={one.created} />
-                  </td>
-                  <td>
-                    <When at={one.expires} form="moment" />
-                  </td>
-                  <td>{one.last_used ? <When at={one.last_used} /> : t('exclusion.never')}</td>
-                  <td>
-                    <Twice
-                      className="button-quiet"
-                      label={t('tokens.revoke')}
-                      sure={t('tokens.revoke_sure')}
-                      onConfirm={() => change.mutate({ path: `/tokens/${encodeURIComponent(one.id)}`, method: 'DELETE' })}
-                    />
-                  </td>
+      <section className="card">
+        <Wide>
+          {data.length === 0 ? (
+            <Empty icon="user" title={t('tokens.none')} />
+          ) : (
+            <table className="plain">
+              <thead>
+                <tr>
+                  <th>{t('tokens.name')}</th>
+                  <th>{t('tokens.user')}</th>
+                  <th>{t('people.created')}</th>
+                  <th>{t('exclusion.expires')}</th>
+                  <th>{t('tokens.used')}</th>
+                  <th />
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+              </thead>
+              <tbody>
+                {data.map((one) => (
+                  <tr key={one.id}>
+                    <td className="strong">{one.name}</td>
+                    <td>{one.user}</td>
+                    <td>
+                      <When at={one.created} />
+                    </td>
+                    <td>
+                      <When at={one.expires} form="moment" />
+                    </td>
+                    <td>{one.last_used ? <When at={one.last_used} /> : t('exclusion.never')}</td>
+                    <td>
+                      <Twice
+                        className="button-quiet"
+                        label={t('tokens.revoke')}
+                        sure={t('tokens.revoke_sure')}
+                        onConfirm={() => change.mutate(() => request('delete', '/tokens/{id}', { names: { id: one.id } }))}
+                      />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </Wide>
       </section>
       <section className="card">
         <header className="card-head">
@@ -254,59 +257,71 @@ export function Tokens() {
   )
 }
 
+/** What the trail has as JSON, in words as far as they are known. */
+function detailText(detail: string | null | undefined, t: TFunction): string {
+  let told: unknown
+  try {
+    told = JSON.parse(detail ?? '')
+  } catch {
+    return detail ?? ''
+  }
+  if (told === null || typeof told !== 'object' || Array.isArray(told)) return typeof told === 'string' ? told : (detail ?? '')
+  return Object.entries(told)
+    .map(
+      ([key, value]) =>
+        `${t(`audit_detail.${key}`, { defaultValue: key })} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    )
+    .join(', ')
+}
+
 export function Audit() {
   const { t } = useTranslation()
-  const { search, set } = useUrl()
+  const { search } = useUrl()
   const { params } = useScope()
-  const list = useList<AuditEntry>('/audit', { who: search.who, from: params.from, to: params.to })
+  const list = useList('/audit', { who: search.who, from: params.from, to: params.to })
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   if (list.error && rows.length === 0) return <Failed error={list.error} retry={() => void list.refetch()} />
   if (list.isPending) return <Skeleton rows={8} />
   return (
-    <section className="card scroll-x" tabIndex={0}>
-      <div className="toolbar">
-        <input
-          type="search"
-          className="filter-text"
-          placeholder={t('audit.who')}
-          aria-label={t('audit.who')}
-          defaultValue={search.who ?? ''}
-          onKeyDown={(event) => event.key === 'Enter' && set({ who: event.currentTarget.value.trim() })}
-        />
-      </div>
-      {rows.length === 0 ? (
-        <Empty icon="user" title={t('audit.none')} />
-      ) : (
-        <table className="plain">
-          <thead>
-            <tr>
-              <th>{t('explore.time')}</th>
-              <th>{t('audit.who')}</th>
-              <th>{t('audit.action')}</th>
-              <th>{t('audit.object')}</th>
-              <th>{t('audit.detail')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((one, i) => (
-              <tr key={i}>
-                <td>
-                  <When at={one.ts} form="clock" />
-                </td>
-                <td>{one.who}</td>
-                <td className="mono">{one.action}</td>
-                <td className="mono">{one.object}</td>
-                <td>{one.detail}</td>
+    <section className="card">
+      <Wide>
+        <div className="toolbar">
+          <FilterText name="who" label={t('audit.who')} />
+        </div>
+        {rows.length === 0 ? (
+          <Empty icon="user" title={t('audit.none')} />
+        ) : (
+          <table className="plain">
+            <thead>
+              <tr>
+                <th>{t('explore.time')}</th>
+                <th>{t('audit.who')}</th>
+                <th>{t('audit.action')}</th>
+                <th>{t('audit.object')}</th>
+                <th>{t('audit.detail')}</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      {list.hasNextPage && (
-        <button className="button" onClick={() => void list.fetchNextPage()}>
-          {t('audit.more')}
-        </button>
-      )}
+            </thead>
+            <tbody>
+              {rows.map((one, i) => (
+                <tr key={i}>
+                  <td>
+                    <When at={one.ts} form="clock" />
+                  </td>
+                  <td>{one.who}</td>
+                  <td>{t(`audit_action.${one.action.replace('.', '_')}`, { defaultValue: one.action })}</td>
+                  <td className="mono">{one.object}</td>
+                  <td>{detailText(one.detail, t)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+        {list.hasNextPage && (
+          <button className="button" onClick={() => void list.fetchNextPage()}>
+            {t('audit.more')}
+          </button>
+        )}
+      </Wide>
     </section>
   )
 }

@@ -1,27 +1,27 @@
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useRead } from '../../api/queries'
-import type { CaseRow, Severity as Level, Situation } from '../../api/schema'
+import { useRead, useSettings } from '../../api/queries'
+import type { Situation } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
-import { term } from '../../lib/query'
-import { kept, useUrl } from '../../lib/url'
+import { protoTerm } from '../../lib/query'
+import { kept, useUrl, within } from '../../lib/url'
 import { Entities, Score, Severity, State, When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
 import { useFormat, usePhone } from '../../ui/hooks'
-import { classIcon, Icon } from '../../ui/icons'
+import { Icon, type IconName } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
-import { Value } from '../../ui/value'
+import { Proto, Value } from '../../ui/value'
 
-const LEVELS: Level[] = ['critical', 'high', 'medium', 'low']
+const LEVELS = ['critical', 'high', 'medium', 'low'] as const
 /** Protocols listed beside the chart. */
 const PROTOCOLS_SHOWN = 8
 
 export function SituationPage() {
   const { t } = useTranslation()
   const { params } = useScope()
-  const { data, error, refetch } = useRead<Situation>('/situation', params)
+  const { data, error, refetch } = useRead('/situation', { query: params })
   if (error && !data)
     return (
       <div className="page">
@@ -75,23 +75,23 @@ function OpenCases({ of }: { of: Situation['cases'] }) {
         </Empty>
       ) : (
         <ul className="case-list">
-          {of.top.map((one: CaseRow) => (
+          {of.top.map((one) => (
             <li
               key={one.id}
               className="case-item"
-              onClick={() => void navigate({ to: '/cases/$id', params: { id: one.id }, search: keep as never })}
+              onClick={() => void navigate({ to: '/cases/$id', params: { id: one.id }, search: within(search, one.dataset) as never })}
             >
               <div className="case-item-side">
                 <Severity level={one.severity} />
                 <Score of={one} />
               </div>
               <div className="case-item-main">
-                <Link to="/cases/$id" params={{ id: one.id }} search={keep as never} className="case-item-title">
+                <Link to="/cases/$id" params={{ id: one.id }} search={within(search, one.dataset) as never} className="case-item-title">
                   {one.title}
                 </Link>
                 <p className="case-item-summary">{one.summary}</p>
                 <p className="facts-line quiet">
-                  <Entities of={one.entities} />
+                  <Entities of={one} />
                   <State of={one.state} />
                   {one.owner && <span>{one.owner}</span>}
                   <When at={one.last_seen} />
@@ -110,7 +110,12 @@ const CHANGES = ['devices', 'services', 'peers', 'protocols'] as const
 function Changes({ of }: { of: Situation['changes'] }) {
   const { t } = useTranslation()
   const { search } = useUrl()
-  const [kind, choose] = useState<(typeof CHANGES)[number]>('devices')
+  const { params } = useScope()
+  const { number } = useFormat()
+  const settings = useSettings()
+  const first = CHANGES.find((one) => of.totals[one] > 0) ?? 'devices'
+  const [chosen, choose] = useState<(typeof CHANGES)[number] | null>(null)
+  const kind = chosen ?? first
   const keep = kept(search)
   const nothing = CHANGES.every((one) => of.totals[one] === 0)
   return (
@@ -118,89 +123,74 @@ function Changes({ of }: { of: Situation['changes'] }) {
       <header className="card-head">
         <h2>{t('situation.changes')}</h2>
       </header>
-      {of.learning_until && (
-        <p className="learning">
-          <Icon name="clock" />
-          <span>
-            {t('situation.learning')} <When at={of.learning_until} form="moment" />.
-          </span>
-        </p>
-      )}
       {nothing ? (
-        <p className="empty-small">{t('situation.no_changes')}</p>
+        <p className="empty-small">
+          {t('situation.no_changes')} {settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}
+        </p>
       ) : (
         <>
           <div className="segments" role="group" aria-label={t('situation.changes')}>
             {CHANGES.map((one) => (
               <button key={one} aria-pressed={kind === one} onClick={() => choose(one)}>
-                {t(`situation.${one}`)} <span className="quiet">{of.totals[one]}</span>
+                {t(`situation.${one}`)} <span className="quiet">{number(of.totals[one])}</span>
               </button>
             ))}
           </div>
           <ul className="change-list">
-            {kind === 'devices' &&
-              of.devices.map((one) => (
-                <li key={one.asset_id}>
-                  <Icon name={classIcon(one.class)} label={t(`class.${one.class ?? 'unknown'}`, { defaultValue: one.class ?? '' })} />
-                  <span className="change-main">
-                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
-                      {one.name ?? one.ip}
-                    </Link>{' '}
-                    {one.ip && <Value kind="ip" field="ip" value={one.ip} assetId={one.asset_id} />}
-                  </span>
-                  <When at={one.first_seen} />
-                </li>
-              ))}
+            {kind === 'devices' && of.devices.map((one) => <Novelty key={one.asset_id} of={one} icon="assets" />)}
             {kind === 'services' &&
               of.services.map((one, i) => (
-                <li key={i}>
-                  <Icon name="server" />
-                  <span className="change-main">
-                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
-                      {one.name ?? one.ip}
-                    </Link>{' '}
-                    <Value kind="proto" field="app_proto" value={one.app_proto ?? 'unknown'} /> {one.proto}/
-                    <Value kind="port" field="dest_port" value={String(one.port)} />
-                  </span>
-                  <When at={one.first_seen} />
-                </li>
+                <Novelty key={i} of={one} icon="server">
+                  {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
+                </Novelty>
               ))}
             {kind === 'peers' &&
               of.peers.map((one, i) => (
-                <li key={i}>
-                  <Icon name="map" />
-                  <span className="change-main">
-                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
-                      {one.name ?? one.ip}
-                    </Link>
-                    <span className="arrow"> → </span>
-                    <Value kind="ip" field="ip" value={one.peer} />
-                  </span>
-                  <When at={one.first_seen} />
-                </li>
+                <Novelty key={i} of={one} icon="map">
+                  <span className="arrow">→ </span>
+                  <Value kind="ip" field="ip" value={one.peer} />
+                </Novelty>
               ))}
             {kind === 'protocols' &&
               of.protocols.map((one, i) => (
-                <li key={i}>
-                  <Icon name="explore" />
-                  <span className="change-main">
-                    <Link to="/assets/$id" params={{ id: one.asset_id }} search={keep as never}>
-                      {one.name ?? one.ip}
-                    </Link>{' '}
-                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
-                  </span>
-                  <When at={one.first_seen} />
-                </li>
+                <Novelty key={i} of={one} icon="explore">
+                  <Proto of={one.app_proto} />
+                </Novelty>
               ))}
           </ul>
           {kind === 'devices' && of.totals.devices > of.devices.length && (
-            <Link to="/assets" search={{ ...keep, new: 'true', sort: '-first_seen' } as never} className="card-more">
-              {t('situation.all_devices', { count: of.totals.devices })}
+            <Link to="/assets" search={{ ...keep, new: params.from, sort: '-first_seen' } as never} className="card-more">
+              {t('situation.all_devices', { count: of.totals.devices, formatted: number(of.totals.devices) })}
             </Link>
           )}
         </>
       )}
     </section>
+  )
+}
+
+/** A machine, and what is new of it. */
+function Novelty({
+  of,
+  icon,
+  children,
+}: {
+  of: { asset_id: string; name: string; first_seen: string }
+  icon: IconName
+  children?: ReactNode
+}) {
+  const { search } = useUrl()
+  return (
+    <li>
+      <Icon name={icon} />
+      <span className="change-main">
+        <Link to="/assets/$id" params={{ id: of.asset_id }} search={kept(search) as never}>
+          {of.name}
+        </Link>{' '}
+        {children}
+      </span>
+      <When at={of.first_seen} />
+    </li>
   )
 }
 
@@ -254,7 +244,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
               {protocols.map((one) => (
                 <tr key={one.app_proto}>
                   <th scope="row">
-                    <Value kind="proto" field="app_proto" value={one.app_proto || 'unknown'} />
+                    <Proto of={one.app_proto} />
                   </th>
                   <td className="bars-cell">
                     <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
@@ -262,7 +252,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
                     </svg>
                   </td>
                   <td className="figure">
-                    <Link to="/explore" search={{ ...kept(search), q: term('app_proto', one.app_proto) } as never}>
+                    <Link to="/explore" search={{ ...kept(search), q: protoTerm(one.app_proto) } as never}>
                       {write(one[measure])}
                     </Link>
                   </td>
@@ -294,7 +284,7 @@ function Blind({ of }: { of: Situation['blind'] }) {
         <ul className="blind">
           {of.map((one) => (
             <li key={one.key}>
-              <span className="figure">{one.share === null ? '' : percent(one.share, one.share < 0.01 ? 1 : 0)}</span>
+              <span className="figure">{percent(one.share, one.share < 0.01 ? 1 : 0)}</span>
               <span>{one.text}</span>
             </li>
           ))}

@@ -101,9 +101,11 @@ fn damage_inside_is_found() {
     }
     c.check().unwrap();
     drop(c);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let page: usize = db.query_row("SELECT rootpage FROM sqlite_master WHERE name = 'audit'", [], |r| r.get(0)).unwrap();
+    drop(db);
     let mut bytes = std::fs::read(&path).unwrap();
-    let page = bytes.len() - 4096;
-    bytes[page..page + 2048].fill(0x5a);
+    bytes[(page - 1) * 4096..][..2048].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
     let e = Catalog::open(&path).and_then(|c| c.check()).unwrap_err().to_string();
     assert!(e.contains("catalog.sqlite") && e.contains("backup") && !e.contains('\n'), "{e}");
