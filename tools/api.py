@@ -333,6 +333,8 @@ class Api(unittest.TestCase):
     def test_upload(self):
         capture = (ROOT / "testdata/dns_tunnel.pcap").read_bytes()
         self.assertEqual(self.viewer.api("POST", "/imports?dataset=up", b"x").status, 403)
+        none = self.analyst.api("POST", "/imports?dataset=up&name=letter.txt", b"no capture", headers={"Content-Type": "application/octet-stream"})
+        self.assertEqual(none.status, 202, none.body)
         begun = self.analyst.api("POST", "/imports?dataset=up&name=tunnel.pcap", capture, headers={"Content-Type": "application/octet-stream"})
         self.assertEqual(begun.status, 202, begun.body)
         number = begun.json()["id"]
@@ -341,6 +343,9 @@ class Api(unittest.TestCase):
         state = self.analyst.get(f"/imports/{number}")
         self.assertEqual((state["state"], state["result"]["new_cases"]), ("done", 1), state)
         self.assertEqual([d for c in self.viewer.get("/cases?dataset=up")["items"] for d in c["detectors"]], ["dns_tunnel"])
+        failed = self.analyst.get(f"/imports/{none.json()['id']}")
+        self.assertEqual(failed["state"], "failed")
+        self.assertTrue(failed["message"].startswith("letter.txt: not a capture"), failed)
         for name in ("up", "up2"):
             self.assertEqual(self.admin.api("DELETE", f"/datasets/{name}").status, 204)
         self.assertEqual(self.viewer.get("/events?dataset=up")["items"], [])

@@ -74,20 +74,23 @@ export async function pages({ browser, base, account, axe, shots, check }) {
 /** Pages to look at, with a case and an asset that this server has. */
 async function places(context, base) {
   const first = async (path) => (await (await context.request.get(`${base}/api/v1${path}`)).json()).items?.[0]
-  const [one, asset] = [await first('/cases?limit=1&sort=-score'), await first('/assets?limit=1&sort=-peers')]
+  const one = await first('/cases?limit=1&sort=-score')
+  // The machine of that case, if it has one: it has something to show.
+  const id = one?.entities.find((entity) => entity.asset_id)?.asset_id
+  const asset = id ? { id, dataset: one.dataset } : await first('/assets?limit=1&sort=-peers')
   return [
     ['situation', '/?last=7d'],
     ['cases', '/cases'],
     ...(one
       ? [
           ['cases-open', `/cases?open=${one.id}&in=${one.dataset}`],
-          ['case', `/cases/${one.id}`],
-          ['case-exclude', `/cases/${one.id}?do=exclude`],
+          ['case', `/cases/${one.id}?in=${one.dataset}`],
+          ['case-exclude', `/cases/${one.id}?in=${one.dataset}&do=exclude`],
         ]
       : []),
     ['assets', '/assets'],
     ...(asset ? [['assets-open', `/assets?open=${asset.id}&in=${asset.dataset}`]] : []),
-    ...(asset ? [['asset', `/assets/${asset.id}?last=7d`]] : []),
+    ...(asset ? [['asset', `/assets/${asset.id}?in=${asset.dataset}&last=7d`]] : []),
     ['explore', '/explore?last=7d'],
     ['explore-empty', '/explore?q=src_ip:192.0.2.1'],
     ['explore-wrong', '/explore?q=nonsense_field:1'],

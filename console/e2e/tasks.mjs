@@ -110,6 +110,14 @@ export async function tasks({ browser, base, account, check }) {
     await settled(page)
     const [download] = await Promise.all([page.waitForEvent('download'), click('.page-actions a[href*="/flows"]')])
     expect(download.suggestedFilename().endsWith('.csv'), download.suggestedFilename())
+    // The packets too, where the captures are kept.
+    const packets = page.locator('.page-actions a[href*="/packets"]')
+    if (await packets.count()) {
+      const [file] = await Promise.all([page.waitForEvent('download'), click(packets.first())])
+      expect(file.suggestedFilename().endsWith('.pcapng'), file.suggestedFilename())
+    } else {
+      expect((await page.locator('.page-actions p').innerText()).length > 10, 'not said why there are no packets')
+    }
   })
   // Last, since it takes a case away.
   await task('2 close a false case so that it does not come back', async () => {

@@ -46,6 +46,14 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// A message that calls the server's own copies what their sender called them.
+    fn told(&self, message: String) -> String {
+        if !self.own {
+            return message;
+        }
+        self.paths.iter().fold(message, |m, path| m.replace(&path.display().to_string(), &self.name))
+    }
+
     /// Removes the server's own copies.
     fn forget(&self) {
         if self.own {
@@ -215,11 +223,11 @@ fn work(app: &Arc<App>) {
         app.imports.change(import.id, |i| {
             i.ended = Some(now());
             match result {
-                Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), message),
+                Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), import.job.told(message)),
                 Err(_) if import.stop.load(Ordering::Relaxed) => {
                     (i.stage, i.message) = (Stage::Cancelled, "cancelled; nothing of it is kept".to_owned())
                 }
-                Err(e) => (i.stage, i.message) = (Stage::Failed, e.to_string()),
+                Err(e) => (i.stage, i.message) = (Stage::Failed, import.job.told(e.to_string())),
             }
         });
         if let Some(ended) = app.imports.get(import.id) {

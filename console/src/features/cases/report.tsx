@@ -100,7 +100,7 @@ export function CasePage() {
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
-            <Packets of={{ case: id }} dataset={found.dataset} />
+            <Packets href={url('/cases/{id}/packets', { names: { id }, query: { dataset: found.dataset } })} dataset={found.dataset} />
           </>
         }
       />
@@ -187,7 +187,10 @@ export function CasePage() {
                   </Link>
                 )}
                 {alert.evidence.length > 0 && (
-                  <Packets of={{ case: id, alert: alert.id }} dataset={found.dataset} />
+                  <Packets
+                    href={url('/cases/{id}/packets', { names: { id }, query: { dataset: found.dataset, alert: alert.id } })}
+                    dataset={found.dataset}
+                  />
                 )}
               </details>
             ))}

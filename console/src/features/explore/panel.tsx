@@ -1,4 +1,5 @@
 import { useTranslation } from 'react-i18next'
+import { url } from '../../api/client'
 import { useRead } from '../../api/queries'
 import type { Eve } from '../../api/schema'
 import { useScope } from '../../app/scope'
@@ -17,7 +18,7 @@ import { Value } from '../../ui/value'
 export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose: () => void }) {
   const { t } = useTranslation()
   const { set } = useUrl()
-  const { setChoice } = useScope()
+  const { setChoice, dataset } = useScope()
   const flow = event?.flow_id === undefined ? null : String(event.flow_id)
   const others = useRead('/events/flow/{flow_id}', { names: { flow_id: Number(flow) } }, { keep: false, enabled: flow !== null })
   const list = (others.data?.items ?? []) as Eve[]
@@ -56,7 +57,12 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <Icon name="copy" />
           {t('explore.json')}
         </button>
-        {flow && <Packets of={{ flow }} dataset={event.dataset} />}
+        {flow && (
+          <Packets
+            href={url('/events/{flow_id}/packets', { names: { flow_id: Number(flow) }, query: { dataset: event.dataset ?? dataset } })}
+            dataset={event.dataset ?? dataset}
+          />
+        )}
       </div>
       <section>
         <h3>{t('explore.fields')}</h3>

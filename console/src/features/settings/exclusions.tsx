@@ -21,6 +21,12 @@ const KINDS: Record<keyof Scope, ValueKind> = {
   detector: 'rule',
 }
 
+/** The machine that an exclusion is for, by its name where it is still known. */
+function AssetName({ id }: { id: string }) {
+  const { data } = useRead('/assets/{id}', { names: { id } }, { staleMs: Infinity })
+  return <Value kind="name" value={data ? data.declared?.name || data.name : id} assetId={id} dataset={data?.dataset} />
+}
+
 /** What is "normal here", by whom, why, until when, and how much each hid. */
 export function Exclusions() {
   const { t } = useTranslation()
@@ -61,14 +67,17 @@ export function Exclusions() {
               <tr key={one.id}>
                 <td>
                   {(Object.entries(one.scope) as [keyof Scope, string | number][]).map(([key, value]) => (
-                    <div key={key}>
+                    <div key={key} className="nowrap">
                       <span className="quiet">{t(`scope.${key}`, { defaultValue: key })}</span>{' '}
-                      <Value
-                        kind={KINDS[key] ?? 'text'}
-                        value={String(value)}
-                        field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''}
-                        assetId={key === 'asset_id' ? String(value) : undefined}
-                      />
+                      {key === 'asset_id' ? (
+                        <AssetName id={String(value)} />
+                      ) : (
+                        <Value
+                          kind={KINDS[key] ?? 'text'}
+                          value={String(value)}
+                          field={key === 'peer' ? 'ip' : key === 'port' ? 'dest_port' : key === 'ip' ? 'ip' : ''}
+                        />
+                      )}
                     </div>
                   ))}
                 </td>
