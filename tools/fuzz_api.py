@@ -89,9 +89,8 @@ def exchanges(report):
         if not found:
             continue
         recorder = found["recorder"]
-        label = recorder["label"]
-        method, _, path = label.partition(" ")
-        for interaction in recorder["interactions"].values():
+        method, _, path = recorder["label"].partition(" ")
+        for interaction in recorder.get("interactions", {}).values():
             response = interaction.get("response")
             # Some cases try another method on purpose: they are no request of the route.
             if response and interaction["request"]["method"].upper() == method:

@@ -4,7 +4,7 @@
 //! questions in SQL.
 
 use crate::error::{Answer, Refusal};
-use crate::person::Peer;
+use crate::person::{Peer, Person, Way};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,9 +77,12 @@ impl Rates {
         }
     }
 
-    /// Takes a token of a person.
-    pub(crate) fn of_person(&self, rate: Rate, name: &str) -> Answer<()> {
-        self.take(rate, Whose::Person(name.to_owned()), Instant::now())
+    /// Takes a token of a person; commands over the socket are not counted.
+    pub(crate) fn of_person(&self, rate: Rate, who: &Person) -> Answer<()> {
+        match who.way {
+            Way::Local => Ok(()),
+            _ => self.take(rate, Whose::Person(who.name.clone()), Instant::now()),
+        }
     }
 
     /// How often one was refused.

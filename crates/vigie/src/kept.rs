@@ -37,24 +37,27 @@ fn directory(given: Option<&Path>) -> PathBuf {
     }
 }
 
+/// How a data directory is opened.
+type Opened = fn(&Path, Config) -> Result<Client, Fault>;
+
+fn client(open: Opened, data: &Data) -> Result<Client, Exit> {
+    let config = configured(&data.configured)?;
+    open(&directory(data.data.as_deref()), config).map_err(|e| failed(&e))
+}
+
 /// Runs one request and what is done with its answer.
 fn asked(data: &Data, ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>) -> Exit {
     asked_of(Client::open, data, ask)
 }
 
-/// The same, of a client that `open` gives.
-fn asked_of(
-    open: impl FnOnce(&Path, Config) -> Result<Client, Fault>,
-    data: &Data,
-    ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>,
-) -> Exit {
-    let config = match configured(&data.configured) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    match open(&directory(data.data.as_deref()), config).and_then(|client| ask(&client)) {
-        Ok(text) => replay::printed(&text),
-        Err(fault) => failed(&fault),
+/// The same, of a directory that may have to be made.
+fn asked_of(open: Opened, data: &Data, ask: impl FnOnce(&Client) -> Result<Vec<u8>, Fault>) -> Exit {
+    match client(open, data) {
+        Err(exit) => exit,
+        Ok(client) => match ask(&client) {
+            Ok(text) => replay::printed(&text),
+            Err(fault) => failed(&fault),
+        },
     }
 }
 
@@ -167,13 +170,9 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
 
 /// Asks for `path` and writes the answer as it comes. A file that was begun and not ended is removed.
 fn saved(target: &Target, path: &str) -> Exit {
-    let config = match configured(&target.data.configured) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let client = match Client::open(&directory(target.data.data.as_deref()), config) {
+    let client = match client(Client::open, &target.data) {
         Ok(client) => client,
-        Err(fault) => return failed(&fault),
+        Err(exit) => return exit,
     };
     let Some(file) = &target.out else {
         let unwritten = |e: std::io::Error| Fault::new(format!("standard output: {e}"));

@@ -333,7 +333,7 @@ pub(crate) async fn sql(
         Some("table") => (Form::Table, "text/plain; charset=utf-8"),
         Some(_) => return Err(Refusal::parameter("format", "format is json, csv or table")),
     };
-    app.rates.of_person(Rate::Query, &who.name)?;
+    app.rates.of_person(Rate::Query, &who)?;
     let text = app.home.store.sql(&asked.sql, SqlLimits { rows: EXPORT_MAX }).await?.text(form);
     app.read_by(&who, &headers, format!("query {}", asked.sql), text.lines().count()).await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text).into_response())
@@ -376,7 +376,7 @@ pub(crate) async fn export(
     if !(1..=EXPORT_ROWS_MAX).contains(&most) {
         return Err(Refusal::parameter("rows", format!("rows is from 1 to {EXPORT_ROWS_MAX}")));
     }
-    app.rates.of_person(Rate::Query, &who.name)?;
+    app.rates.of_person(Rate::Query, &who)?;
     let mut query = q.read(&app.home.store)?;
     query.limit = EXPORT_PAGE;
     // What is wrong with the query is said before a file begins.

@@ -201,7 +201,7 @@ pub(crate) async fn password(
     LoggedIn(person): LoggedIn,
     Json(given): Json<NewPassword>,
 ) -> Answer<StatusCode> {
-    app.rates.of_person(Rate::LogIn, &person.name)?;
+    app.rates.of_person(Rate::LogIn, &person)?;
     let Way::Session(session) = person.way else {
         return Err(Refusal::forbidden("log in with the password to change it, or use `vigie user passwd`"));
     };
