@@ -98,6 +98,9 @@ pub fn decode(bytes: &[u8], schemas: &[&'static Schema]) -> Result<Packed, Error
     let (tenant, site, sensor, dataset, kind) = (c.text()?, c.text()?, c.text()?, c.text()?, c.text()?);
     let (number, first, last) = (u64::from_le_bytes(c.array()?), u64::from_le_bytes(c.array()?), u64::from_le_bytes(c.array()?));
     let schema = schemas.iter().find(|s| s.kind == kind).ok_or_else(|| Error(format!("batch of an unknown kind: {kind}")))?;
+    if !is_bounded(c.0) {
+        return Err(Error("batch: not the columns of a batch".into()));
+    }
     // The reader checks what it reads, but its authors do not promise that no bytes make it panic.
     let rows = std::panic::catch_unwind(AssertUnwindSafe(|| -> Result<_, Error> {
         let mut rows = StreamReader::try_new(c.0, None)?;
@@ -114,6 +117,32 @@ pub fn decode(bytes: &[u8], schemas: &[&'static Schema]) -> Result<Packed, Error
         }
     }
     Ok(Packed { header: Arc::new(Header { tenant, site, sensor, dataset, number }), schema, rows, first: Time(first), last: Time(last) })
+}
+
+/// Whether each message of an Arrow stream holds as many bytes as it says: the reader makes room for what is said. Buffers are not packed by
+/// themselves here, since the body is: what such a buffer says of its size would be room made, too.
+fn is_bounded(stream: &[u8]) -> bool {
+    let mut c = Cursor(stream);
+    while !c.0.is_empty() {
+        let Ok(mut length) = c.array().map(u32::from_le_bytes) else { return false };
+        if length == u32::MAX {
+            let Ok(next) = c.array().map(u32::from_le_bytes) else { return false };
+            length = next;
+        }
+        if length == 0 {
+            break;
+        }
+        let Ok(head) = c.take(length as usize) else { return false };
+        let Ok(message) = arrow::ipc::root_as_message(head) else { return false };
+        if message.header_as_record_batch().is_some_and(|b| b.compression().is_some()) {
+            return false;
+        }
+        let Ok(body) = usize::try_from(message.bodyLength()) else { return false };
+        if c.take(body).is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Entry of the fuzz target: any bytes, also such as bear a right checksum.
