@@ -181,7 +181,7 @@ impl<'w> Month<'w> {
         let minute = (self.now.0 % DAY / (60 * SECOND)) as u32;
         match self.world.asset(asset).class {
             Class::Pc | Class::Mac | Class::Mobile => {
-                let lunch = (725..800).contains(&minute) && mix(u64::from(asset) ^ u64::from(minute)) % 4 != 0;
+                let lunch = (725..800).contains(&minute) && !mix(u64::from(asset) ^ u64::from(minute)).is_multiple_of(4);
                 self.hours(asset).is_some_and(|(from, to)| (from..to).contains(&minute)) && !lunch
             }
             _ => true,
