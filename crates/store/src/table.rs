@@ -7,7 +7,6 @@ use crate::manifest::Origin;
 use crate::pivot::Needle;
 use crate::{Error, Groups};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, StringArray};
-use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
@@ -319,7 +318,7 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
         && *array.data_type() == DataType::Utf8
         && let Ok(equal) = arrow::compute::kernels::cmp::eq(array, &StringArray::new_scalar(w.as_str()))
     {
-        return prep_null_mask_filter(&equal).values().iter().collect();
+        return equal.iter().map(|e| e == Some(true)).collect();
     }
     match array.data_type() {
         DataType::Utf8 => {
