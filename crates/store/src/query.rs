@@ -48,7 +48,8 @@ impl Engine {
             .build_arc()?;
         let mut config = SessionConfig::new().with_target_partitions(options.threads.max(1)).with_information_schema(false);
         let o = config.options_mut();
-        o.execution.parquet.pushdown_filters = true;
+        // Where it may be done, the table says so: see `KindTable::scan`.
+        o.execution.parquet.pushdown_filters = false;
         o.execution.parquet.schema_force_view_types = false;
         o.execution.time_zone = Some("UTC".to_owned());
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
