@@ -247,10 +247,11 @@ pub(super) fn wait(fds: impl Iterator<Item = RawFd>, milliseconds: c_int) {
     unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, milliseconds) };
 }
 
-/// The names of the machine's interfaces.
+/// The names of the interfaces that there are.
 pub fn names() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    // Of this process's network namespace, which /sys need not be of.
+    let table = std::fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
+    let mut names: Vec<String> = table.lines().filter_map(|l| Some(l.split_once(':')?.0.trim().to_owned())).collect();
     names.sort();
     names
 }

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""The live sensor through the binary: recordings of the lab sent over a veth pair, in a network namespace of its own.
+
+Needs root and iproute2; says in one line that it is skipped where it cannot make a namespace. Prints each figure that it measures.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+VIGIE = "vigie"
+IN_NAMESPACE = "VIGIE_LIVE_NAMESPACE"
+# How much faster than recorded frames are sent.
+SPEED = 20
+
+
+def frames(path):
+    """Time and bytes of each frame of a pcap file as the lab records them."""
+    data = path.read_bytes()
+    magic = struct.unpack_from("<I", data)[0]
+    fraction = {0xA1B2C3D4: 1e6, 0xA1B23C4D: 1e9}[magic]
+    at = 24
+    while at + 16 <= len(data):
+        secs, part, captured, _ = struct.unpack_from("<IIII", data, at)
+        yield secs + part / fraction, data[at + 16 : at + 16 + captured]
+        at += 16 + captured
+
+
+def tagged(frame, vlan):
+    return frame[:12] + struct.pack(">HH", 0x8100, vlan) + frame[12:]
+
+
+def send(interface, name, speed=SPEED, change=lambda f: f, skip=0, stop=None):
+    """Sends a recording; how many frames."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        s.bind((interface, 0))
+        began, first, sent = time.monotonic(), None, 0
+        for n, (at, frame) in enumerate(frames(ROOT / "testdata" / f"{name}.pcap")):
+            if n < skip:
+                continue
+            if stop is not None and n >= stop:
+                break
+            first = at if first is None else first
+            wait = (at - first) / speed - (time.monotonic() - began)
+            if wait > 0:
+                time.sleep(wait)
+            s.send(change(frame))
+            sent += 1
+        return sent
+
+
+class Up:
+    """A running `vigie up`."""
+
+    def __init__(self, data, *options):
+        command = [VIGIE, "up", "--data", data, "--listen", "127.0.0.1:0", *options]
+        self.data = data
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("Vigie is up"), (line, self.process.stderr.read() if not line else "")
+
+    def sql(self, text):
+        out = subprocess.run([VIGIE, "query", "--data", self.data, "--format", "json", text], capture_output=True, text=True, timeout=60)
+        assert out.returncode == 0, out.stderr
+        return [json.loads(line) for line in out.stdout.splitlines()]
+
+    def until(self, text, holds, seconds=30):
+        """The rows of a query, once `holds` of them; the time that took."""
+        began = time.monotonic()
+        while True:
+            rows = self.sql(text)
+            if holds(rows):
+                return rows, time.monotonic() - began
+            assert time.monotonic() - began < seconds, f"{text}: {rows}"
+            time.sleep(0.2)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, (self.process.returncode, err)
+        return err
+
+
+@contextlib.contextmanager
+def up(data, *options):
+    server = Up(data, *options)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.communicate()
+
+
+def found(rows):
+    return {r["detector"] for r in rows}
+
+
+ALERTS = "SELECT DISTINCT detector FROM alert WHERE dataset = 'live'"
+
+
+class Live(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.data = self.folder.name
+        for pair in ("tap0", "tap1"):
+            subprocess.run(["ip", "link", "add", pair, "type", "veth", "peer", "name", f"{pair}s"], check=True)
+            for end in (pair, f"{pair}s"):
+                # No talk of the kernel's own on a wire that is only watched.
+                pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
+                subprocess.run(["ip", "link", "set", end, "up"], check=True)
+
+    def cases(self):
+        """What `vigie status` says of open cases."""
+        said = subprocess.run([VIGIE, "status", "--data", self.data], capture_output=True, text=True, check=True).stdout
+        return [part for part in said.split(", ") if part.endswith("open cases")]
+
+    def tearDown(self):
+        for pair in ("tap0", "tap1"):
+            subprocess.run(["ip", "link", "del", pair], check=False)
+        self.folder.cleanup()
+
+    def replayed(self, name):
+        """The detectors that a replay of a recording alerts, and how many TCP flows it sees both sides of."""
+        with tempfile.TemporaryDirectory() as out:
+            subprocess.run([VIGIE, "replay", "-q", "-l", out, ROOT / "testdata" / f"{name}.pcap"], check=True)
+            lines = (pathlib.Path(out) / "eve.json").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        flows = [e["flow"] for e in events if e["event_type"] == "flow" and e["proto"] == "TCP"]
+        both = sum(f["pkts_toserver"] > 0 and f["pkts_toclient"] > 0 for f in flows)
+        return {e["vigie"]["detector"] for e in events if e["event_type"] == "alert"}, both
+
+    def test_an_attack_becomes_an_alert_while_it_happens_with_any_number_of_workers(self):
+        want, _ = self.replayed("ftp_bruteforce_success")
+        self.assertIn("brute_force", want)
+        for workers in ("1", "2"):
+            with self.subTest(workers=workers), tempfile.TemporaryDirectory() as data, up(data, "-i", "tap0s", "--workers", workers) as v:
+                sent = send("tap0", "ftp_bruteforce_success")
+                _, took = v.until(ALERTS, lambda rows: found(rows) == want)
+                print(f"live, {workers} workers: {sent} frames, all alerts {took:.1f} s after the last")
+                # Told every ten seconds.
+                rows, _ = v.until("SELECT * FROM stats ORDER BY ts DESC LIMIT 1", lambda r: r and r[0]["decoder_pkts"] >= sent)
+                self.assertEqual(rows[0]["capture_kernel_drops"], 0)
+                self.assertEqual(v.stop(), "")
+
+    def test_two_sides_of_a_tap_are_one_wire(self):
+        want, both = self.replayed("ftp_bruteforce_success")
+        with up(self.data, "-i", "tap0s", "tap1s") as v:
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as a, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as b:
+                a.bind(("tap0", 0))
+                b.bind(("tap1", 0))
+                first, began = None, time.monotonic()
+                for at, frame in frames(ROOT / "testdata" / "ftp_bruteforce_success.pcap"):
+                    first = at if first is None else first
+                    time.sleep(max(0, (at - first) / SPEED - (time.monotonic() - began)))
+                    # By sender: the lower address on one side, the higher on the other.
+                    (a if frame[6:12] < frame[:6] else b).send(frame)
+            v.until(ALERTS, lambda rows: found(rows) == want)
+            v.stop()
+        with up(self.data) as v:
+            rows = v.sql("SELECT count(*) AS n FROM flow WHERE pkts_toserver > 0 AND pkts_toclient > 0 AND proto = 'TCP'")
+            self.assertEqual(rows[0]["n"], both)
+
+    def test_a_tag_that_the_card_took_out_is_known(self):
+        with up(self.data, "-i", "tap0s") as v:
+            send("tap0", "ftp_bruteforce_success", change=lambda f: tagged(f, 42), stop=200)
+            v.stop()
+        with up(self.data) as v:
+            rows = v.sql("SELECT DISTINCT vlan FROM flow WHERE proto = 'TCP'")
+            self.assertEqual([r["vlan"] for r in rows], [[42]])
+
+    def test_a_session_that_is_open_at_the_start_is_picked_up_and_a_restart_loses_no_case(self):
+        with up(self.data, "-i", "tap0s") as v:
+            send("tap0", "ftp_bruteforce_success")
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            v.stop()
+        before = self.cases()
+        self.assertTrue(before)
+        with up(self.data, "-i", "tap0s") as v:
+            # From the middle on: the control sessions of that moment have no beginning here.
+            send("tap0", "ftp_bruteforce_success", skip=5)
+            v.stop()
+        with up(self.data) as v:
+            midstream = v.sql("SELECT count(*) AS n FROM flow WHERE midstream AND app_proto = 'ftp'")
+            self.assertGreater(midstream[0]["n"], 0)
+        # What came after the restart joined them.
+        self.assertEqual(self.cases(), before)
+
+    def test_an_interface_that_goes_and_comes_back_is_followed(self):
+        with up(self.data, "-i", "tap0s") as v:
+            subprocess.run(["ip", "link", "set", "tap0s", "down"], check=True)
+            time.sleep(1.5)
+            subprocess.run(["ip", "link", "set", "tap0s", "up"], check=True)
+            time.sleep(1.5)
+            send("tap0", "ftp_bruteforce_success")
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            v.stop()
+
+    def test_what_cannot_be_captured_from_is_one_line(self):
+        out = subprocess.run([VIGIE, "up", "--data", self.data, "-i", "nosuch0"], capture_output=True, text=True, timeout=30)
+        self.assertNotEqual(out.returncode, 0)
+        self.assertEqual(len(out.stderr.splitlines()), 1, out.stderr)
+        self.assertIn("nosuch0: no such interface; there are: lo, tap0, tap0s", out.stderr)
+
+
+def main():
+    global VIGIE
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vigie", required=True)
+    options, rest = parser.parse_known_args()
+    VIGIE = os.path.abspath(options.vigie)
+    if os.environ.get(IN_NAMESPACE) != "1":
+        probe = subprocess.run(["unshare", "--net", "ip", "link", "set", "lo", "up"], capture_output=True)
+        if probe.returncode != 0:
+            print("SKIPPED live: needs root, unshare and ip to make a network namespace")
+            return 0
+        command = ["unshare", "--net", sys.executable, __file__, "--vigie", VIGIE, *rest]
+        return subprocess.run(command, env={**os.environ, IN_NAMESPACE: "1"}).returncode
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return not unittest.main(argv=[sys.argv[0], *rest], exit=False).result.wasSuccessful()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
