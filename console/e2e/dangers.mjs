@@ -8,11 +8,16 @@ const BIG = 12_000_000
 const SLOW = 200_000
 const DATASET = 'hostile'
 
-/** A cable to the server that can be pulled out: what goes through it then is lost, and it works again at once. */
+/**
+ * A cable to the server that can be pulled out: what goes through it then is lost, and nothing goes until it is plugged in again. (A browser
+ * sends by itself what was lost on a connection that it had used before.)
+ */
 async function cable(base) {
   const to = new URL(base)
   const ends = new Set()
+  let out = false
   const server = createServer((near) => {
+    if (out) return near.destroy()
     const far = connect(Number(to.port), to.hostname)
     for (const [end, other] of [
       [near, far],
@@ -27,7 +32,8 @@ async function cable(base) {
   await new Promise((ready) => server.listen(0, to.hostname, ready))
   return {
     base: `${to.protocol}//${to.hostname}:${server.address().port}`,
-    pull: () => ends.forEach((end) => end.destroy()),
+    pull: () => ((out = true), ends.forEach((end) => end.destroy())),
+    plug: () => (out = false),
     close: () => (ends.forEach((end) => end.destroy()), server.close()),
   }
 }
@@ -100,6 +106,7 @@ export async function dangers({ browser, base: server, account, mock, shots, che
     await page.waitForFunction(() => document.querySelector('.imports progress').value > 0)
     wire.pull()
     await page.locator('.imports li', { hasText: name }).locator('.field-error').first().waitFor()
+    wire.plug()
     await page.locator('.imports progress').waitFor({ state: 'detached' })
     await line(-1)
     await nothingCame()

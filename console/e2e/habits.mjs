@@ -164,7 +164,10 @@ export async function habits({ browser, base, account, mock, check }) {
       const links = await page.locator('a[download][href*="/packets"]').all()
       expect(links.length >= 2, `${links.length} links on the case`)
       const flow = (await get(`/cases/${one.id}?dataset=${one.dataset}`)).alerts[0].evidence[0]
+      // Its own rows, and not those that were there before.
+      const rows = page.waitForResponse((r) => r.url().includes('/events?') && r.url().includes(`${flow}`))
       await go(`/explore?q=flow_id:${flow}&last=all`)
+      await rows
       await page.locator('[role=row][aria-rowindex="2"]').click()
       const own = page.locator(`a[download][href*="/events/${flow}/packets"]`)
       await own.waitFor()
