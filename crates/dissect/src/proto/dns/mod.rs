@@ -31,6 +31,26 @@ fn header_is_sane(bytes: &[u8], len: usize) -> bool {
     message::begins_like(&bytes[..message::HEADER_LEN.min(bytes.len())], len, true) == Match::Yes && bytes.get(4..6) != Some(&[0, 0])
 }
 
+/// After a gap in a stream: the bytes before what looks like the next message, or how many bytes must be at hand to tell. The
+/// same length and first question are asked of every place, whole, so that where the stream is cut makes no difference.
+fn next_message(bytes: &[u8]) -> Result<usize, usize> {
+    for at in 0..bytes.len() {
+        let here = &bytes[at..];
+        let more = |need| if at == 0 { Err(need) } else { Ok(at) };
+        let [hi, lo, rest @ ..] = here else { return more(2) };
+        let len = usize::from(u16::from_be_bytes([*hi, *lo]));
+        if len < message::HEADER_LEN {
+            continue;
+        }
+        let asked = len.min(QUESTION_END);
+        let Some(first) = rest.get(..asked) else { return more(2 + asked) };
+        if message::begins_like(first, len, false) == Match::Yes {
+            return Ok(at);
+        }
+    }
+    Err(2)
+}
+
 /// A flow whose first messages do not parse is no DNS.
 const MALFORMED_MAX: u8 = 8;
 
@@ -75,15 +95,15 @@ impl Protocol for Dns {
         if cx.env.proto == 17 {
             return Step { used: bytes.len(), next: self.message(cx, dir, bytes) };
         }
+        if self.lost[dir.index()] {
+            match next_message(bytes) {
+                Ok(0) => self.lost[dir.index()] = false,
+                Ok(skip) => return Step::go(skip),
+                Err(need) => return Step::need(need),
+            }
+        }
         let [hi, lo, rest @ ..] = bytes else { return Step::need(2) };
         let len = usize::from(u16::from_be_bytes([*hi, *lo]));
-        if self.lost[dir.index()] {
-            // Most senders begin a segment with a message.
-            if message::begins_like(&rest[..rest.len().min(len)], len, false) == Match::No {
-                return Step::go(bytes.len());
-            }
-            self.lost[dir.index()] = false;
-        }
         let Some(message) = rest.get(..len) else { return Step::need(2 + len) };
         Step { used: 2 + len, next: self.message(cx, dir, message) }
     }

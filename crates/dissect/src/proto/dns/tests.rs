@@ -70,12 +70,17 @@ fn a_stream_is_cut_anywhere_and_found_again_after_a_gap() {
     for port in [53, 5300] {
         same_wherever_cut(port, &[(ToServer, &both), (ToClient, &r)]);
     }
-    let mut b = Bench::new(Transport::Tcp, 53);
-    b.data(ToServer, &both[..40]);
-    b.gap(ToServer, 18);
-    b.data(ToServer, b"tail of a lost message");
-    b.data(ToServer, &q);
-    assert_eq!(b.finish().len(), 2);
+    // What follows the tail of a lost message is found, in its own segment, in the same one, or byte by byte.
+    let after = [&b"tail of a lost message"[..], &q].concat();
+    for piece in [22, after.len(), 7, 1] {
+        let mut b = Bench::new(Transport::Tcp, 53);
+        b.data(ToServer, &both[..40]);
+        b.gap(ToServer, 18);
+        for part in after.chunks(piece) {
+            b.data(ToServer, part);
+        }
+        assert_eq!(b.finish().len(), 2, "in pieces of {piece}");
+    }
 }
 
 #[test]
