@@ -53,14 +53,15 @@ pub struct Engine {
     readers: Vec<(&'static Schema, u32)>,
     now: Time,
     next: Time,
-    env: Envelope,
+    /// Time of the last row that somebody read.
+    last: Time,
 }
 
 impl Engine {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
         let detectors = DETECTORS.iter().map(|d| (d.make)(&settings)).collect();
-        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), env: Envelope::default() }
+        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), last: Time(0) }
     }
 
     /// Takes the next row in total order.
@@ -70,8 +71,8 @@ impl Engine {
         if who == 0 {
             return;
         }
-        self.env = *row.env();
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        self.last = row.env().ts;
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: *row.env(), out };
         while who != 0 {
             self.detectors[who.trailing_zeros() as usize].row(row, &mut cx);
             who &= who - 1;
@@ -95,14 +96,19 @@ impl Engine {
             return;
         }
         self.next = self.now.plus(SECOND);
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.moment(), out };
         self.detectors.iter_mut().for_each(|d| d.time(&mut cx));
     }
 
     /// The input is over: closes every finding.
     pub fn finish(&mut self, out: &mut Vec<Finding>) {
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.moment(), out };
         self.detectors.iter_mut().for_each(|d| d.finish(&mut cx));
+    }
+
+    /// What comes with time belongs to no packet: an envelope without ends, at the last row's time.
+    fn moment(&self) -> Envelope {
+        Envelope { ts: self.last, ..Envelope::default() }
     }
 
     /// How often each detector's tables were full, by the names of their budgets.
