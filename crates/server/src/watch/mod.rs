@@ -1,26 +1,35 @@
 //! The live sensor: interfaces in; events to the store, cases and assets to the catalog, while they come.
 //!
-//! Two threads. One captures, dissects and judges, and waits for nobody but the processor; the other writes. Between them stands a bounded
-//! queue: where it is full the first waits, the kernel's rings fill, and what they lose is counted there.
+//! A process and two threads. The process captures and dissects ([`process`]); one thread judges what it says, the other writes. Between each
+//! two stands a bounded queue: where it is full those before it wait, the kernel's rings fill, and what they lose is counted there.
+
+mod process;
+
+pub use process::sensor;
 
 use crate::Fault;
 use crate::app::{App, Change, now};
 use crate::keep::Keeper;
 use crate::room::For;
-use std::sync::Arc;
+use process::Process;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use vigie_base::Time;
 use vigie_base::time::SECOND;
-use vigie_capture::Live;
+use vigie_capture::Sockets;
 use vigie_case::{Alert, Case};
 use vigie_catalog::{Kept, Kind, Pair};
-use vigie_event::Row;
+use vigie_event::{Record, Row};
 use vigie_inventory::Asset;
+use vigie_link::local::{Receiver as Events, Word as Said};
 use vigie_link::{Header, Limits, Packed};
-use vigie_pipeline::{Analysis, Config, Control, Keep};
-use vigie_sensor::{Fold, Summary};
+use vigie_pipeline::{Analysis, Config, Keep};
+use vigie_sensor::Stats;
 
 /// The dataset of the site's own traffic.
 pub(crate) const LIVE: &str = "live";
@@ -32,6 +41,9 @@ const CASES_EVERY: u64 = SECOND;
 const ASSETS_EVERY: u64 = 20 * SECOND;
 /// Seconds for which sessions are picked up that were open at the start.
 const MIDSTREAM_FIRST: u64 = 300;
+
+/// Pause before a sensor that ended is started again: doubled each time, and at most this.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
 
 /// What the thread that judges has for the one that writes.
 enum Word {
@@ -62,8 +74,11 @@ impl Judge {
     }
 }
 
-impl Fold for Judge {
+impl Judge {
     fn row(&mut self, row: Row<'_>) {
+        if row.schema().kind == Stats::KIND {
+            return self.counted(row);
+        }
         self.keeper.row(row);
         self.analysis.row(row, &mut self.keeper);
     }
@@ -81,27 +96,59 @@ impl Fold for Judge {
         }
     }
 
-    fn counted(&mut self, so_far: &Summary) {
-        let mut caps = so_far.caps_reached();
-        caps.extend(self.analysis.caps());
+    /// What the sensor counted so far; what was full here is added.
+    fn counted(&mut self, stats: Row<'_>) {
+        let mut caps = self.analysis.caps();
         caps.retain(|(_, n)| *n > 0);
-        self.keeper.row(vigie_pipeline::stats::batch(so_far, &caps, &[]).row(0));
+        let whole = vigie_pipeline::stats::with_caps(stats, &caps);
+        self.keeper.row(whole.row(0));
     }
 }
 
 /// The live sensor, running.
 pub(crate) struct Watch {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// How a sensor is told to end: its side of the stream is closed.
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    link: Mutex<Option<UnixStream>>,
+}
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on this sensor is the one to be told.
+    fn follows(&self, link: &UnixStream) {
+        *self.link() = link.try_clone().ok();
+        if self.is_asked() {
+            self.ask();
+        }
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        if let Some(link) = &*self.link() {
+            let _ = link.shutdown(Shutdown::Write);
+        }
+    }
+}
+
 impl Watch {
-    /// Opens the interfaces and begins. Errors: an interface that cannot be captured from, a catalog that cannot be written.
-    pub(crate) fn begin(app: &Arc<App>, interfaces: &[String]) -> Result<Watch, Fault> {
+    /// Begins on what was opened. Errors: a sensor that does not begin, a catalog that cannot be written.
+    pub(crate) fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
         let home = &app.home;
-        let mut config = home.config();
-        config.sensor.midstream_first = MIDSTREAM_FIRST;
-        let live = Live::open(interfaces, config.live.clone()).map_err(Fault::of)?;
+        let config = home.config();
+        let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
         if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
             home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
         }
@@ -117,16 +164,17 @@ impl Watch {
             cases_filed: Time(0),
             assets_filed: Time(0),
         };
-        let stop = Arc::new(AtomicBool::new(false));
-        let (of, told) = (Arc::clone(app), Arc::clone(&stop));
-        let threads =
-            vec![std::thread::spawn(move || write(&of, &from_judge)), std::thread::spawn(move || sense(live, &config, judge, &told))];
+        let stop = Arc::new(Stop::default());
+        stop.follows(&process.link);
+        let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, stop: Arc::clone(&stop) };
+        let of = Arc::clone(app);
+        let threads = vec![std::thread::spawn(move || write(&of, &from_judge)), std::thread::spawn(move || sensors.follow(process, judge))];
         Ok(Watch { stop, threads })
     }
 
     /// Ends it: what was captured is judged and written.
     pub(crate) fn end(self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.ask();
         for thread in self.threads {
             let _ = thread.join();
         }
@@ -139,15 +187,77 @@ fn machine() -> String {
     if name.trim().is_empty() { "sensor".to_owned() } else { name.trim().to_owned() }
 }
 
-fn sense(mut live: Live, config: &Config, mut judge: Judge, stop: &AtomicBool) {
-    let go_on = |_: &Live| if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go };
-    let summary = vigie_sensor::run(&mut live, &config.sensor, &mut judge, go_on);
-    judge.analysis.finish(&mut judge.keeper);
-    judge.counted(&summary);
-    if let Err(e) = judge.keeper.close() {
-        eprintln!("vigie: {e}");
+/// One sensor after another, on the same sockets.
+struct Sensors {
+    app: Arc<App>,
+    sockets: Sockets,
+    config: Config,
+    allow_weaker: bool,
+    stop: Arc<Stop>,
+}
+
+impl Sensors {
+    fn follow(self, first: Process, mut judge: Judge) {
+        let (mut process, mut pause) = (first, AGAIN.0);
+        loop {
+            let began = Instant::now();
+            let mut events = Events::new(&process.link, vigie_pipeline::schemas());
+            let why = loop {
+                match events.next_word() {
+                    Ok(Said::Rows(rows)) => rows.each(|row| judge.row(row)),
+                    Ok(Said::Upto(now)) => judge.upto(now),
+                    Ok(Said::End) => break None,
+                    Err(e) => break Some(e),
+                }
+            };
+            let pid = process.pid();
+            if why.is_some() {
+                process.kill();
+            }
+            let status = process.ended();
+            if self.stop.is_asked() {
+                break;
+            }
+            let why = why.map_or_else(String::new, |e| format!("; {e}"));
+            let status = status.map_or_else(|e| e.to_string(), |s| s.to_string());
+            eprintln!(
+                "vigie: the sensor (process {pid}) ended: {status}{why}. What it had not handed over is lost: the last second at most, and flows that were open"
+            );
+            self.app.meter.sensor_ended();
+            if began.elapsed() > AGAIN.1 {
+                pause = AGAIN.0;
+            }
+            let Some(next) = self.again(&mut pause) else { break };
+            process = next;
+        }
+        judge.analysis.finish(&mut judge.keeper);
+        if let Err(e) = judge.keeper.close() {
+            eprintln!("vigie: {e}");
+        }
+        judge.file(true);
     }
-    judge.file(true);
+
+    /// The next sensor; none where there is no more use in one.
+    fn again(&self, pause: &mut Duration) -> Option<Process> {
+        loop {
+            let until = Instant::now() + *pause;
+            *pause = (*pause * 2).min(AGAIN.1);
+            while Instant::now() < until {
+                if self.stop.is_asked() {
+                    return None;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
+                Ok(process) => {
+                    self.stop.follows(&process.link);
+                    eprintln!("vigie: a new sensor goes on (process {})", process.pid());
+                    return Some(process);
+                }
+                Err(e) => eprintln!("vigie: {e}"),
+            }
+        }
+    }
 }
 
 fn write(app: &Arc<App>, from_judge: &Receiver<Word>) {
