@@ -12,6 +12,7 @@ use crate::app::{App, Change, now};
 use crate::keep::Keeper;
 use crate::room::For;
 use process::Process;
+use std::collections::BTreeSet;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use vigie_base::time::SECOND;
 use vigie_capture::Sockets;
 use vigie_case::{Alert, Case};
 use vigie_catalog::{Kept, Kind, Pair};
+use vigie_detect::Entity;
 use vigie_event::{Record, Row};
 use vigie_inventory::Asset;
 use vigie_link::local::{Receiver as Events, Word as Said};
@@ -39,6 +41,8 @@ const WORDS_MAX: usize = 64;
 const CASES_EVERY: u64 = SECOND;
 /// The same of assets: they change with almost every event.
 const ASSETS_EVERY: u64 = 20 * SECOND;
+/// The same of all assets, also those that were only spoken of.
+const ALL_ASSETS_EVERY: u64 = 1800 * SECOND;
 /// Seconds for which sessions are picked up that were open at the start.
 const MIDSTREAM_FIRST: u64 = 300;
 
@@ -58,15 +62,32 @@ struct Judge {
     to_writer: SyncSender<Word>,
     cases_filed: Time,
     assets_filed: Time,
+    all_filed: Time,
+}
+
+/// Which assets are filed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Assets {
+    OfCases,
+    Seen,
+    All,
 }
 
 impl Judge {
     /// Hands what changed to the thread that writes.
-    fn file(&mut self, with_assets: bool) {
+    fn file(&mut self, which: Assets) {
         let (cases, loose) = self.analysis.cases.changes();
+        let inventory = &self.analysis.inventory;
         // A case is told with its machines.
-        let with_assets = with_assets || !cases.is_empty();
-        let (assets, pairs) = if with_assets { (self.analysis.inventory.assets(), self.keeper.pairs()) } else { Default::default() };
+        let machine = |e: Entity| e.mac.and_then(|m| inventory.asset_of_mac(m)).or_else(|| e.ip.and_then(|ip| inventory.asset_of(ip)));
+        let of_cases: BTreeSet<u64> = cases.iter().flat_map(Case::entities).filter_map(machine).collect();
+        let since = match which {
+            Assets::OfCases => Time::MAX,
+            Assets::Seen => self.assets_filed,
+            Assets::All => Time(0),
+        };
+        let assets = if which == Assets::OfCases && of_cases.is_empty() { Vec::new() } else { inventory.assets_since(since, &of_cases) };
+        let pairs = if assets.is_empty() { Vec::new() } else { self.keeper.pairs() };
         if !(cases.is_empty() && loose.is_empty() && assets.is_empty() && pairs.is_empty()) {
             // The writer is gone only when the server stops.
             let _ = self.to_writer.send(Word::Changed { cases, loose, assets, pairs });
@@ -86,13 +107,23 @@ impl Judge {
     fn upto(&mut self, now: Time) {
         self.analysis.upto(now);
         self.keeper.upto(now);
-        if now.since(self.cases_filed) >= CASES_EVERY {
-            self.cases_filed = now;
-            let with_assets = now.since(self.assets_filed) >= ASSETS_EVERY;
-            if with_assets {
-                self.assets_filed = now;
-            }
-            self.file(with_assets);
+        if now.since(self.cases_filed) < CASES_EVERY {
+            return;
+        }
+        self.cases_filed = now;
+        let which = if now.since(self.all_filed) >= ALL_ASSETS_EVERY {
+            Assets::All
+        } else if now.since(self.assets_filed) >= ASSETS_EVERY {
+            Assets::Seen
+        } else {
+            Assets::OfCases
+        };
+        self.file(which);
+        if which == Assets::All {
+            self.all_filed = now;
+        }
+        if which != Assets::OfCases {
+            self.assets_filed = now;
         }
     }
 
@@ -163,12 +194,17 @@ impl Watch {
             to_writer,
             cases_filed: Time(0),
             assets_filed: Time(0),
+            all_filed: Time(0),
         };
         let stop = Arc::new(Stop::default());
         stop.follows(&process.link);
         let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, stop: Arc::clone(&stop) };
         let of = Arc::clone(app);
-        let threads = vec![std::thread::spawn(move || write(&of, &from_judge)), std::thread::spawn(move || sensors.follow(process, judge))];
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            named("writer").spawn(move || write(&of, &from_judge)).map_err(Fault::of)?,
+            named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?,
+        ];
         Ok(Watch { stop, threads })
     }
 
@@ -234,7 +270,7 @@ impl Sensors {
         if let Err(e) = judge.keeper.close() {
             eprintln!("vigie: {e}");
         }
-        judge.file(true);
+        judge.file(Assets::All);
     }
 
     /// The next sensor; none where there is no more use in one.
