@@ -15,10 +15,10 @@ mod problem;
 pub mod write;
 
 pub use file::fuzz;
-pub use file::{BUDGETS, Capture, Counters, Interface, Mark, Options, Source};
+pub use file::{BUDGETS, Capture, Counters, Interface, Mark, OPEN_MAX, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{Live, LiveError, LiveOptions, LiveSource};
+pub use live::{Advice, Live, LiveError, LiveOptions, LiveSource, advice, interfaces};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;
