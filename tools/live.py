@@ -5,15 +5,18 @@ Needs root and iproute2; says in one line that it is skipped where it cannot mak
 """
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import pathlib
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -59,6 +62,29 @@ def send(interface, name, speed=SPEED, change=lambda f: f, skip=0, stop=None):
         return sent
 
 
+def questions(interface, count):
+    """Sends so many DNS questions, each a flow of its own: two events a frame. The time that took."""
+    query = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04name\x07example\x00\x00\x01\x00\x01"
+    began = time.monotonic()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        s.bind((interface, 0))
+        for n in range(count):
+            udp = struct.pack(">HHHH", 10000 + n % 50000, 53, 8 + len(query), 0) + query
+            head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), n & 0xFFFF, 0, 64, 17, 0, bytes([10, 20, 1 + n // 50000, 7]), bytes([10, 20, 0, 53]))
+            total = sum(struct.unpack(">10H", head))
+            check = ~(total % 0xFFFF) & 0xFFFF
+            s.send(bytes.fromhex("020000000053020000000007") + b"\x08\x00" + head[:10] + struct.pack(">H", check) + head[12:] + udp)
+            if n % 500 == 499:
+                time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def events(path):
+    """The events of an EVE file and of those that it was rotated into, oldest first."""
+    rotated = sorted(path.parent.glob(path.name + ".*"), key=lambda p: -int(p.suffix[1:]))
+    return [json.loads(line) for file in [*rotated, path] if file.exists() for line in file.read_text().splitlines()]
+
+
 class Up:
     """A running `vigie up`."""
 
@@ -68,6 +94,7 @@ class Up:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("Vigie is up"), (line, self.process.stderr.read() if not line else "")
+        self.port = int(line.rsplit(":", 1)[1].strip().strip("/"))
 
     def sql(self, text):
         out = subprocess.run([VIGIE, "query", "--data", self.data, "--format", "json", text], capture_output=True, text=True, timeout=60)
@@ -89,6 +116,15 @@ class Up:
         found = [int(p) for tid in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir() for p in (tid / "children").read_text().split()]
         return found[0] if found else None
 
+    def metrics(self):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return {l.rsplit(" ", 1)[0]: float(l.rsplit(" ", 1)[1]) for l in lines if not l.startswith("#")}
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
@@ -105,6 +141,13 @@ def up(data, *options):
         if server.process.poll() is None:
             server.process.kill()
             server.process.communicate()
+
+
+def until(holds, seconds=30):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never held"
+        time.sleep(0.05)
 
 
 def found(rows):
@@ -250,6 +293,96 @@ class Live(unittest.TestCase):
             self.assertEqual(int(server["CapEff"], 16) & raw, 0)
             self.assertEqual((server["NoNewPrivs"].strip(), server["Seccomp"].strip()), ("1", "2"))
             v.stop()
+
+    def test_a_slow_reader_costs_lines_and_the_sensor_goes_on(self):
+        eve, path, count = pathlib.Path(self.data) / "out.json", pathlib.Path(self.data) / "eve.sock", 50_000
+        reader = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        reader.bind(str(path))
+        reader.listen()
+        self.addCleanup(reader.close)
+        told = ["output.eve.file=" + str(eve), "output.eve.rotate_size=20mb", "output.eve.rotate_keep=50", "output.eve.socket=" + str(path)]
+        told += ["flow-timeouts.udp.new=1"]
+        with up(self.data, "-i", "tap0s", *(word for pair in told for word in ("--set", pair))) as v:
+            peer, _ = reader.accept()
+            self.addCleanup(peer.close)
+            took = questions("tap0", count)
+            # All of it is judged and in the file while nobody reads the socket.
+            v.until("SELECT count(*) AS n FROM dns", lambda r: r[0]["n"] == count, seconds=60)
+            v.until("SELECT count(*) AS n FROM flow", lambda r: r[0]["n"] == count, seconds=60)
+            # `stats` is told every ten seconds, and says what did not fit.
+            v.until("SELECT max(ts) AS t FROM stats WHERE decoder_pkts >= %d" % count, lambda r: r[0]["t"], seconds=30)
+            got, metrics = [], v.metrics()
+            taking = threading.Thread(target=lambda: got.extend(iter(lambda: peer.recv(1 << 20), b"")))
+            taking.start()
+            self.assertEqual(v.stop(), "")
+            taking.join()
+        lines = b"".join(got).split(b"\n")
+        self.assertEqual(lines.pop(), b"", "whole lines")
+        of_socket, of_file = [json.loads(line) for line in lines], events(eve)
+        dropped = metrics['vigie_output_dropped_total{output="eve_socket"}']
+        self.assertGreater(dropped, 1000)
+        self.assertEqual(metrics['vigie_output_dropped_total{output="eve_file"}'], 0)
+        count_of = lambda all, kind: sum(e["event_type"] == kind for e in all)
+        self.assertEqual((count_of(of_file, "dns"), count_of(of_file, "flow")), (count, count))
+        stats = [e for e in of_file if e["event_type"] == "stats"]
+        self.assertEqual(max(s["stats"]["capture"]["kernel_drops"] for s in stats), 0)
+        caps = {c["name"]: c["count"] for c in stats[-1]["vigie"]["caps_reached"]}
+        self.assertGreaterEqual(caps["output.eve.socket"], dropped)
+        self.assertEqual(len(of_socket) + caps["output.eve.socket"], len(of_file), "each line was read, or counted as dropped")
+        sizes = [p.stat().st_size for p in eve.parent.glob("out.json*")]
+        self.assertTrue(len(sizes) > 1 and max(sizes) <= 20 << 20, sizes)
+        print(f"live: {len(of_file)} events to a file ({sum(sizes) >> 20} MB in {len(sizes)}), {count} frames in {took:.1f} s; "
+              f"a reader that stands still cost it {dropped:.0f} lines and the sensor no frame")
+
+    def test_a_log_that_is_moved_away_is_opened_anew_and_outputs_follow_the_configuration(self):
+        eve, conf = pathlib.Path(self.data) / "out.json", pathlib.Path(self.data) / "vigie.toml"
+        conf.write_text(f"[output.eve]\nfile = '{eve}'\nrotate_size = 0\nrotate_hours = 0\n")
+        with up(self.data, "-i", "tap0s", "--config", str(conf)) as v:
+            send("tap0", "ftp_bruteforce_success")
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            moved, other = eve.with_name("moved.json"), eve.with_name("other.json")
+            eve.rename(moved)
+            v.process.send_signal(signal.SIGHUP)
+            until(eve.exists)
+            before = len(events(moved))
+            self.assertGreater(before, 100)
+            self.assertTrue(any(e["event_type"] == "alert" for e in events(moved)))
+            send("tap0", "dns_tunnel")
+            until(lambda: any(e["event_type"] == "dns" for e in events(eve)))
+            self.assertEqual(len(events(moved)), before)
+            # Another file from now on, without a restart.
+            conf.write_text(conf.read_text().replace(str(eve), str(other)))
+            v.process.send_signal(signal.SIGHUP)
+            until(other.exists)
+            send("tap0", "icmp_tunnel")
+            until(lambda: any(e["event_type"] == "alert" for e in events(other)))
+            said = v.stop()
+            self.assertIn("nothing changed", said)
+            self.assertIn("output.eve.file", said)
+            self.assertIn("holds now", said)
+        with up(self.data) as v:
+            kept = v.sql("SELECT count(*) AS n FROM events")[0]["n"]
+        self.assertEqual(sum(len(events(f)) for f in (moved, eve, other)), kept, "each event is in one file, once")
+
+    def test_an_output_that_cannot_be_written_is_one_line(self):
+        out = subprocess.run([VIGIE, "up", "--data", self.data, "-i", "tap0s", "--set", "output.eve.file=/no/such/folder/eve.json"],
+                             capture_output=True, text=True, timeout=30)
+        self.assertEqual((out.returncode, len(out.stderr.splitlines())), (1, 1), out.stderr)
+        self.assertIn("output.eve.file: /no/such/folder/eve.json", out.stderr)
+
+    def test_what_harms_is_said_with_the_command_that_mends_it(self):
+        subprocess.run(["ethtool", "-K", "tap0s", "gro", "on"], check=True, capture_output=True)
+        command = [VIGIE, "check", "-i", "tap0s", "nosuch0"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        self.assertIn("nosuch0: no such interface", told)
+        mends = [l.split("mend it with: ")[1] for l in told.splitlines() if "mend it with" in l]
+        self.assertTrue(mends and all(m.startswith("ethtool ") for m in mends), told)
+        for mend in mends:
+            subprocess.run(mend.split(), check=True, capture_output=True)
+        told = subprocess.run([VIGIE, "check", "-i", "tap0s"], capture_output=True, text=True, check=True).stdout
+        self.assertIn("No setting that harms was found.", told)
+        self.assertIn("capture.rings", told)
+        self.assertIn("packet sockets", told)
 
     def test_what_cannot_be_captured_from_is_one_line(self):
         out = subprocess.run([VIGIE, "up", "--data", self.data, "-i", "nosuch0"], capture_output=True, text=True, timeout=30)

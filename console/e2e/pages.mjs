@@ -97,7 +97,7 @@ async function places(context, base) {
     ['map', '/map?last=7d'],
     ['map-ribbons', '/map?last=7d&view=flow'],
     ['sensors', '/sensors'],
-    ...['datasets', 'exclusions', 'networks', 'retention', 'people', 'tokens', 'audit'].map((section) => [
+    ...['datasets', 'exclusions', 'networks', 'retention', 'outputs', 'people', 'tokens', 'audit'].map((section) => [
       `settings-${section}`,
       `/settings?section=${section}&last=30d`,
     ]),

@@ -198,7 +198,31 @@ export function makeServer(options = {}) {
     },
     captures: { keep: true, pinned: false },
     known_after_hours: 24,
+    webhook: { url: 'https://siem.example/vigie', has_authorization: true, lang: 'fr', imports: false },
+    syslog: null,
   }
+  const none = { target: null, delivered: 0, dropped: 0, waiting_bytes: 0, last_success: null, last_error: null }
+  const outputs = () => [
+    { ...none, name: 'eve_file', target: '/var/log/vigie/eve.json', delivered: 48_211_904, last_success: iso(world.now - 1e3) },
+    {
+      ...none,
+      name: 'eve_socket',
+      target: '/run/siem/eve.sock',
+      delivered: 1_204_332,
+      dropped: 812,
+      last_success: iso(world.now - 900e3),
+      last_error: { at: iso(world.now - 60e3), text: '/run/siem/eve.sock: Connection refused (os error 111); start who listens on it', stands: true },
+    },
+    {
+      ...none,
+      name: 'webhook',
+      target: settings.webhook && new URL(settings.webhook.url).origin,
+      delivered: 31,
+      last_success: iso(world.now - 3600e3),
+      last_error: { at: iso(world.now - 7200e3), text: 'the server answered 503 Service Unavailable', stands: false },
+    },
+    { ...none, name: 'syslog', target: settings.syslog && `${settings.syslog.target} (${settings.syslog.carrier})` },
+  ]
   const live = { cases: 0, events: 0, imports: 0 }
   const streams = new Set()
   const tell = () => {
@@ -1027,6 +1051,15 @@ export function makeServer(options = {}) {
       'administrator',
     ],
     ['GET', '/audit', (_, params) => page(audit, params), 'administrator'],
+    ['GET', '/outputs', outputs],
+    [
+      'POST',
+      '/outputs/:name/test',
+      ({ name }) => {
+        if (!settings[name]) fail(422, 'output', `no ${name} is set: set it first`)
+      },
+      'administrator',
+    ],
     ['GET', '/settings', () => settings],
     [
       'PUT',
@@ -1043,6 +1076,10 @@ export function makeServer(options = {}) {
         else if (body.key === 'quota_bytes') settings.quota.bytes = body.value
         else if (body.key === 'captures_keep') settings.captures.keep = body.value
         else if (body.key === 'known_after_hours') settings.known_after_hours = body.value
+        else if (body.key === 'webhook') {
+          const has = body.value?.authorization === undefined ? settings.webhook?.has_authorization : body.value.authorization !== null
+          settings.webhook = body.value && { url: body.value.url, lang: body.value.lang, imports: body.value.imports, has_authorization: !!has }
+        } else if (body.key === 'syslog') settings.syslog = body.value
         else fail(400, 'parameter', 'There is no such setting.')
         settings.version++
         return settings

@@ -15,10 +15,10 @@ mod problem;
 pub mod write;
 
 pub use file::fuzz;
-pub use file::{BUDGETS, Capture, Counters, Interface, Mark, Options, Source};
+pub use file::{BUDGETS, Capture, Counters, Interface, Mark, OPEN_MAX, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets};
+pub use live::{Advice, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;

@@ -6,10 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vigie_base::{Ip, Time};
+use vigie_base::{Budget, Ip, Time};
 
 /// Each step to the next version, the first from nothing.
-const MIGRATIONS: [&str; 4] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql"), include_str!("6.sql")];
+const MIGRATIONS: [&str; 5] =
+    [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql"), include_str!("6.sql"), include_str!("9.sql")];
 /// The version that this program writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process that has the file.
@@ -86,6 +87,17 @@ pub(crate) fn refused<T>(what: impl Into<String>) -> Result<T, Error> {
 
 /// Who may read at one time.
 const READERS: usize = 3;
+/// KiB of pages that each connection keeps.
+const CACHE_KIB: u64 = 32 << 10;
+/// What the catalog holds in memory at most: the pages that its connections keep.
+pub const BUDGET: Budget = Budget {
+    name: "catalog.pages",
+    entries_max: READERS as u64 + 1,
+    entry_bytes: CACHE_KIB << 10,
+    when_full: "pages used longest ago are read again",
+};
+/// Open files of the catalog: of each connection the file and its journal, and the journal's index.
+pub const FILES_MAX: usize = 2 * (READERS + 1) + 1;
 
 /// What people and folds write, in one SQLite file: one writer, and readers beside it that never wait for the writer.
 #[derive(Debug)]
@@ -172,7 +184,7 @@ impl Catalog {
 fn settle(db: &Connection) -> Result<(), rusqlite::Error> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "cache_size", -32_768)?;
+    db.pragma_update(None, "cache_size", -(CACHE_KIB as i64))?;
     db.set_prepared_statement_cache_capacity(128);
     Ok(())
 }

@@ -22,6 +22,7 @@ mod db;
 mod exclusion;
 mod keep;
 mod known;
+mod output;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -33,9 +34,10 @@ pub use assets::{
 };
 pub use cases::{CaseChange, CaseCounts, CaseFilter, CaseRow, CaseSort, State, TrailRow, Verdict};
 pub use dataset::{Dataset, Kind, Source};
-pub use db::{Catalog, Error, PAGE_MAX, Page, TOTAL_MAX, VERSION};
+pub use db::{BUDGET, Catalog, Error, FILES_MAX, PAGE_MAX, Page, TOTAL_MAX, VERSION};
 pub use exclusion::{Exclusion, Machines, Preview, Scope};
 pub use keep::{Changes, Kept, Pair};
 pub use known::{Interval, Known, KnownFact, KnownPort, Named};
+pub use output::{Moment, Next, Notice, OutputState};
 pub use records::{AuditFilter, AuditRow, Setting, View};
 pub use users::{FAILURES_MAX, LOCK, LOCK_MAX, SESSIONS_MAX, Session, TOKEN_LIFE, Token, User, UserRole};

@@ -140,4 +140,5 @@ fn what_is_kept_is_listed() {
 mod assets;
 mod cases;
 mod file;
+mod output;
 mod people;

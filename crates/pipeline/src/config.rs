@@ -3,11 +3,12 @@
 //! Keys that Suricata has keep its names. Layers: defaults, then a TOML file, then `--set` in order. An unknown key is an error that
 //! names the nearest known one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use vigie_base::{Budget, Ip, NetSet, text::nearest};
 use vigie_detect::Tunable;
 use vigie_detect::registry::tunables;
@@ -18,8 +19,12 @@ use vigie_sensor::Settings;
 pub struct Config {
     /// The sensor's settings.
     pub sensor: Settings,
+    /// The interfaces that `vigie up` captures from, as one capture point.
+    pub interfaces: Vec<String>,
     /// How interfaces are captured from.
     pub live: vigie_capture::LiveOptions,
+    /// Where browsers connect.
+    pub listen: SocketAddr,
     /// The detectors' settings, but for HOME_NET.
     pub detect: vigie_detect::Settings,
     /// The site's own networks.
@@ -28,6 +33,8 @@ pub struct Config {
     pub groups: Vec<Setting>,
     /// What a data directory may keep.
     pub keep: Keeping,
+    /// Where every event is written as EVE beside the store.
+    pub eve: EveOutput,
     /// What each key is set to, in the order of [`KEYS`] and of the detectors' tunables behind them.
     pub values: Vec<Setting>,
 }
@@ -41,6 +48,21 @@ pub struct Keeping {
     pub retention: BTreeMap<String, u64>,
     /// Whether imported captures are kept, so that packets can be cut from them.
     pub captures: bool,
+}
+
+/// Where every event is written as EVE beside the store, live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EveOutput {
+    /// A file.
+    pub file: Option<PathBuf>,
+    /// Bytes after which the file is rotated; 0: never for its size.
+    pub rotate_size: u64,
+    /// Hours after which it is, by the clock (UTC); 0: never for its age.
+    pub rotate_hours: u64,
+    /// Rotated files that are kept: `FILE.1` is the latest.
+    pub rotate_keep: u32,
+    /// A Unix stream socket that somebody listens on.
+    pub socket: Option<PathBuf>,
 }
 
 /// A key in force: its value and where that was said.
@@ -57,6 +79,17 @@ pub struct Setting {
 /// HOME_NET where nothing else is said: RFC 1918, link-local and unique local addresses.
 pub const HOME_NET: &str = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fe80::/10,fc00::/7]";
 
+/// When a running `vigie up` takes a key that was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Takes {
+    /// At once.
+    Now,
+    /// When the sensor takes another configuration: nothing is set aside for it.
+    Sensor,
+    /// When it starts: memory and threads are set aside for it.
+    Start,
+}
+
 /// One key.
 pub struct Key {
     /// Dotted name.
@@ -65,6 +98,8 @@ pub struct Key {
     pub default: &'static str,
     /// What it does, in one or two lines.
     pub doc: &'static str,
+    /// When a change of it is taken.
+    pub takes: Takes,
     apply: fn(&mut Config, &str) -> Result<(), String>,
 }
 
@@ -74,6 +109,7 @@ pub const KEYS: &[Key] = &[
         name: "vars.address-groups.HOME_NET",
         default: "\"[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12,fe80::/10,fc00::/7]\"",
         doc: "The site's own networks. Assets are inside; everything else is outside.",
+        takes: Takes::Sensor,
         apply: |c, v| {
             c.home_net = v.parse()?;
             Ok(())
@@ -83,12 +119,31 @@ pub const KEYS: &[Key] = &[
         name: "workers",
         default: "1",
         doc: "Threads that own flows (1 to 64). The result is the same with any number.",
+        takes: Takes::Start,
         apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
+    },
+    Key {
+        name: "capture.interfaces",
+        default: "[]",
+        doc: "Live: capture from these interfaces, together one capture point (the two sides of a tap): [\"eth1\"]; none: only serve what is kept.",
+        takes: Takes::Start,
+        apply: |c, v| {
+            let names: Vec<&str> = v.trim_matches(['[', ']']).split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
+            if names.len() > vigie_capture::live::INTERFACES_MAX {
+                return Err(format!("at most {} interfaces are expected", vigie_capture::live::INTERFACES_MAX));
+            }
+            if let Some(bad) = names.iter().find(|n| n.contains(|c: char| c.is_whitespace() || c == '/')) {
+                return Err(format!("{bad:?} is no name of an interface; write [eth1, eth2]"));
+            }
+            c.interfaces = names.into_iter().map(str::to_owned).collect();
+            Ok(())
+        },
     },
     Key {
         name: "capture.ring",
         default: "\"64mb\"",
         doc: "Live: memory of each interface's ring, which frames wait in (2mb to 4gb).",
+        takes: Takes::Start,
         apply: |c, v| {
             let bytes = size(v)?;
             if !(2 << 20..=4 << 30).contains(&bytes) {
@@ -102,6 +157,7 @@ pub const KEYS: &[Key] = &[
         name: "capture.filter",
         default: "\"\"",
         doc: "Live: look only at frames that match, as tcpdump's filters say it.",
+        takes: Takes::Sensor,
         apply: |c, v| {
             c.live.filter = if v.is_empty() { None } else { Some(vigie_capture::Filter::parse(v).map_err(|e| e.to_string())?) };
             Ok(())
@@ -111,90 +167,105 @@ pub const KEYS: &[Key] = &[
         name: "flow.max",
         default: "524288",
         doc: "Flows at once, all workers together. When full, the flow nearest its time-out ends.",
+        takes: Takes::Start,
         apply: |c, v| number(v, 16, 1 << 28).map(|n| c.sensor.flow.flows_max = n as u32),
     },
     Key {
         name: "flow-timeouts.tcp.new",
         default: "60",
         doc: "Seconds without a packet after which a TCP flow ends, before its handshake is complete.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.new = n),
     },
     Key {
         name: "flow-timeouts.tcp.established",
         default: "600",
         doc: "The same once it is established.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.established = n),
     },
     Key {
         name: "flow-timeouts.tcp.closed",
         default: "60",
         doc: "The same once it is closed.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.tcp.closed = n),
     },
     Key {
         name: "flow-timeouts.udp.new",
         default: "30",
         doc: "UDP, one side seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.udp.new = n),
     },
     Key {
         name: "flow-timeouts.udp.established",
         default: "300",
         doc: "UDP, both sides seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.udp.established = n),
     },
     Key {
         name: "flow-timeouts.icmp.new",
         default: "30",
         doc: "ICMP, one side seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.icmp.new = n),
     },
     Key {
         name: "flow-timeouts.icmp.established",
         default: "300",
         doc: "ICMP, both sides seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.icmp.established = n),
     },
     Key {
         name: "flow-timeouts.default.new",
         default: "30",
         doc: "Every other protocol, one side seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.other.new = n),
     },
     Key {
         name: "flow-timeouts.default.established",
         default: "300",
         doc: "Every other protocol, both sides seen.",
+        takes: Takes::Sensor,
         apply: |c, v| seconds(v).map(|n| c.sensor.flow.other.established = n),
     },
     Key {
         name: "vlan.use-for-tracking",
         default: "true",
         doc: "Whether equal addresses in two VLANs are two flows.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.flow.use_vlan = b),
     },
     Key {
         name: "decoder.recursion-level.use-for-tracking",
         default: "true",
         doc: "Whether equal addresses inside and outside a tunnel, or in two tunnels, are two flows.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.flow.use_tunnel = b),
     },
     Key {
         name: "stream.midstream",
         default: "false",
         doc: "Pick up TCP sessions whose beginning was not seen.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.stream.midstream = b),
     },
     Key {
         name: "stream.async-oneside",
         default: "false",
         doc: "Follow TCP sessions of which only one side is seen.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.stream.async_oneside = b),
     },
     Key {
         name: "stream.overlap",
         default: "\"first\"",
         doc: "Which bytes win where TCP segments overlap: first, last, linux or windows.",
+        takes: Takes::Sensor,
         apply: |c, v| {
             c.sensor.stream.overlap = match v {
                 "first" => vigie_stream::Overlap::First,
@@ -210,50 +281,68 @@ pub const KEYS: &[Key] = &[
         name: "stream.reassembly.depth",
         default: "0",
         doc: "Bytes of each direction of a TCP session that are looked at; 0 for all. Sizes such as 1mb are taken.",
+        takes: Takes::Sensor,
         apply: |c, v| size(v).map(|n| c.sensor.stream.depth = n),
     },
     Key {
         name: "stream.memcap",
         default: "\"64mb\"",
         doc: "Memory for TCP data that waits for what is missing before it, all workers together.",
+        takes: Takes::Start,
         apply: |c, v| size(v).map(|n| c.sensor.stream_memory.0 = n),
     },
     Key {
         name: "stream.checksum-validation",
         default: "false",
         doc: "Verify TCP, UDP and ICMP checksums. Wrong ones are noted and never discarded.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.decode.l4_checksum = b),
     },
     Key {
         name: "defrag.memcap",
         default: "\"8mb\"",
         doc: "Memory for IP fragments that wait for the others.",
+        takes: Takes::Start,
         apply: |c, v| size(v).map(|n| c.sensor.defrag.bytes_max = n),
     },
     Key {
         name: "files.hashes",
         default: "true",
         doc: "MD5, SHA-1 and SHA-256 of every file carried.",
+        takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.dissect.hashes = b),
     },
     Key {
         name: "dissect.memcap",
         default: "\"256mb\"",
         doc: "Memory for what parsers hold, all workers together. When it is used up, flows that want more are no longer dissected.",
+        takes: Takes::Start,
         apply: |c, v| size(v).map(|n| c.sensor.dissect.memory_max = n),
     },
     Key {
         name: "dissect.inflate-max",
         default: "\"4mb\"",
         doc: "Bytes that one compressed HTTP body may give.",
+        takes: Takes::Sensor,
         apply: |c, v| size(v).map(|n| c.sensor.dissect.inflate_max = n),
     },
     Key {
-        name: "detect.tor.relays",
+        name: TOR_RELAYS,
         default: "\"\"",
         doc: "A file of the addresses of Tor relays, one a line (a # begins a comment). Without one, relays are told by what they send.",
+        takes: Takes::Sensor,
         apply: |c, v| {
             c.detect.tor_relays = if v.is_empty() { Vec::new() } else { addresses(Path::new(v))? };
+            Ok(())
+        },
+    },
+    Key {
+        name: "server.listen",
+        default: "\"127.0.0.1:8443\"",
+        doc: "Where browsers connect: an address of this machine and a port.",
+        takes: Takes::Start,
+        apply: |c, v| {
+            c.listen = v.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8443 or [::]:8443".to_owned())?;
             Ok(())
         },
     },
@@ -261,27 +350,83 @@ pub const KEYS: &[Key] = &[
         name: "store.quota",
         default: "0",
         doc: "Bytes of all that a data directory holds (events, captures, catalog); 0: as much as the disk holds. When full, what goes\n              # first: kinds for Vigie's own use, captures, imports (the oldest first), the oldest of the site's own events.",
+        takes: Takes::Now,
         apply: |c, v| size(v).map(|n| c.keep.quota = n),
     },
     Key {
         name: "store.captures",
         default: "true",
         doc: "Keep imported captures within the quota, so that the packets of a flow or a case can be cut from them.",
+        takes: Takes::Now,
         apply: |c, v| boolean(v).map(|b| c.keep.captures = b),
     },
     Key {
         name: "store.retention.others",
         default: "0",
         doc: "Days that events of the site's own traffic are kept; 0: until the quota. store.retention.dns is for dns alone.",
+        takes: Takes::Now,
         apply: |c, v| retention(c, "others", v),
     },
     Key {
         name: "store.retention.internal",
         default: "0",
         doc: "The same for kinds that are for Vigie's own use.",
+        takes: Takes::Now,
         apply: |c, v| retention(c, "internal", v),
     },
+    Key {
+        name: "output.eve.file",
+        default: "\"\"",
+        doc: "Live: write every event into this file, too, as Suricata writes eve.json; \"\" for none. SIGHUP opens it anew, for logrotate.",
+        takes: Takes::Now,
+        apply: |c, v| {
+            c.eve.file = path(v);
+            Ok(())
+        },
+    },
+    Key {
+        name: "output.eve.rotate_size",
+        default: "\"1gb\"",
+        doc: "Size at which that file is rotated: it becomes FILE.1, and FILE.1 becomes FILE.2; 0 for never (1mb to 1024gb).",
+        takes: Takes::Now,
+        apply: |c, v| {
+            let bytes = size(v)?;
+            if bytes != 0 && !(1 << 20..=1 << 40).contains(&bytes) {
+                return Err("0, or 1mb to 1024gb is expected".to_owned());
+            }
+            c.eve.rotate_size = bytes;
+            Ok(())
+        },
+    },
+    Key {
+        name: "output.eve.rotate_hours",
+        default: "24",
+        doc: "Hours after which it is rotated, by the clock (UTC: 24 is at midnight); 0 for never. Set both to 0 where logrotate does it.",
+        takes: Takes::Now,
+        apply: |c, v| number(v, 0, 8784).map(|n| c.eve.rotate_hours = n),
+    },
+    Key {
+        name: "output.eve.rotate_keep",
+        default: "7",
+        doc: "Rotated files that are kept (1 to 1000); older ones are removed. They do not count in store.quota.",
+        takes: Takes::Now,
+        apply: |c, v| number(v, 1, 1000).map(|n| c.eve.rotate_keep = n as u32),
+    },
+    Key {
+        name: "output.eve.socket",
+        default: "\"\"",
+        doc: "Live: send every event to who listens on this Unix stream socket (Suricata's unix_stream); \"\" for none.",
+        takes: Takes::Now,
+        apply: |c, v| {
+            c.eve.socket = path(v);
+            Ok(())
+        },
+    },
 ];
+
+fn path(v: &str) -> Option<PathBuf> {
+    if v.is_empty() { None } else { Some(PathBuf::from(v)) }
+}
 
 fn retention(c: &mut Config, kind: &str, days: &str) -> Result<(), String> {
     let days = number(days, 0, RETENTION_DAYS_MAX)?;
@@ -289,6 +434,8 @@ fn retention(c: &mut Config, kind: &str, days: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The key of a list that stands in a file of its own.
+const TOR_RELAYS: &str = "detect.tor.relays";
 /// Days of events that may be asked for.
 pub const RETENTION_DAYS_MAX: u64 = 3650;
 /// Keys of a kind of event (or `others`, `internal`), each with its days.
@@ -298,7 +445,7 @@ pub const RETENTION_OF_REST: [&str; 2] = ["others", "internal"];
 
 /// Addresses of one list; the network has some 10,000 relays.
 pub(crate) const RELAYS: Budget =
-    Budget { name: "detect.tor.relays", entries_max: 131_072, entry_bytes: 2 * size_of::<Ip>() as u64, when_full: "the list is refused" };
+    Budget { name: TOR_RELAYS, entries_max: 131_072, entry_bytes: 2 * size_of::<Ip>() as u64, when_full: "the list is refused" };
 /// Longest line of a list.
 const LINE_MAX: u64 = 1024;
 
@@ -321,11 +468,14 @@ impl Default for Config {
     fn default() -> Self {
         let mut c = Config {
             sensor: Settings::default(),
+            interfaces: Vec::new(),
             live: vigie_capture::LiveOptions::default(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
             detect: vigie_detect::Settings::default(),
             home_net: HOME_NET.parse().unwrap_or_else(|_| unreachable!("the default HOME_NET reads")),
             groups: Vec::new(),
             keep: Keeping::default(),
+            eve: EveOutput::default(),
             values: Vec::new(),
         };
         for key in KEYS {
@@ -431,6 +581,36 @@ impl Config {
         }
         out
     }
+}
+
+/// A key that another configuration says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Dotted name.
+    pub name: String,
+    /// Its value before; none where it was not there.
+    pub was: Option<String>,
+    /// Its value now; none where it is not there any more.
+    pub is: Option<String>,
+    /// When that is taken.
+    pub takes: Takes,
+}
+
+/// What `new` says otherwise than `old`, by name, with what each needs to be taken.
+pub fn changed(old: &Config, new: &Config) -> Vec<Changed> {
+    let all =
+        |c: &Config| -> BTreeMap<String, String> { c.values.iter().chain(&c.groups).map(|s| (s.name.clone(), s.value.clone())).collect() };
+    let (was, is) = (all(old), all(new));
+    let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let differs = |name: &str| was.get(name) != is.get(name) || (name == TOR_RELAYS && old.detect.tor_relays != new.detect.tor_relays);
+    let of = |name: &String| Changed { name: name.clone(), was: was.get(name).cloned(), is: is.get(name).cloned(), takes: takes(name) };
+    names.into_iter().filter(|name| differs(name)).map(of).collect()
+}
+
+/// When a key is taken: those of no table are groups of addresses and days of a kind, which the server reads.
+fn takes(name: &str) -> Takes {
+    let known = KEYS.iter().find(|k| k.name == name).map(|k| k.takes);
+    known.unwrap_or(if tunables().any(|t| t.key == name) { Takes::Sensor } else { Takes::Now })
 }
 
 fn flatten(prefix: &str, v: &toml::Value, out: &mut Vec<(String, String)>) {
@@ -539,6 +719,53 @@ mod tests {
         c.set_pair("vars.address-groups.SERVERS=[10.1.0.0/16]").unwrap();
         c.set_pair("vars.address-groups.BOTH=[$HOME_NET]").unwrap();
         assert_eq!(c.address_groups().map(|g| g.0).collect::<Vec<_>>(), ["SERVERS"]);
+    }
+
+    #[test]
+    fn interfaces_are_a_list() {
+        let with = |v: &str| {
+            let mut c = Config::default();
+            c.set("capture.interfaces", v, "--set").map(|()| c.interfaces)
+        };
+        assert_eq!(with("[eth1, eth2]").unwrap(), ["eth1", "eth2"]);
+        assert_eq!(with("eth1").unwrap(), ["eth1"]);
+        assert!(with("[]").unwrap().is_empty() && with("").unwrap().is_empty());
+        assert!(with("eth1 eth2").is_err() && with("../x").is_err() && with(&"a,".repeat(40)).is_err());
+        let mut c = Config::default();
+        assert!(c.set_pair("server.listen=localhost").unwrap_err().to_string().contains("an address and a port"));
+        c.set_pair("server.listen=[::]:443").unwrap();
+        assert_eq!(c.listen.port(), 443);
+    }
+
+    #[test]
+    fn what_another_configuration_changes_is_said_by_key() {
+        let with = |pairs: &[&str]| {
+            let mut c = Config::default();
+            pairs.iter().for_each(|p| c.set_pair(p).unwrap());
+            c
+        };
+        let old = with(&["flow.max=1000", "store.retention.dns=30", "vars.address-groups.A=[10.1.0.0/16]", "store.quota=1gb"]);
+        assert_eq!(changed(&old, &old), []);
+        let new = with(&["workers=2", "stream.midstream=true", "store.quota=2gb", "detect.brute_force.failures=30", "output.eve.file=/x"]);
+        let said: Vec<(String, Takes)> = changed(&old, &new).into_iter().map(|c| (c.name, c.takes)).collect();
+        let want = [
+            ("detect.brute_force.failures", Takes::Sensor),
+            ("flow.max", Takes::Start),
+            ("output.eve.file", Takes::Now),
+            ("store.quota", Takes::Now),
+            ("store.retention.dns", Takes::Now),
+            ("stream.midstream", Takes::Sensor),
+            ("vars.address-groups.A", Takes::Now),
+            ("workers", Takes::Start),
+        ];
+        assert_eq!(said.iter().map(|(n, t)| (n.as_str(), *t)).collect::<Vec<_>>(), want);
+        let gone = changed(&old, &new).into_iter().find(|c| c.name == "store.retention.dns").unwrap();
+        assert_eq!((gone.was.as_deref(), gone.is), (Some("30"), None));
+        // The same file with other addresses in it.
+        let (mut a, mut b) = (Config::default(), Config::default());
+        a.detect.tor_relays = vec!["203.0.113.9".parse().unwrap()];
+        b.detect.tor_relays = vec!["203.0.113.7".parse().unwrap()];
+        assert_eq!(changed(&a, &b).into_iter().map(|c| (c.name, c.takes)).collect::<Vec<_>>(), [(TOR_RELAYS.to_owned(), Takes::Sensor)]);
     }
 
     #[test]

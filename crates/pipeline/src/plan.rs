@@ -1,4 +1,4 @@
-//! The plan of memory and threads: what a replay may take at most, known before a byte is read.
+//! The plan of memory, threads and files: what a replay may take at most, known before a byte is read. The server adds its own to it.
 
 use crate::config::{self, Config};
 use crate::eve;
@@ -10,36 +10,46 @@ const FIXED: Budget = Budget { name: "fixed", entries_max: 1, entry_bytes: 48 <<
 /// Stack and allocator arena of a thread.
 const THREAD: u64 = 4 << 20;
 
-/// What a replay may take.
+/// What a run may take.
 pub struct Plan {
     /// Every table and queue, all workers together.
     pub budgets: Vec<Budget>,
     /// Threads by what they do.
     pub threads: Vec<(&'static str, usize)>,
+    /// Open files by what they are.
+    pub files: Vec<(&'static str, usize)>,
 }
 
 impl Plan {
     /// Of a replay under `config`.
     pub fn of(config: &Config) -> Plan {
+        let mut plan = Plan::with(config, &vigie_capture::BUDGETS, &[]);
+        plan.files.extend([("captures that overlap in time", vigie_capture::OPEN_MAX), ("eve.json, cases.json, assets.json", 3)]);
+        let inventory = vigie_inventory::Settings::new(config.home_net.clone());
+        plan.budgets.extend(story::budgets(u64::from(inventory.holders_max)));
+        plan.budgets.push(eve::BUDGET);
+        plan
+    }
+
+    /// Of what dissects and detects under `config`, whoever gives the frames (`input`), with the threads that run beside it.
+    pub fn with(config: &Config, input: &[Budget], beside: &[(&'static str, usize)]) -> Plan {
         let workers = config.sensor.workers.0.max(1);
-        let threads = if workers == 1 {
+        let mut threads = if workers == 1 {
             vec![("reads, dissects, detects and writes", 1)]
         } else {
             vec![("reads and decodes", 1), ("own flows", workers), ("merges, detects and writes", 1)]
         };
+        threads.extend(beside);
         let count: usize = threads.iter().map(|t| t.1).sum();
         let mut budgets =
             vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
-        budgets.extend(vigie_capture::BUDGETS);
+        budgets.extend(input);
         budgets.extend(vigie_sensor::budgets(&config.sensor));
-        let inventory = vigie_inventory::Settings::new(config.home_net.clone());
-        budgets.extend(inventory.budgets());
+        budgets.extend(vigie_inventory::Settings::new(config.home_net.clone()).budgets());
         budgets.push(config::RELAYS);
         budgets.extend(vigie_detect::registry::budgets());
         budgets.extend(vigie_case::Cases::budgets());
-        budgets.extend(story::budgets(u64::from(inventory.holders_max)));
-        budgets.push(eve::BUDGET);
-        Plan { budgets, threads }
+        Plan { budgets, threads, files: vec![("standard streams", 3)] }
     }
 
     /// The most memory in all, in bytes.

@@ -4,6 +4,7 @@ use crate::error::{Answer, Refusal};
 use crate::home::Home;
 use crate::import::Imports;
 use crate::metrics::Meter;
+use crate::out::EveOutputs;
 use crate::person::{Person, Way};
 use crate::rate::Rates;
 use crate::tls::Certificate;
@@ -23,6 +24,10 @@ pub(crate) struct App {
     pub(crate) home: Arc<Home>,
     pub(crate) imports: Imports,
     pub(crate) changes: Changes,
+    /// Where events go beside the store.
+    pub(crate) eve: Arc<EveOutputs>,
+    /// Told when what cases are told to is set otherwise.
+    pub(crate) output_news: Notify,
     /// Places of those for whom packets are cut.
     pub(crate) cuts: Arc<Semaphore>,
     pub(crate) rates: Rates,
@@ -84,6 +89,8 @@ impl App {
             home,
             imports: Imports::default(),
             changes: Changes::default(),
+            eve: Arc::default(),
+            output_news: Notify::default(),
             cuts: Arc::new(Semaphore::new(CUTS_MAX)),
             rates: Rates::default(),
             meter: Meter::default(),

@@ -99,7 +99,7 @@ impl Plan {
             shift: dataset.shift,
             stretches: Vec::new(),
         };
-        let margin = before(&home.told.sensor);
+        let margin = before(&home.told().sensor);
         flows.sort_by(|a, b| (&a.import, a.wanted.first).cmp(&(&b.import, b.wanted.first)));
         let mut of = "";
         for f in &flows {
@@ -205,7 +205,7 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
         let since = if since == Time(0) { since } else { Time(since.0.saturating_add_signed(plan.shift)) };
         let found = cut(
             &mut capture,
-            &home.told.sensor,
+            &home.told().sensor,
             &stretch.flows,
             since,
             &mut |frame: &Frame<'_>| {

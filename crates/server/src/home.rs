@@ -21,8 +21,8 @@ pub struct Home {
     pub(crate) store: Store,
     /// Assets, cases, people.
     pub(crate) catalog: Catalog,
-    /// What the configuration says; what settings say over it is in [`Home::config`].
-    pub(crate) told: Config,
+    /// What the configuration says; replaced whole when it is read again.
+    told: RwLock<Arc<Config>>,
     /// Replaced whole when a setting changes.
     in_force: RwLock<Arc<InForce>>,
     /// Held by who changes a setting.
@@ -87,7 +87,8 @@ impl Home {
         let (in_force, problems) = InForce::load(&config, &catalog).map_err(|e| Held::Fault(Fault::of(e)))?;
         problems.iter().for_each(|p| eprintln!("vigie: {p}"));
         let (in_force, changing, evicting) = (RwLock::new(Arc::new(in_force)), Mutex::default(), Mutex::default());
-        let home = Home { dir: dir.to_owned(), store, catalog, told: config, in_force, changing, evicting, _lock: lock };
+        let told = RwLock::new(Arc::new(config));
+        let home = Home { dir: dir.to_owned(), store, catalog, told, in_force, changing, evicting, _lock: lock };
         home.sweep_captures().map_err(Held::Fault)?;
         home.take_effect();
         Ok(home)
@@ -98,22 +99,37 @@ impl Home {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What the configuration says; what settings say over it is in [`Home::config`].
+    pub(crate) fn told(&self) -> Arc<Config> {
+        self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another configuration holds from now on. Gives what of the settings cannot be read under it, a line each.
+    pub(crate) fn tell(&self, config: Config) -> Result<Vec<String>, vigie_catalog::Error> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, problems) = InForce::load(&config, &self.catalog)?;
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.take_effect();
+        Ok(problems)
+    }
+
     /// How captures are read under the settings that hold now.
     pub(crate) fn config(&self) -> Config {
-        let mut config = self.told.clone();
+        let mut config = Config::clone(&self.told());
         config.home_net.clone_from(&self.in_force().home_net);
         config
     }
 
     /// Whether a setting could be changed so.
     pub(crate) fn try_setting(&self, key: &str, value: &serde_json::Value) -> Result<(), Refused> {
-        self.in_force().with(&self.told, key, value).map(drop)
+        self.in_force().with(&self.told(), key, value).map(drop)
     }
 
     /// Changes a setting, effective at once.
     pub(crate) fn change_setting(&self, change: (&str, &serde_json::Value, Option<u64>), by: (&str, Time)) -> Result<(), Refused> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.in_force().change(&self.told, &self.catalog, change, by)?;
+        let next = self.in_force().change(&self.told(), &self.catalog, change, by)?;
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         self.take_effect();
         Ok(())

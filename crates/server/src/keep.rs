@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::app::now;
 use crate::home::{Held, Home};
+use crate::out::Eve;
 use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,13 +34,26 @@ pub(crate) struct Keeper {
     /// Who called whom, when first; at most [`PAIRS_MAX`].
     pairs: BTreeMap<(Ip, Ip), Time>,
     failed: Option<Fault>,
+    /// Where else they go.
+    eve: Option<Eve>,
 }
 
 impl Keeper {
     /// For events that are filed as `header` says, from the number on that the store knows.
     pub(crate) fn new(store: &Store, mut header: Header, limits: Limits, give: Give) -> Self {
         header.number = store.last_number(&header);
-        Keeper { packer: Packer::new(header, limits), give, events: 0, flows: 0, pairs: BTreeMap::new(), failed: None }
+        Keeper { packer: Packer::new(header, limits), give, events: 0, flows: 0, pairs: BTreeMap::new(), failed: None, eve: None }
+    }
+
+    /// The same, which gives every event to the outputs, too.
+    pub(crate) fn with_eve(mut self, eve: Eve) -> Self {
+        self.eve = Some(eve);
+        self
+    }
+
+    /// Lines that outputs did not take, by output.
+    pub(crate) fn eve_caps(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.eve.iter().flat_map(Eve::caps)
     }
 
     /// Gives on what is ready.
@@ -56,6 +70,9 @@ impl Keeper {
             self.failed = Some(Fault::of(e));
         }
         self.hand_over();
+        if let Some(eve) = &mut self.eve {
+            eve.upto(now);
+        }
     }
 
     /// No event follows: gives on what is open. An error is the first of the whole run.
@@ -64,6 +81,9 @@ impl Keeper {
             self.failed = Some(Fault::of(e));
         }
         self.hand_over();
+        if let Some(eve) = &mut self.eve {
+            eve.give();
+        }
         self.failed.take().map_or(Ok(()), Err)
     }
 
@@ -79,6 +99,9 @@ impl Keep for Keeper {
             return;
         }
         self.events += 1;
+        if let Some(eve) = &mut self.eve {
+            eve.row(row);
+        }
         if FlowEndRow::of(row).is_some() {
             self.flows += 1;
             let (env, room) = (row.env(), self.pairs.len() < PAIRS_MAX);

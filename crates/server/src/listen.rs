@@ -18,7 +18,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
 /// Connections served at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 512;
+pub(crate) const CONNECTIONS_MAX: usize = 512;
+/// Bytes of what a peer sends that wait on one connection, and of the head of a request, at most.
+const HELD_MAX: u32 = 64 << 10;
+/// Bytes that one connection takes at most: what waits each way, a head, TLS records.
+pub(crate) const CONNECTION_BYTES: usize = 4 * HELD_MAX as usize;
 /// Seconds for a TLS handshake, and for the head of a request.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -79,12 +83,12 @@ where
         request.map(axum::body::Body::new)
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(SLOW).max_buf_size(64 << 10);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(SLOW).max_buf_size(HELD_MAX as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
-        .max_header_list_size(64 << 10)
+        .max_header_list_size(HELD_MAX)
         .keep_alive_interval(Duration::from_secs(30));
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(served);

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::import::Stage;
+use crate::out::Sink;
 use crate::person::{Peer, Viewer};
 use crate::rate::Rate;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -73,7 +74,7 @@ impl Meter {
 }
 
 /// Classes of routes: what stands behind `/api/v1/`.
-const CLASSES: [&str; 22] = [
+const CLASSES: [&str; 23] = [
     "assets",
     "audit",
     "cases",
@@ -86,6 +87,7 @@ const CLASSES: [&str; 22] = [
     "live",
     "map",
     "openapi.json",
+    "outputs",
     "query",
     "search",
     "sensors",
@@ -210,11 +212,35 @@ fn text(app: &App) -> String {
         "Buckets forgotten for want of place",
         [(String::new(), app.rates.crowded.load(Ordering::Relaxed) as f64)],
     );
+    outputs(&mut t, app);
     if let Some(certificate) = app.certificate() {
         let days = certificate.days_left(crate::app::now());
         t.gauge("vigie_certificate_days_left", "Days until the certificate ends; negative once it has", days as f64);
     }
     t.0
+}
+
+/// What left for other programs.
+fn outputs(t: &mut Text, app: &App) {
+    let of = |name: &str| labels(&[("output", name)]);
+    let (mut taken, mut dropped, mut waiting, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for sink in Sink::ALL {
+        let counted = app.eve.counted(sink);
+        taken.push((of(sink.name()), counted.written.load(Ordering::Relaxed) as f64));
+        dropped.push((of(sink.name()), counted.dropped.load(Ordering::Relaxed) as f64));
+        waiting.push((of(sink.name()), app.eve.running(sink).map_or(0.0, |r| r.1 as f64)));
+        last.extend(counted.said().success.map(|at| (of(sink.name()), at.secs() as f64)));
+    }
+    // A catalog that cannot be read is told by every other answer.
+    for state in app.home.catalog.outputs().unwrap_or_default() {
+        taken.push((of(&state.name), state.delivered as f64));
+        dropped.push((of(&state.name), state.dropped as f64));
+        last.extend(state.success.map(|at| (of(&state.name), at.secs() as f64)));
+    }
+    t.family("vigie_output_taken_total", "counter", "Lines of events, and notices of cases, that an output took", taken);
+    t.family("vigie_output_dropped_total", "counter", "Those that it did not take in time", dropped);
+    t.family("vigie_output_waiting_bytes", "gauge", "Bytes of lines that wait for an output", waiting);
+    t.family("vigie_output_last_success_seconds", "gauge", "When an output last took something", last);
 }
 
 fn durations(t: &mut Text, all: &BTreeMap<&'static str, Durations>) {

@@ -3,6 +3,7 @@
 //! What is set stands in the catalog; what the configuration says stands over it and is not changed here. All of it together is
 //! [`InForce`], which holds from the moment that it is set.
 
+use crate::out::{Syslog, Webhook};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use vigie_base::time::SECOND;
@@ -53,6 +54,9 @@ pub(crate) struct InForce {
     /// Whether imported captures are kept.
     pub(crate) captures_keep: bool,
     pub(crate) known_after_hours: u64,
+    /// Where cases are told as they open and close.
+    pub(crate) webhook: Option<Webhook>,
+    pub(crate) syslog: Option<Syslog>,
 }
 
 /// A key.
@@ -63,6 +67,8 @@ pub(crate) struct Key {
     kept_as: &'static str,
     /// The key of the configuration that pins it.
     pinned_by: Option<&'static str>,
+    /// A member of its value that is neither shown nor exported, nor written into the trail.
+    secret: Option<&'static str>,
     /// Reads a value into what is in force and gives it back as it is kept.
     read: fn(&mut InForce, &Value, Reading<'_>) -> Result<Value, String>,
 }
@@ -77,12 +83,14 @@ struct Reading<'c> {
 
 /// Every key.
 pub(crate) const KEYS: &[Key] = &[
-    Key { name: "home_net", kept_as: "home_net", pinned_by: Some("vars.address-groups.HOME_NET"), read: home_net },
-    Key { name: "groups", kept_as: "groups", pinned_by: None, read: groups },
-    Key { name: "quota_bytes", kept_as: "store.quota", pinned_by: Some("store.quota"), read: quota },
-    Key { name: "retention", kept_as: "store.retention", pinned_by: None, read: retention },
-    Key { name: "captures_keep", kept_as: "store.captures", pinned_by: Some("store.captures"), read: captures },
-    Key { name: "known_after_hours", kept_as: KNOWN_AFTER, pinned_by: None, read: known_after },
+    Key { name: "home_net", kept_as: "home_net", pinned_by: Some("vars.address-groups.HOME_NET"), secret: None, read: home_net },
+    Key { name: "groups", kept_as: "groups", pinned_by: None, secret: None, read: groups },
+    Key { name: "quota_bytes", kept_as: "store.quota", pinned_by: Some("store.quota"), secret: None, read: quota },
+    Key { name: "retention", kept_as: "store.retention", pinned_by: None, secret: None, read: retention },
+    Key { name: "captures_keep", kept_as: "store.captures", pinned_by: Some("store.captures"), secret: None, read: captures },
+    Key { name: "known_after_hours", kept_as: KNOWN_AFTER, pinned_by: None, secret: None, read: known_after },
+    Key { name: "webhook", kept_as: "output.webhook", pinned_by: None, secret: Some("authorization"), read: webhook },
+    Key { name: "syslog", kept_as: "output.syslog", pinned_by: None, secret: None, read: syslog },
 ];
 
 /// Why a change was not made.
@@ -105,6 +113,8 @@ impl InForce {
             retention: config.keep.retention.clone(),
             captures_keep: config.keep.captures,
             known_after_hours: KNOWN_AFTER_DEFAULT,
+            webhook: None,
+            syslog: None,
         };
         now.groups = pinned_groups(config);
         let mut problems = Vec::new();
@@ -148,7 +158,7 @@ impl InForce {
             return Err(Refused::Catalog(Error::Version(now)));
         }
         catalog.set_setting(key.kept_as, &kept, None, who, at).map_err(Refused::Catalog)?;
-        catalog.audit(who, "setting", key.name, &kept, at).map_err(Refused::Catalog)?;
+        catalog.audit(who, "setting", key.name, &key.shown(kept), at).map_err(Refused::Catalog)?;
         Ok(next)
     }
 
@@ -176,6 +186,14 @@ impl InForce {
 }
 
 impl Key {
+    /// A value without what is secret in it.
+    fn shown(&self, mut value: Value) -> Value {
+        if let (Some(secret), Some(members)) = (self.secret, value.as_object_mut()) {
+            members.remove(secret);
+        }
+        value
+    }
+
     /// Whether the configuration says it: then the line for who would change it.
     pub(crate) fn pinned(&self, config: &Config) -> Option<String> {
         config.pinned(self.pinned_by?).map(|s| pinned_line(self.name, &s.name, &s.from))
@@ -202,12 +220,12 @@ pub(crate) fn version(catalog: &Catalog) -> Result<u64, Error> {
     Ok(all.iter().filter(|s| KEYS.iter().any(|k| k.kept_as == s.key)).map(|s| s.version).sum())
 }
 
-/// What is set, by the API's keys, as it is kept.
+/// What is set, by the API's keys, as it is kept but for what is secret.
 pub(crate) fn kept(catalog: &Catalog) -> Result<Map<String, Value>, Error> {
     let mut all = Map::new();
     for key in KEYS {
         if let Some(setting) = catalog.setting(key.kept_as)? {
-            all.insert(key.name.to_owned(), setting.value);
+            all.insert(key.name.to_owned(), key.shown(setting.value));
         }
     }
     Ok(all)
@@ -345,6 +363,16 @@ fn known_after(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value
     Ok(json!(now.known_after_hours))
 }
 
+fn webhook(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+    now.webhook = Webhook::read(value, now.webhook.as_ref())?;
+    Ok(now.webhook.as_ref().map_or(Value::Null, Webhook::kept))
+}
+
+fn syslog(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+    now.syslog = Syslog::read(value)?;
+    Ok(now.syslog.as_ref().map_or(Value::Null, Syslog::kept))
+}
+
 fn short(text: &str) -> String {
     text.chars().take(NAME_MAX).collect()
 }
@@ -378,10 +406,13 @@ mod tests {
             ("retention", json!({"tls": null})),
             ("captures_keep", json!(false)),
             ("known_after_hours", json!(48)),
+            ("webhook", json!({"url": "https://siem.example/", "authorization": "Bearer secret"})),
+            ("webhook", json!({"url": "https://siem.example/vigie"})),
+            ("syslog", json!({"target": "siem.example:514", "carrier": "tcp"})),
         ] {
             now = set(&now, &config, &catalog, key, value).unwrap();
         }
-        assert_eq!(version(&catalog).unwrap(), 8);
+        assert_eq!(version(&catalog).unwrap(), 11);
         let (again, problems) = InForce::load(&config, &catalog).unwrap();
         assert_eq!(problems, Vec::<String>::new());
         for now in [&now, &again] {
@@ -392,7 +423,23 @@ mod tests {
             let kinds = [("dns".to_owned(), 7 * day), ("flow".to_owned(), u64::MAX)].into_iter().collect();
             assert_eq!(now.store_retention(), Retention { kinds, others: Some(90 * day), internal: None });
         }
-        assert_eq!(catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap().total, 8);
+        assert_eq!(catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap().total, 11);
+    }
+
+    #[test]
+    fn a_secret_is_kept_and_never_told() {
+        let (config, catalog) = (Config::default(), Catalog::in_memory().unwrap());
+        let (now, _) = InForce::load(&config, &catalog).unwrap();
+        let now =
+            set(&now, &config, &catalog, "webhook", json!({"url": "https://siem.example/", "authorization": "Bearer secret"})).unwrap();
+        let now = set(&now, &config, &catalog, "webhook", json!({"url": "https://siem.example/vigie"})).unwrap();
+        let (again, _) = InForce::load(&config, &catalog).unwrap();
+        for now in [&now, &again] {
+            assert_eq!(now.webhook.as_ref().unwrap().authorization.as_deref(), Some("Bearer secret"));
+        }
+        let trail = catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap();
+        let told = format!("{:?} {:?}", trail.rows, kept(&catalog).unwrap());
+        assert!(told.contains("https://siem.example/vigie") && !told.contains("secret"), "{told}");
     }
 
     #[test]
@@ -419,6 +466,8 @@ mod tests {
             ("retention", json!({"others": null}), "days are from 0"),
             ("captures_keep", json!(1), "true or false"),
             ("known_after_hours", json!(0), "hours are from 1"),
+            ("webhook", json!({"url": "x"}), "url is an address"),
+            ("syslog", json!({"target": "x"}), "with a port"),
         ] {
             let line = set(&now, &config, &catalog, key, value.clone()).err().unwrap_or_else(|| panic!("{key} {value} is taken"));
             assert!(line.contains(fault) && !line.contains('\n'), "{key} {value}: {line}");

@@ -2,18 +2,23 @@
 
 use crate::app::{App, now};
 use crate::home::{Held, Home};
+use crate::out::{CaseOutput, deliver};
+use crate::plan::BLOCKING_MAX;
 use crate::watch::Watch;
 use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
-use vigie_capture::Sockets;
+use vigie_capture::{Advice, Sockets};
 use vigie_catalog::UserRole;
 use vigie_pipeline::Config;
+use vigie_pipeline::config::{Changed, Takes, changed};
 
 /// How often the certificate is looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
@@ -37,7 +42,12 @@ pub struct Options {
     pub config: Config,
     /// Whether to go on where the machine lacks a wall of the sandbox.
     pub allow_weaker: bool,
+    /// Reads the configuration again. Errors: one line.
+    pub again: Again,
 }
+
+/// Reads the configuration again.
+pub type Again = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
 /// All that is served: the API and the console, under the headers of every answer.
 pub(crate) fn service(app: Arc<App>) -> Router {
@@ -57,13 +67,15 @@ pub fn up(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
     };
     let port = listen::port(options.listen)?;
     Home::make(&options.data)?;
-    let keeps = vigie_sandbox::Server { writes: vec![options.data.clone()] };
+    let folder = |file: &Path| file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    let eve = options.config.eve.file.as_deref().map(folder);
+    let keeps = vigie_sandbox::Server { writes: [options.data.clone()].into_iter().chain(eve).collect() };
     match vigie_sandbox::server(&keeps) {
         Err(e) if !options.allow_weaker => return Err(Fault::new(format!("{e}; mend it, or start with --allow-weaker"))),
         Err(e) => say(&format!("Weaker than it should be: {e}")),
         Ok(()) => {}
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fault::of)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_MAX).build().map_err(Fault::of)?;
     runtime.block_on(serve(options, sockets, port, say))
 }
 
@@ -79,10 +91,15 @@ async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, sa
         }
     };
     let app = App::new(home);
+    if !options.interfaces.is_empty()
+        && let Some(fault) = app.eve.set(&app.home.told().eve).into_iter().next()
+    {
+        return Err(Fault::new(fault));
+    }
     let port = tokio::net::TcpListener::from_std(port).map_err(Fault::of)?;
     let sensor = sockets.map(|s| Watch::begin(&app, s, options.allow_weaker)).transpose()?;
     // Whoever reads the first line may end it at once.
-    let asked_to_stop = interrupted()?;
+    let (asked_to_stop, asked_to_reload) = signals()?;
     let first = first_user(&app).await?;
     let own = options.certificate.is_none();
     let pair = match options.certificate {
@@ -97,6 +114,9 @@ async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, sa
     say(&format!("Vigie is up: open https://{shown}/"));
     if sensor.is_some() {
         say(&format!("Capturing from {}", options.interfaces.join(", ")));
+        for Advice { harm, command } in options.interfaces.iter().flat_map(|i| vigie_capture::advice(i)) {
+            say(&format!("{harm}; mend it with: {command}"));
+        }
     }
     if let Some(password) = first {
         say(&format!("First log-in: admin, password {password} (to be changed at once; it is not shown again)"));
@@ -123,11 +143,21 @@ async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, sa
     let tls = tokio::spawn(listen::tls(port, served, router.clone(), stopped.clone()));
     let certificate = tokio::spawn(certified(Arc::clone(&app), watched, serve, stopped.clone()));
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
+    let outputs = CaseOutput::ALL.map(|output| tokio::spawn(deliver(Arc::clone(&app), output, stopped.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    asked_to_stop.await;
+    let reload = Reload { app: Arc::clone(&app), again: options.again, captures: sensor.is_some() };
+    tokio::select! {
+        () = asked_to_stop => {}
+        () = reload.whenever(asked_to_reload) => {}
+    }
     let _ = stop.send(true);
     if let Some(sensor) = sensor {
         let _ = tokio::task::spawn_blocking(|| sensor.end()).await;
+        let eve = Arc::clone(&app.eve);
+        let _ = tokio::task::spawn_blocking(move || eve.end()).await;
+    }
+    for output in outputs {
+        let _ = output.await;
     }
     app.imports.cancel_all();
     let _ = tokio::join!(tls, local, upkeep, certificate);
@@ -215,17 +245,80 @@ async fn certified(app: Arc<App>, mut watched: tls::Watched, serve: watch::Sende
     }
 }
 
-/// Listens for signals from now on; done when one comes.
-fn interrupted() -> Result<impl Future<Output = ()>, Fault> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// Listens for signals from now on: done when one asks to stop; those that ask for the configuration to be read again.
+fn signals() -> Result<(impl Future<Output = ()>, Signal), Fault> {
     let listen = |kind| signal(kind).map_err(Fault::of);
-    let (mut term, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
-    let mut int = listen(SignalKind::interrupt())?;
-    Ok(async move {
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let stop = async move {
         tokio::select! {
             _ = int.recv() => {}
             _ = term.recv() => {}
-            _ = hup.recv() => {}
         }
-    })
+    };
+    Ok((stop, listen(SignalKind::hangup())?))
+}
+
+/// Reads the configuration again.
+struct Reload {
+    app: Arc<App>,
+    again: Again,
+    captures: bool,
+}
+
+impl Reload {
+    /// Whenever a signal says so; done where the signal says that the terminal is gone.
+    async fn whenever(self, mut signal: Signal) {
+        let at_terminal = std::io::stdin().is_terminal();
+        let this = Arc::new(self);
+        while signal.recv().await.is_some() {
+            if at_terminal && !std::io::stdin().is_terminal() {
+                return;
+            }
+            let this = Arc::clone(&this);
+            let lines = tokio::task::spawn_blocking(move || this.now()).await.unwrap_or_default();
+            lines.iter().for_each(|line| eprintln!("vigie: {line}"));
+        }
+        // No signal comes any more: then none asks for it.
+        std::future::pending().await
+    }
+
+    /// Now: what came of it, a line each.
+    fn now(&self) -> Vec<String> {
+        let (app, old) = (&self.app, self.app.home.told());
+        let eve_as_it_was = |new: &Config| new.eve == old.eve;
+        let new = match (self.again)() {
+            Ok(new) => new,
+            Err(why) => {
+                app.eve.reopen();
+                return vec![format!("{why}; the configuration from before goes on")];
+            }
+        };
+        let mut lines = Vec::new();
+        if self.captures && !eve_as_it_was(&new) {
+            lines.extend(app.eve.set(&new.eve));
+        } else {
+            app.eve.reopen();
+        }
+        let changes = changed(&old, &new);
+        match app.home.tell(new) {
+            Ok(problems) => lines.extend(problems),
+            Err(e) => return vec![format!("{e}; the configuration from before goes on")],
+        }
+        lines.extend(changes.iter().map(said));
+        if changes.is_empty() {
+            lines.push("the configuration was read again: nothing changed".to_owned());
+        }
+        lines
+    }
+}
+
+/// A change, with when it holds.
+fn said(change: &Changed) -> String {
+    let value = change.is.as_deref().map_or("not set any more".to_owned(), |v| format!("{v:?}"));
+    let holds = match change.takes {
+        Takes::Now => "holds now",
+        Takes::Sensor => "holds for imports now, and for the sensor after a restart",
+        Takes::Start => "holds after a restart",
+    };
+    format!("{}: {value}: {holds}", change.name)
 }

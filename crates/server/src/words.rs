@@ -42,6 +42,50 @@ pub(crate) fn loss(lang: Lang, place: &str) -> &'static str {
     }
 }
 
+/// What a notice of a case tells, in its first words.
+pub(crate) fn notice(lang: Lang, event: &str) -> &'static str {
+    match (lang, event) {
+        (Lang::En, "opened") => "Case opened",
+        (Lang::En, "reopened") => "Case opened again",
+        (Lang::En, "closed") => "Case closed",
+        (Lang::En, _) => "A test message of Vigie: this output works",
+        (Lang::Fr, "opened") => "Cas ouvert",
+        (Lang::Fr, "reopened") => "Cas rouvert",
+        (Lang::Fr, "closed") => "Cas clos",
+        (Lang::Fr, _) => "Message d'essai de Vigie : cette sortie fonctionne",
+    }
+}
+
+/// A severity, in words.
+pub(crate) fn severity(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "critical") => "critical",
+        (Lang::En, "high") => "high",
+        (Lang::En, "medium") => "medium",
+        (Lang::En, _) => "low",
+        (Lang::Fr, "critical") => "critique",
+        (Lang::Fr, "high") => "élevé",
+        (Lang::Fr, "medium") => "moyen",
+        (Lang::Fr, _) => "faible",
+    }
+}
+
+/// A verdict, in words.
+pub(crate) fn verdict(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "true_positive") => "true positive",
+        (Lang::En, "benign") => "benign",
+        (Lang::En, "test") => "test",
+        (Lang::En, "duplicate") => "duplicate",
+        (Lang::En, _) => "resolved by itself",
+        (Lang::Fr, "true_positive") => "vrai positif",
+        (Lang::Fr, "benign") => "bénin",
+        (Lang::Fr, "test") => "test",
+        (Lang::Fr, "duplicate") => "doublon",
+        (Lang::Fr, _) => "résolu de lui-même",
+    }
+}
+
 /// A heading of a case's report.
 pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
     match (lang, key) {

@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use vigie_base::NetSet;
+use vigie_base::{Budget, NetSet};
 use vigie_event::Schema;
 use vigie_link::{Header, Packed};
 
@@ -88,6 +88,15 @@ impl Default for Options {
             live_dataset: LIVE.to_owned(),
         }
     }
+}
+
+/// What a store holds in memory at most.
+pub fn budgets(options: &Options) -> [Budget; 2] {
+    let of = |name, bytes: usize, when_full| Budget { name, entries_max: bytes as u64, entry_bytes: 1, when_full };
+    [
+        of("store.tail", options.tail_bytes, "what came last is written as files"),
+        of("store.queries", options.memory_bytes, "a query is refused, and says so"),
+    ]
 }
 
 /// Why the store cannot do what it is asked.

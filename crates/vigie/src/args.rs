@@ -91,12 +91,13 @@ pub(crate) enum Command {
     Export(Export),
     /// Add, list and change those who may log in, and make tokens for scripts
     User(User),
-    /// Print the configuration in force, and the plan of memory and threads
+    /// Print the configuration in force, and the plan of memory, threads and files
     #[command(
-        long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory and threads: \
-        the most that a replay under this configuration may take, table by table. Nothing is read but the configuration."
+        long_about = "Print the configuration in force, each key with where its value comes from, and the plan of memory, threads and files: \
+        the most that a replay under this configuration may take, table by table. Nothing is read but the configuration.\n\n\
+        With -i (or capture.interfaces) it is the plan of `vigie up` on these interfaces, and what of their cards' settings harms, with the command that mends it."
     )]
-    Check(Configured),
+    Check(Check),
     /// Print the commented default configuration; export and import what was set since
     #[command(
         long_about = "Print the commented default configuration: a TOML file for --config. Keys that Suricata has keep its names.\n\n\
@@ -137,7 +138,7 @@ pub(crate) enum Reference {
 }
 
 /// What decides the configuration.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Configured {
     /// Read the configuration from a TOML file
     #[arg(short, long, value_name = "FILE")]
@@ -148,6 +149,15 @@ pub(crate) struct Configured {
     /// Threads that own flows (the same as --set workers=N)
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The plan of `vigie up` on these interfaces, and not of a replay
+    #[arg(short, long = "interface", value_name = "IFACE", num_args = 1..)]
+    pub(crate) interfaces: Vec<String>,
+    #[command(flatten)]
+    pub(crate) configured: Configured,
 }
 
 /// Which data directory.
@@ -162,14 +172,15 @@ pub(crate) struct Data {
 
 #[derive(Args)]
 pub(crate) struct Up {
-    /// Capture from these interfaces, together one capture point (the two sides of a tap); none: only serve what is kept
+    /// Capture from these interfaces, together one capture point (the two sides of a tap), and not from those of capture.interfaces;
+    /// none: only serve what is kept
     #[arg(short, long = "interface", value_name = "IFACE", num_args = 1..)]
     pub(crate) interfaces: Vec<String>,
     #[command(flatten)]
     pub(crate) data: Data,
-    /// Where browsers connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Where browsers connect [default: server.listen, which is 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
     /// Serve this certificate (PEM) and not one of Vigie's own
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) certificate: Option<PathBuf>,

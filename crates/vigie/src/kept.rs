@@ -6,6 +6,7 @@ use crate::{Exit, configure, replay};
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use vigie_base::text::terminal;
 use vigie_pipeline::{Config, Lang};
@@ -68,11 +69,15 @@ pub(crate) fn up(args: &Up) -> Exit {
     };
     let options = vigie_server::Options {
         data: directory(args.data.data.as_deref()),
-        interfaces: args.interfaces.clone(),
-        listen: args.listen,
+        interfaces: if args.interfaces.is_empty() { config.interfaces.clone() } else { args.interfaces.clone() },
+        listen: args.listen.unwrap_or(config.listen),
         certificate: args.certificate.clone().zip(args.key.clone()),
         config,
         allow_weaker: args.allow_weaker,
+        again: Arc::new({
+            let told = args.data.configured.clone();
+            move || configure(&told)
+        }),
     };
     let mut say = |line: &str| {
         let _ = screen::print(format!("{}\n", terminal(line)).as_bytes());

@@ -6,6 +6,7 @@ import { Audit, People, Tokens } from './people'
 import { Datasets } from './datasets'
 import { Exclusions } from './exclusions'
 import { Networks } from './networks'
+import { Outputs } from './outputs'
 import { Retention } from './retention'
 
 /** Parts in their order; those of administrators are refused to others by the server, and said so here. */
@@ -14,6 +15,7 @@ const SECTIONS = {
   exclusions: { view: Exclusions, administrator: false },
   networks: { view: Networks, administrator: false },
   retention: { view: Retention, administrator: false },
+  outputs: { view: Outputs, administrator: false },
   people: { view: People, administrator: true },
   tokens: { view: Tokens, administrator: true },
   audit: { view: Audit, administrator: true },

@@ -6,6 +6,7 @@
 //! Nothing is ever sent: the sockets are opened to receive, and the sensor's sandbox takes the calls that send away.
 
 mod block;
+mod card;
 mod ring;
 
 use crate::{BURST, Captured, Filter, Frame, LinkType, Status};
@@ -17,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
 
+pub use card::{Advice, advice};
 pub use ring::names as interfaces;
 
 /// Interfaces of one capture point at most.

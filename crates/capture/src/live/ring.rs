@@ -36,6 +36,51 @@ pub(super) struct Link {
     pub(super) hardware: u16,
 }
 
+/// A request about an interface; none where a name is none.
+fn named(name: &str) -> Option<libc::ifreq> {
+    // SAFETY: an `ifreq` is plain data, for which zeros are a value.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains('\0') {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Some(request)
+}
+
+/// What may be asked of a card's driver: reading alone. Source: include/uapi/linux/ethtool.h of Linux.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// `ethtool_ringparam`: most frames that may be received (word 1), and are (5).
+    Ring = 0x10,
+    /// `ethtool_value`: whether large segments are cut by the card.
+    Tso = 0x1e,
+    /// Whether they are cut by the kernel.
+    Gso = 0x23,
+    /// Bits, LRO among them.
+    Flags = 0x25,
+    /// Whether the kernel puts received packets together.
+    Gro = 0x2b,
+    /// `ethtool_channels`: those that receive (word 5), and those that do both (8).
+    Channels = 0x3c,
+}
+
+/// Asks a card's driver; `N` is the number of words of the answer, the first of which is the question. Errors: no such interface; the
+/// driver does not tell.
+pub(super) fn ethtool<const N: usize>(name: &str, what: Ask) -> io::Result<[u32; N]> {
+    let mut request = named(name).ok_or(io::ErrorKind::NotFound)?;
+    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM)?;
+    let mut words = [0u32; N];
+    words[0] = what as u32;
+    // Each question has an answer of one size: `value` of 2 words, the others of 9.
+    assert!(N == (if matches!(what, Ask::Ring | Ask::Channels) { 9 } else { 2 }));
+    request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
+    // SAFETY: the request and the words that it points to are whole, of the size of this answer, and live through the call.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(words) }
+}
+
 /// A socket to ask for interfaces with.
 pub(super) fn asker() -> io::Result<OwnedFd> {
     socket(libc::AF_INET, libc::SOCK_DGRAM)
@@ -43,14 +88,7 @@ pub(super) fn asker() -> io::Result<OwnedFd> {
 
 /// Asks for an interface by name; none where there is none.
 pub(super) fn link(socket: &OwnedFd, name: &str) -> io::Result<Option<Link>> {
-    // SAFETY: an `ifreq` is plain data, for which zeros are a value.
-    let mut request: libc::ifreq = unsafe { zeroed() };
-    if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains('\0') {
-        return Ok(None);
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
+    let Some(mut request) = named(name) else { return Ok(None) };
     let mut ask = |what| {
         // SAFETY: the request is whole and lives through the call; these three fill it and keep no pointer.
         let done = unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw mut request) };

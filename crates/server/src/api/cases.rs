@@ -33,18 +33,18 @@ const BULK_MAX: usize = 500;
 pub(crate) struct CaseRow {
     id: String,
     dataset: String,
-    title: String,
+    pub(crate) title: String,
     /// What happened, in one line an alert; the first.
     summary: String,
     /// `low`, `medium`, `high` or `critical`.
-    severity: &'static str,
+    pub(crate) severity: &'static str,
     /// The sum of the reasons' points.
     score: u32,
     reasons: Vec<Reason>,
     /// `new`, `acknowledged`, `in_progress` or `closed`.
     state: &'static str,
     /// Of a closed case: `true_positive`, `benign`, `test` or `duplicate`.
-    verdict: Option<&'static str>,
+    pub(crate) verdict: Option<&'static str>,
     owner: Option<String>,
     detectors: Vec<&'static str>,
     /// ATT&CK.
@@ -55,6 +55,13 @@ pub(crate) struct CaseRow {
     alert_count: u64,
     /// Grows with every change: a change names the version that it was made of.
     version: u64,
+}
+
+impl CaseRow {
+    /// Sixteen hexadecimal digits.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// A part of the score.

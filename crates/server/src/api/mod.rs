@@ -1,7 +1,7 @@
 //! The resources of the API, a file each, and the document that describes them.
 
 mod assets;
-mod cases;
+pub(crate) mod cases;
 mod config;
 mod datasets;
 mod events;
@@ -9,6 +9,7 @@ mod exclusions;
 mod imports;
 mod live;
 mod map;
+mod outputs;
 mod packets;
 mod people;
 mod rows;
@@ -23,6 +24,7 @@ mod views;
 
 use crate::app::App;
 use crate::error::{Answer, ErrorBody, Refusal};
+use crate::out::CaseNotice;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -45,7 +47,7 @@ const BODY_MAX: usize = 1 << 20;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Vigie", description = "What is on the network, who talks to whom, what is an attack.", license(name = "Apache-2.0")),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, CaseNotice)),
     tags(
         (name = "session", description = "Log in and out"), (name = "state", description = "The server, its datasets and imports"),
         (name = "cases", description = "What needs a person"), (name = "assets", description = "What is on the network"),
@@ -73,6 +75,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(live::get))
         .routes(routes!(situation::get))
         .routes(routes!(sensors::list))
+        .routes(routes!(outputs::list))
+        .routes(routes!(outputs::test))
         .routes(routes!(map::get))
         .routes(routes!(search::get))
         .routes(routes!(cases::list))

@@ -145,7 +145,7 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
 #[utoipa::path(get, path = "/sensors", tag = "state", extensions(("x-role" = json!("viewer"))), params(Of), responses((status = 200, body = [Sensor])))]
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, headers: HeaderMap, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
     let lang = language(of.lang.as_deref(), &headers);
-    let budget = app.home.told.sensor.dissect.memory_max;
+    let budget = app.home.told().sensor.dissect.memory_max;
     let query =
         Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
     let page = app.home.store.page(&query).await?;

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Answer, Refusal};
-use crate::person::{Administrator, Viewer};
+use crate::person::{Administrator, Person, Viewer};
 use crate::room::Gone;
 use crate::settings::{InForce, Refused, is_pinned, is_retention_pinned, items, version};
 use axum::Json;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use vigie_catalog::UserRole;
 use vigie_pipeline::config::RETENTION_OF_REST;
 
 /// What is set.
@@ -28,6 +29,34 @@ pub(crate) struct Settings {
     captures: CapturesKept,
     /// Hours of event time after which what comes to a network is new.
     known_after_hours: u64,
+    /// The web server that is told when a case opens and closes; none by default.
+    webhook: Option<WebhookState>,
+    /// The collector of syslog that is told the same; none by default.
+    syslog: Option<SyslogState>,
+}
+
+/// A web server that is told.
+#[derive(Serialize, ToSchema)]
+struct WebhookState {
+    /// To others than administrators only its scheme, host and port.
+    url: String,
+    /// Whether a header `Authorization` goes with it; what it says is not told.
+    has_authorization: bool,
+    /// Of the words: `fr` or `en`.
+    lang: String,
+    /// Whether cases of imported captures are told, too.
+    imports: bool,
+}
+
+/// A collector of syslog that is told.
+#[derive(Serialize, ToSchema)]
+struct SyslogState {
+    /// Name or address, and port.
+    target: String,
+    /// `udp` or `tcp`.
+    carrier: String,
+    lang: String,
+    imports: bool,
 }
 
 /// The networks that are one's own.
@@ -112,7 +141,7 @@ fn retention(app: &App, now: &InForce) -> Vec<RetentionRow> {
     let rest = RETENTION_OF_REST.iter().map(|rest| RetentionRow {
         kind: (*rest).to_owned(),
         days: days_of(rest).unwrap_or(0),
-        pinned: is_retention_pinned(&app.home.told, rest),
+        pinned: is_retention_pinned(&app.home.told(), rest),
         own: true,
         bytes_now: bytes.iter().filter(|(k, _)| days_of(k).is_none() && is_internal(k) == (*rest == "internal")).map(|b| b.1).sum(),
     });
@@ -120,16 +149,16 @@ fn retention(app: &App, now: &InForce) -> Vec<RetentionRow> {
     let kinds = kinds.map(|kind| RetentionRow {
         kind: kind.to_owned(),
         days: days_of(kind).or_else(|| days_of(RETENTION_OF_REST[usize::from(is_internal(kind))])).unwrap_or(0),
-        pinned: is_retention_pinned(&app.home.told, kind),
+        pinned: is_retention_pinned(&app.home.told(), kind),
         own: now.retention.contains_key(kind),
         bytes_now: bytes.get(kind).copied().unwrap_or(0),
     });
     rest.chain(kinds).collect()
 }
 
-fn read(app: &App) -> Result<Settings, vigie_catalog::Error> {
+fn read(app: &App, whole: bool) -> Result<Settings, vigie_catalog::Error> {
     let (now, used) = (app.home.in_force(), app.home.used());
-    let pinned = |key| is_pinned(&app.home.told, key);
+    let pinned = |key| is_pinned(&app.home.told(), key);
     let group = |g: &crate::settings::NetworkGroup| NetworkGroup {
         name: g.name.clone(),
         networks: g.networks.clone(),
@@ -151,28 +180,41 @@ fn read(app: &App) -> Result<Settings, vigie_catalog::Error> {
         retention: retention(app, &now),
         captures: CapturesKept { keep: now.captures_keep, pinned: pinned("captures_keep") },
         known_after_hours: now.known_after_hours,
+        webhook: now.webhook.as_ref().map(|w| WebhookState {
+            url: if whole { w.url.to_string() } else { w.origin() },
+            has_authorization: w.authorization.is_some(),
+            lang: w.manner.lang_name().to_owned(),
+            imports: w.manner.imports,
+        }),
+        syslog: now.syslog.as_ref().map(|s| SyslogState {
+            target: s.target(),
+            carrier: s.carrier.name().to_owned(),
+            lang: s.manner.lang_name().to_owned(),
+            imports: s.manner.imports,
+        }),
     })
 }
 
 /// Off the threads that serve connections: sizes of files are asked for.
-async fn told(app: &Arc<App>) -> Answer<Json<Settings>> {
-    let app = Arc::clone(app);
-    Ok(Json(tokio::task::spawn_blocking(move || read(&app)).await.map_err(Refusal::internal)??))
+async fn told(app: &Arc<App>, who: &Person) -> Answer<Json<Settings>> {
+    let (app, whole) = (Arc::clone(app), who.role >= UserRole::Administrator);
+    Ok(Json(tokio::task::spawn_blocking(move || read(&app, whole)).await.map_err(Refusal::internal)??))
 }
 
 /// What is set
 #[utoipa::path(get, path = "/settings", tag = "state", extensions(("x-role" = json!("viewer"))), responses((status = 200, body = Settings)))]
-pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Json<Settings>> {
-    told(&app).await
+pub(crate) async fn get(State(app): State<Arc<App>>, Viewer(who): Viewer) -> Answer<Json<Settings>> {
+    told(&app, &who).await
 }
 
 /// One setting to change.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SettingChange {
-    /// `home_net`, `groups`, `quota_bytes`, `retention`, `captures_keep` or `known_after_hours`.
+    /// `home_net`, `groups`, `quota_bytes`, `retention`, `captures_keep`, `known_after_hours`, `webhook` or `syslog`.
     key: String,
     /// As the key takes it: a list of networks; a list of groups; bytes; days by kind (`null` takes a kind back to `others`); true or
-    /// false; hours.
+    /// false; hours; `{url, authorization, lang, imports}`, where an `authorization` that is left out stays as it is; `{target, carrier, lang,
+    /// imports}`; `null` for no webhook or syslog.
     #[schema(value_type = Value)]
     value: Value,
     /// The version that the change was made of.
@@ -190,14 +232,16 @@ pub(crate) async fn put(
     Json(change): Json<SettingChange>,
 ) -> Answer<Json<Settings>> {
     let ours = Arc::clone(&app);
+    let by = who.name.clone();
     let done = tokio::task::spawn_blocking(move || {
         let SettingChange { key, value, version } = change;
-        ours.home.change_setting((&key, &value, version), (&who.name, crate::app::now()))
+        ours.home.change_setting((&key, &value, version), (&by, crate::app::now()))
     });
     done.await.map_err(Refusal::internal)?.map_err(|refused| match refused {
         Refused::Value(field, why) => Refusal::parameter(field, why),
         Refused::Pinned(why) => Refusal::conflict(why, None),
         Refused::Catalog(e) => e.into(),
     })?;
-    told(&app).await
+    app.output_news.notify_waiters();
+    told(&app, &who).await
 }

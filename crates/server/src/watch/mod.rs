@@ -10,6 +10,7 @@ pub use process::sensor;
 use crate::Fault;
 use crate::app::{App, Change, now};
 use crate::keep::Keeper;
+use crate::out::{Eve, machine};
 use crate::room::For;
 use process::Process;
 use std::collections::BTreeSet;
@@ -20,8 +21,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use vigie_base::Time;
 use vigie_base::time::SECOND;
+use vigie_base::{Budget, Time};
 use vigie_capture::Sockets;
 use vigie_case::{Alert, Case};
 use vigie_catalog::{Kept, Kind, Pair};
@@ -35,8 +36,15 @@ use vigie_sensor::Stats;
 
 /// The dataset of the site's own traffic.
 pub(crate) const LIVE: &str = "live";
-/// Words that wait for the thread that writes: at most some 64 MiB of batches.
+/// Words that wait for the thread that writes.
 const WORDS_MAX: usize = 64;
+/// What they take.
+pub(crate) const BUDGET: Budget = Budget {
+    name: "sensor.queue",
+    entries_max: WORDS_MAX as u64,
+    entry_bytes: 1 << 20,
+    when_full: "the sensor waits, and frames wait in the rings",
+};
 /// Nanoseconds of event time between two filings of what changed of cases.
 const CASES_EVERY: u64 = SECOND;
 /// The same of assets: they change with almost every event.
@@ -129,7 +137,7 @@ impl Judge {
 
     /// What the sensor counted so far; what was full here is added.
     fn counted(&mut self, stats: Row<'_>) {
-        let mut caps = self.analysis.caps();
+        let mut caps: Vec<_> = self.analysis.caps().into_iter().chain(self.keeper.eve_caps()).collect();
         caps.retain(|(_, n)| *n > 0);
         let whole = vigie_pipeline::stats::with_caps(stats, &caps);
         self.keeper.row(whole.row(0));
@@ -189,7 +197,7 @@ impl Watch {
         let give = to_writer.clone();
         let give = move |batches| give.send(Word::Batches(batches)).map_err(|_| Fault::new("the store's thread ended"));
         let judge = Judge {
-            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)),
+            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).with_eve(Eve::new(&app.eve)),
             analysis: Analysis::new(&config, resume),
             to_writer,
             cases_filed: Time(0),
@@ -215,12 +223,6 @@ impl Watch {
             let _ = thread.join();
         }
     }
-}
-
-/// The sensor's name: the machine's.
-fn machine() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "sensor".to_owned() } else { name.trim().to_owned() }
 }
 
 /// One sensor after another, on the same sockets.
