@@ -13,13 +13,16 @@ use crate::wire::{Form, encode_as};
 use crate::{Error, Header, decode, pack, unpack};
 use std::io::{Read, Write};
 use std::sync::Arc;
-use vigie_base::Time;
+use vigie_base::{Budget, Time};
 use vigie_event::{Batch, Row, Schema};
 
 /// Rows after which a word of them is sent, whatever the time.
 const ROWS_MAX: usize = 16_384;
 /// Bytes of open rows after which it is.
 const BYTES_MAX: usize = 16 << 20;
+/// What a link holds on both sides: open rows, a word of them, and the rows that are read out of it.
+pub const BUDGET: Budget =
+    Budget { name: "link.words", entries_max: 6, entry_bytes: BYTES_MAX as u64, when_full: "the sensor waits, and frames wait in the rings" };
 /// Largest word that is taken.
 const WORD_MAX: usize = 512 << 20;
 /// Rows between two sums of open bytes.

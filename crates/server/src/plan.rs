@@ -16,7 +16,7 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
         if interfaces > 0 { Sink::ALL.into_iter().filter(|s| s.path(&config.eve).is_some()).collect() } else { Vec::new() };
     let mut beside = vec![("serve requests", cores)];
     if interfaces > 0 {
-        beside.push(("writes events, assets and cases", 1));
+        beside.extend([("judges what the sensor's process says", 1), ("writes events, assets and cases", 1)]);
     }
     if !outputs.is_empty() {
         beside.push(("write events elsewhere", outputs.len()));
@@ -25,7 +25,7 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
     let mut plan = Plan::with(config, rings.as_slice(), &beside);
     plan.threads.push(("answer from the disk; they end when idle", BLOCKING_MAX));
     if interfaces > 0 {
-        plan.budgets.push(watch::BUDGET);
+        plan.budgets.extend([vigie_link::local::BUDGET, watch::BUDGET]);
         plan.budgets.extend((!outputs.is_empty()).then_some(Budget { entries_max: outputs.len() as u64, ..EVE_QUEUE }));
     }
     plan.budgets.extend(vigie_store::budgets(&vigie_store::Options::default()));
