@@ -3,6 +3,7 @@
 use crate::config::Config;
 use vigie_base::Time;
 use vigie_case::{Alert, Case, Cases};
+use vigie_detect::detectors::capture_health;
 use vigie_detect::{Engine, Finding};
 use vigie_event::{Out, Row};
 use vigie_inventory::Inventory;
@@ -28,6 +29,26 @@ impl Analysis {
             engine: Engine::new(settings),
             findings: Vec::new(),
         }
+    }
+
+    /// Takes an event of the canary; gives when it was let go, where it came to a finding with this. It is in nothing else.
+    pub fn canary(&mut self, row: Row<'_>) -> Option<Time> {
+        self.engine.row(row, &mut self.findings);
+        let mut back = None;
+        self.findings.retain(|f| {
+            let is_it = (f.detector, f.template) == (capture_health::INFO.name, capture_health::CANARY);
+            if is_it {
+                back = Some(f.first);
+            }
+            !is_it
+        });
+        back
+    }
+
+    /// Takes what the sensor counted so far, as its event: for those who watch over it.
+    pub fn counted(&mut self, stats: Row<'_>, alerts: &mut impl Out) {
+        self.engine.row(stats, &mut self.findings);
+        self.file(alerts);
     }
 
     /// Takes one event; events come in their total order. The alerts that it leads to go to `alerts`.

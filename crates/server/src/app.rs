@@ -5,6 +5,7 @@ use crate::home::Home;
 use crate::import::Imports;
 use crate::metrics::Meter;
 use crate::person::{Person, Way};
+use crate::pulse::Pulse;
 use crate::rate::Rates;
 use crate::tls::Certificate;
 use axum::http::HeaderMap;
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) cuts: Arc<Semaphore>,
     pub(crate) rates: Rates,
     pub(crate) meter: Meter,
+    /// Whether the canary arrives.
+    pub(crate) pulse: Pulse,
     /// What is served now; none in a command's own process.
     certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
@@ -87,6 +90,7 @@ impl App {
             cuts: Arc::new(Semaphore::new(CUTS_MAX)),
             rates: Rates::default(),
             meter: Meter::default(),
+            pulse: Pulse::default(),
             certificate: Mutex::default(),
             started: now(),
             problems: Mutex::default(),

@@ -17,6 +17,7 @@ mod keep;
 mod listen;
 mod metrics;
 mod person;
+mod pulse;
 mod rate;
 mod room;
 mod settings;

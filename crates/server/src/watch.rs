@@ -36,7 +36,14 @@ const MIDSTREAM_FIRST: u64 = 300;
 /// What the thread that judges has for the one that writes.
 enum Word {
     Batches(Vec<Packed>),
-    Changed { cases: Vec<Case>, loose: Vec<Alert>, assets: Vec<Asset>, pairs: Vec<Pair> },
+    /// The canary let go at this time came back.
+    Canary(Time),
+    Changed {
+        cases: Vec<Case>,
+        loose: Vec<Alert>,
+        assets: Vec<Asset>,
+        pairs: Vec<Pair>,
+    },
 }
 
 /// Those who read the events.
@@ -64,6 +71,12 @@ impl Judge {
 
 impl Fold for Judge {
     fn row(&mut self, row: Row<'_>) {
+        if row.env().is_canary() {
+            if let Some(made) = self.analysis.canary(row) {
+                let _ = self.to_writer.send(Word::Canary(made));
+            }
+            return;
+        }
         self.keeper.row(row);
         self.analysis.row(row, &mut self.keeper);
     }
@@ -85,7 +98,9 @@ impl Fold for Judge {
         let mut caps = so_far.caps_reached();
         caps.extend(self.analysis.caps());
         caps.retain(|(_, n)| *n > 0);
-        self.keeper.row(vigie_pipeline::stats::batch(so_far, &caps, &[]).row(0));
+        let stats = vigie_pipeline::stats::batch(so_far, &caps, &[]);
+        self.keeper.row(stats.row(0));
+        self.analysis.counted(stats.row(0), &mut self.keeper);
     }
 }
 
@@ -101,6 +116,9 @@ impl Watch {
         let home = &app.home;
         let mut config = home.config();
         config.sensor.midstream_first = MIDSTREAM_FIRST;
+        let (ips, macs) = vigie_capture::live::addresses();
+        config.detect.own = vigie_detect::Own { ips, macs };
+        app.pulse.begin(config.live.canary, now());
         let live = Live::open(interfaces, config.live.clone()).map_err(Fault::of)?;
         if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
             home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
@@ -142,8 +160,8 @@ fn machine() -> String {
 fn sense(mut live: Live, config: &Config, mut judge: Judge, stop: &AtomicBool) {
     let go_on = |_: &Live| if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go };
     let summary = vigie_sensor::run(&mut live, &config.sensor, &mut judge, go_on);
-    judge.analysis.finish(&mut judge.keeper);
     judge.counted(&summary);
+    judge.analysis.finish(&mut judge.keeper);
     if let Err(e) = judge.keeper.close() {
         eprintln!("vigie: {e}");
     }
@@ -159,11 +177,15 @@ fn write(app: &Arc<App>, from_judge: &Receiver<Word>) {
                 app.changes.tell(Change::Events);
                 done
             }
+            Word::Canary(made) => {
+                app.pulse.back(made, now());
+                Ok(())
+            }
             Word::Changed { cases, loose, assets, pairs } => {
                 let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources: &[] };
                 let changes = app.home.catalog.keep(LIVE, &kept, now()).map_err(Fault::of);
                 changes.map(|c| {
-                    if !(c.new_cases.is_empty() && c.grown.is_empty() && c.reopened.is_empty()) {
+                    if !(c.new_cases.is_empty() && c.grown.is_empty() && c.reopened.is_empty() && c.resolved.is_empty()) {
                         app.changes.tell(Change::Cases);
                     }
                 })

@@ -3,6 +3,7 @@
 mod assets;
 mod cases;
 mod config;
+mod coverage;
 mod datasets;
 mod events;
 mod exclusions;
@@ -73,6 +74,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(live::get))
         .routes(routes!(situation::get))
         .routes(routes!(sensors::list))
+        .routes(routes!(coverage::get))
         .routes(routes!(map::get))
         .routes(routes!(search::get))
         .routes(routes!(cases::list))
