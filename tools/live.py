@@ -62,7 +62,7 @@ def send(interface, name, speed=SPEED, change=lambda f: f, skip=0, stop=None):
         return sent
 
 
-def questions(interface, count):
+def questions(interface, count, pause=0.01):
     """Sends so many DNS questions, each a flow of its own: two events a frame. The time that took."""
     query = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04name\x07example\x00\x00\x01\x00\x01"
     began = time.monotonic()
@@ -75,7 +75,7 @@ def questions(interface, count):
             check = ~(total % 0xFFFF) & 0xFFFF
             s.send(bytes.fromhex("020000000053020000000007") + b"\x08\x00" + head[:10] + struct.pack(">H", check) + head[12:] + udp)
             if n % 500 == 499:
-                time.sleep(0.01)
+                time.sleep(pause)
     return time.monotonic() - began
 
 
@@ -273,6 +273,24 @@ class Live(unittest.TestCase):
         with up(self.data) as v:
             tries = "SELECT DISTINCT alert_id FROM alert WHERE dataset = 'live' AND detector = 'brute_force'"
             self.assertEqual(len(v.sql(tries)), 1)
+
+    def test_another_configuration_loses_no_frame(self):
+        conf = pathlib.Path(self.data) / "vigie.toml"
+        conf.write_text("[detect.brute_force]\nfailures = 1000\n")
+        count = 20_000
+        with up(self.data, "-i", "tap0s", "--config", str(conf)) as v:
+            before = v.sensor()
+            sending = threading.Thread(target=lambda: questions("tap0", count, pause=0.1))
+            sending.start()
+            time.sleep(1)
+            conf.write_text("[detect.brute_force]\nfailures = 10\n[stream]\nmidstream = true\n")
+            v.process.send_signal(signal.SIGHUP)
+            until(lambda: v.sensor() not in (None, before))
+            sending.join()
+            v.until("SELECT count(*) AS n FROM dns", lambda r: r[0]["n"] == count, seconds=60)
+            send("tap0", "ftp_bruteforce_success")
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            self.assertIn("under the new configuration", v.stop())
 
     def test_what_the_processes_may_still_do(self):
         with up(self.data, "-i", "tap0s", "tap1s") as v:

@@ -310,7 +310,7 @@ class Outputs(unittest.TestCase):
             [
                 'vigie: flow.max: "1000": holds after a restart',
                 'vigie: store.quota: "2gb": holds now',
-                'vigie: stream.midstream: "true": holds for imports now, and for the sensor after a restart',
+                'vigie: stream.midstream: "true": holds now',
             ],
         )
         self.assertEqual(quota(), 2 << 30)

@@ -820,6 +820,7 @@ export function makeServer(options = {}) {
               share: 0.02,
             },
           ],
+          canary: { state: 'arrives', last: iso(world.now - 1_320_000), took_seconds: 0.4 },
         }
       },
     ],
@@ -870,6 +871,21 @@ export function makeServer(options = {}) {
               .map(([name]) => name),
           })),
           partial: false,
+        }
+      },
+    ],
+    [
+      'GET',
+      '/coverage',
+      (_, params) => {
+        const { from, to } = range(params)
+        const { size, buckets } = steps(from, to, 24)
+        return {
+          step_seconds: size,
+          buckets: buckets.map((one) => iso(one * 1000)),
+          complete: buckets.map((_, i) => (i % 5 ? 1 : 0.961)),
+          ran: buckets.map(() => 1),
+          overall: 0.987,
         }
       },
     ],
@@ -931,7 +947,14 @@ export function makeServer(options = {}) {
                       ? 0.985
                       : 1,
               ),
+              ran: buckets.map(() => 1),
+              overall: 0.981,
             },
+            interfaces: [
+              { name: 'eth1', link: 'up', frames: 11_004_551_002, kernel_drops: 12, card_drops: 0, doubled: 0, truncated: 0 },
+              { name: 'eth2', link: 'down', frames: 7_200_000_000, kernel_drops: 0, card_drops: null, doubled: 0, truncated: 0 },
+            ],
+            canary: { state: 'arrives', last: iso(world.now - 1_320_000), took_seconds: 0.4 },
             caps: [
               { name: 'flow.table', count: 0 },
               { name: 'detect.scan.pairs', count: 3 },
@@ -950,7 +973,9 @@ export function makeServer(options = {}) {
             terminal: [],
             dissect: [],
             unknown: [],
-            coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null) },
+            coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null), ran: [], overall: null },
+            interfaces: [],
+            canary: null,
             caps: [],
           },
         ].filter((one) => !params.get('dataset') || one.dataset === params.get('dataset'))

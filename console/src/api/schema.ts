@@ -5,6 +5,7 @@ import type { paths } from './openapi'
 export type Role = 'viewer' | 'analyst' | 'administrator'
 export type Lang = 'fr' | 'en'
 export type Theme = 'light' | 'dark' | 'system'
+/** Those that a person gives; a case may also be closed as `resolved`, by itself. */
 export type Verdict = 'true_positive' | 'benign' | 'test' | 'duplicate'
 
 /** The body of an error. */

@@ -4,6 +4,7 @@
 
 pub mod addr;
 pub mod budget;
+pub mod canary;
 mod declare;
 pub mod hash;
 pub mod net;

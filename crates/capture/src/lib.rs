@@ -18,11 +18,13 @@ pub use file::fuzz;
 pub use file::{BUDGETS, Capture, Counters, Interface, Mark, OPEN_MAX, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{Advice, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
+pub use live::{Advice, Card, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;
 
+/// The [`Frame::source`] of the canary ([`vigie_base::canary`]): no interface and no file.
+pub const CANARY: u16 = u16::MAX;
 /// Most frames in one burst.
 pub const BURST: usize = 64;
 
@@ -56,14 +58,20 @@ pub trait Input {
 }
 
 /// What the kernel counted of the interfaces of a capture point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captured {
+    /// When they were opened.
+    pub since: Time,
     /// Frames that it saw, those lost included.
     pub packets: u64,
     /// Frames lost because a ring was full.
     pub drops: u64,
     /// Frames that the filter kept out.
     pub filtered: u64,
+    /// Each interface.
+    pub interfaces: Vec<LiveSource>,
+    /// When the last canary was let go.
+    pub canary: Option<Time>,
 }
 
 impl Input for Capture {

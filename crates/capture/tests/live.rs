@@ -9,7 +9,7 @@ const SENT: u32 = 4_000;
 
 fn open(names: &[&str]) -> Option<Live> {
     let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-    match Live::open(&names, LiveOptions { ring_bytes: 8 << 20, filter: None }) {
+    match Live::open(&names, LiveOptions { ring_bytes: 8 << 20, filter: None, canary: 0 }) {
         Ok(live) => Some(live),
         Err(e) if e.to_string().contains("CAP_NET_RAW") => {
             println!("SKIPPED: {e}");

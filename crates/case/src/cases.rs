@@ -145,6 +145,11 @@ impl Case {
         all
     }
 
+    /// Whether it is about Vigie's own health and nothing of it is wrong any more.
+    pub fn is_mended(&self) -> bool {
+        self.story == Story::Health && self.more == 0 && self.alerts.iter().all(|a| a.finding.phase == Phase::Mended)
+    }
+
     fn is_about(&self, finding: &Finding, story: Story) -> bool {
         let Some(actor) = finding.entities.first() else { return false };
         self.story == story
@@ -227,6 +232,9 @@ impl Cases {
     /// Takes a finding; pushes an `alert` event where it opens or ends.
     pub fn take<O: Out>(&mut self, finding: &Finding, out: &mut O) {
         let Some(about) = info(finding.detector) else { return };
+        if finding.phase == Phase::Mended {
+            return self.mend(finding, out);
+        }
         let thing = (finding.detector, finding.key);
         let id = hex(Stable::default().bytes(finding.detector.as_bytes()).word(finding.key).finish());
         let finding = &Finding { env: ends(finding, self.opened(thing)), ..finding.clone() };
@@ -244,6 +252,36 @@ impl Cases {
         filed.or_else(|| self.loose.get(&thing)).map(|a| a.finding.env)
     }
 
+    /// What is right again is so for every finding of it, those of earlier runs too. Where there is none, nothing was wrong.
+    fn mend<O: Out>(&mut self, now: &Finding, out: &mut O) {
+        let Some(who) = now.entities.first() else { return };
+        let is_it = |f: &Finding| {
+            f.phase != Phase::Mended
+                && (f.detector, f.template) == (now.detector, now.template)
+                && f.entities.first().is_some_and(|e| e.same_machine(who))
+        };
+        for at in 0..self.cases.len() {
+            let case = &mut self.cases[at];
+            let mut ended = Vec::new();
+            for alert in case.alerts.iter_mut().filter(|a| is_it(&a.finding)) {
+                let told = alert.finding.phase == Phase::Close;
+                if alert.finding.key == now.key {
+                    alert.finding = now.clone();
+                    case.last = case.last.max(now.last);
+                }
+                alert.finding.phase = Phase::Mended;
+                self.changed.insert(at);
+                if !told {
+                    ended.push((alert.id.clone(), Finding { env: now.env, ..alert.finding.clone() }));
+                }
+            }
+            let id = case.id.clone();
+            for (alert, finding) in ended {
+                self.push_event(&finding, &alert, Some(id.clone()), out);
+            }
+        }
+    }
+
     /// Files the finding; the place of its case, if it has one.
     fn place(&mut self, thing: Thing, id: &str, finding: &Finding, story: Story) -> Option<usize> {
         if let Some(&(case, alert)) = self.filed.get(&thing) {
@@ -259,7 +297,10 @@ impl Cases {
             None if finding.opens_case && (self.cases.len() as u64) < CASES.entries_max => {
                 self.loose.remove(&thing);
                 let actor = finding.entities.first();
-                let name = actor.map_or(String::new(), |e| format!("{:?} {:?} {:?}", e.ip, e.mac, e.net));
+                let name = actor.map_or(String::new(), |e| match &e.name {
+                    Some(name) if e.is_named_only() => name.clone(),
+                    _ => format!("{:?} {:?} {:?}", e.ip, e.mac, e.net),
+                });
                 let id = Stable::default().bytes(story.name().as_bytes()).bytes(name.as_bytes()).word(finding.first.0).finish();
                 self.cases.push(Case { id: hex(id), story, alerts: Vec::new(), more: 0, first: finding.first, last: finding.last });
                 self.cases.len() - 1
@@ -302,14 +343,14 @@ impl Cases {
     fn push_event<O: Out>(&self, finding: &Finding, id: &str, case: Option<String>, out: &mut O) {
         let phase = match finding.phase {
             Phase::Open => "open",
-            Phase::Close => "end",
+            Phase::Close | Phase::Mended => "end",
             Phase::Update => return,
         };
         let (Some(about), Some(words)) = (info(finding.detector), template(finding)) else { return };
         let score = finding.score();
         let mut env = finding.env;
         env.tx_id = NO_TX;
-        if finding.phase == Phase::Close {
+        if phase == "end" {
             // The end comes with time, not with a frame.
             env.frame = 0;
         }
@@ -524,6 +565,32 @@ mod tests {
         assert_eq!(cases.iter().count(), 0);
         cases.take(&finding("10.0.0.9", 2000, 30), &mut out);
         assert_eq!(cases.iter().map(|c| c.alerts.len()).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn what_is_mended_is_so_for_earlier_runs_too_and_ends_once() {
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        let lossy = |name: &str, at: u64, phase: Phase| Finding {
+            detector: "capture_health",
+            template: "lossy",
+            phase,
+            params: vec![],
+            entities: vec![Entity { name: Some(name.to_owned()), ..Entity::NOBODY }],
+            reasons: vec![Reason { key: "capture_health.lossy", points: 35 }],
+            ..finding("10.0.0.9", at, 35)
+        };
+        cases.take(&lossy("eth1", 1000, Phase::Open), &mut out);
+        cases.take(&lossy("eth2", 1000, Phase::Open), &mut out);
+        cases.take(&lossy("eth1", 1000, Phase::Close), &mut out);
+        cases.take(&lossy("eth1", 2000, Phase::Open), &mut out);
+        assert_eq!(cases.iter().map(|c| (c.alerts.len(), c.is_mended())).collect::<Vec<_>>(), [(2, false), (1, false)]);
+        cases.changes();
+        cases.take(&lossy("eth1", 3000, Phase::Mended), &mut out);
+        assert_eq!(cases.iter().map(Case::is_mended).collect::<Vec<_>>(), [true, false]);
+        assert_eq!((cases.changes().0.len(), out.0.len()), (1, 5), "one end was told before");
+        cases.take(&lossy("eth1", 3000, Phase::Mended), &mut out);
+        cases.take(&lossy("eth3", 3000, Phase::Mended), &mut out);
+        assert_eq!((cases.changes().0.len(), cases.iter().count(), out.0.len()), (0, 2, 5));
     }
 
     #[test]

@@ -60,11 +60,13 @@ pub enum Verdict {
     Test,
     /// Another case tells it.
     Duplicate,
+    /// What was wrong is right again: Vigie's own verdict on cases of its own health.
+    Resolved,
 }
 
 impl Verdict {
-    /// Every verdict.
-    pub const ALL: [Verdict; 4] = [Verdict::TruePositive, Verdict::Benign, Verdict::Test, Verdict::Duplicate];
+    /// Every verdict that a person gives.
+    pub const GIVEN: [Verdict; 4] = [Verdict::TruePositive, Verdict::Benign, Verdict::Test, Verdict::Duplicate];
 
     /// Lower-case name.
     pub const fn name(self) -> &'static str {
@@ -73,12 +75,13 @@ impl Verdict {
             Verdict::Benign => "benign",
             Verdict::Test => "test",
             Verdict::Duplicate => "duplicate",
+            Verdict::Resolved => "resolved",
         }
     }
 
     /// From its name.
     pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|v| v.name() == name)
+        Self::GIVEN.into_iter().chain([Verdict::Resolved]).find(|v| v.name() == name)
     }
 }
 

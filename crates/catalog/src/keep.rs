@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use vigie_base::{Ip, Time};
 use vigie_case::{ALERTS_MAX, Alert, Case, Severity, TellCase};
-use vigie_detect::Lang;
+use vigie_detect::{Lang, Phase};
 use vigie_inventory::Asset;
 
 /// Bytes of a case's or an asset's search text at most.
@@ -56,6 +56,8 @@ pub struct Changes {
     pub new_cases: Vec<String>,
     /// Ids of cases that new evidence reopened.
     pub reopened: Vec<String>,
+    /// Ids of cases that closed by themselves: all that was wrong is right again.
+    pub resolved: Vec<String>,
     /// Ids of cases that grew.
     pub grown: Vec<String>,
     /// Ids of cases that exclusions hide.
@@ -227,6 +229,13 @@ impl To<'_> {
             note(db, ds, &c.id, "reopened", alert, VIGIE, now)?;
             changes.reopened.push(c.id.clone());
         }
+        if whole.is_mended() && is.state != State::Closed {
+            let sql = "UPDATE cases SET state = ?3, verdict = ?4, version = version + 1, changed = ?5 WHERE ds = ?1 AND id = ?2";
+            db.prepare_cached(sql)?.execute(params![ds, c.id, State::Closed as i64, Verdict::Resolved.name(), ns(now)])?;
+            note(db, ds, &c.id, "state", State::Closed.name(), VIGIE, now)?;
+            note(db, ds, &c.id, "verdict", Verdict::Resolved.name(), VIGIE, now)?;
+            changes.resolved.push(c.id.clone());
+        }
         Ok(())
     }
 
@@ -264,8 +273,8 @@ impl To<'_> {
             by,
             data
         ])?;
-        // A finding that only closes says nothing new.
-        let more = joins || old.is_none_or(|o| (f.count, f.last) > (o.count, o.last));
+        // A finding that only closes says nothing new, and one that is mended never does.
+        let more = joins || f.phase != Phase::Mended && old.is_none_or(|o| (f.count, f.last) > (o.count, o.last));
         Ok(if more { Became::Grown { open: by.is_none() } } else { Became::Told })
     }
 

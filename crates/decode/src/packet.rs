@@ -119,6 +119,8 @@ pub enum TunnelKind {
     IpIp,
     /// RFC 4380.
     Teredo,
+    /// Not on any wire: the frame is Vigie's own ([`vigie_base::canary`]). Set behind decode.
+    Canary,
 }
 
 impl TunnelKind {
@@ -132,6 +134,7 @@ impl TunnelKind {
             Self::Geneve => "geneve",
             Self::IpIp => "ipip",
             Self::Teredo => "teredo",
+            Self::Canary => vigie_base::canary::TUNNEL,
         }
     }
 }

@@ -19,12 +19,13 @@ impl Phase {
             Phase::Open => "open",
             Phase::Update => "update",
             Phase::Close => "close",
+            Phase::Mended => "mended",
         }
     }
 
     /// From its name.
     pub fn of(name: &str) -> Option<Self> {
-        [Phase::Open, Phase::Update, Phase::Close].into_iter().find(|p| p.name() == name)
+        [Phase::Open, Phase::Update, Phase::Close, Phase::Mended].into_iter().find(|p| p.name() == name)
     }
 }
 
@@ -38,7 +39,7 @@ impl Role {
 impl Story {
     /// From its name.
     pub fn of(name: &str) -> Option<Self> {
-        [Story::Intrusion, Story::Hygiene].into_iter().find(|s| s.name() == name)
+        Self::ALL.into_iter().find(|s| s.name() == name)
     }
 }
 
@@ -82,6 +83,7 @@ impl Value {
             Value::Bytes(n) => json!({ "bytes": n }),
             Value::Duration(n) => json!({ "ns": n }),
             Value::Percent(p) => json!({ "percent": p }),
+            Value::PerMille(p) => json!({ "permille": p }),
         }
     }
 
@@ -102,6 +104,7 @@ impl Value {
             "bytes" => Value::Bytes(number(v, kind)?),
             "ns" => Value::Duration(number(v, kind)?),
             "percent" => Value::Percent(small(v, kind)?),
+            "permille" => Value::PerMille(number(v, kind)?),
             _ => return Err(unknown("type of value", &kind.as_str().into())),
         })
     }

@@ -1,8 +1,8 @@
 //! What a detector is, and what it works with.
 
-use crate::finding::{Finding, Phase, Story};
+use crate::finding::{Entity, Finding, Phase, Story};
 use crate::text::Template;
-use vigie_base::{Budget, Ip, NetSet, Time};
+use vigie_base::{Budget, Ip, Mac, NetSet, Time};
 use vigie_event::{Envelope, Row};
 
 /// Settings of all detectors.
@@ -12,6 +12,8 @@ pub struct Settings {
     pub home: NetSet,
     /// Addresses of Tor relays, in order; empty where no list was given.
     pub tor_relays: Vec<Ip>,
+    /// Addresses of the sensor's own machine, which no finding is about.
+    pub own: Own,
     /// Tunables that are not what they are by default, by key.
     tuned: Vec<(&'static str, u64)>,
 }
@@ -32,6 +34,22 @@ impl Settings {
     }
 }
 
+/// The machine that Vigie runs on, as the network sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Its addresses.
+    pub ips: Vec<Ip>,
+    /// Those of its interfaces.
+    pub macs: Vec<Mac>,
+}
+
+impl Own {
+    /// Whether someone in a finding is this machine.
+    pub fn is(&self, who: &Entity) -> bool {
+        who.ip.is_some_and(|ip| self.ips.contains(&ip)) || who.mac.is_some_and(|mac| self.macs.contains(&mac))
+    }
+}
+
 /// A number of a detector that an administrator may change: a key of the configuration.
 #[derive(Debug)]
 pub struct Tunable {
@@ -48,7 +66,7 @@ pub struct Tunable {
 impl Default for Settings {
     fn default() -> Self {
         let home = "[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fc00::/7]";
-        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new(), tuned: Vec::new() }
+        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new(), own: Own::default(), tuned: Vec::new() }
     }
 }
 
@@ -106,8 +124,11 @@ impl Cx<'_> {
         self.settings.home.contains(ip)
     }
 
-    /// Tells a finding in `phase`.
+    /// Tells a finding in `phase`; none about the sensor's own machine, which is known. What others do to it is told.
     pub fn tell(&mut self, phase: Phase, mut finding: Finding) {
+        if finding.entities.first().is_some_and(|who| self.settings.own.is(who)) {
+            return;
+        }
         finding.phase = phase;
         finding.env = self.env;
         self.out.push(finding);

@@ -14,6 +14,8 @@ pub enum Phase {
     Update,
     /// It is over, or the input is.
     Close,
+    /// What was wrong is right again: it needs nobody any more, whichever run found it.
+    Mended,
 }
 
 /// The part that something plays.
@@ -60,6 +62,9 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// Nobody of the network: Vigie itself, or what it listens to.
+    pub const NOBODY: Entity = Entity { role: Role::Subject, ip: None, net: None, mac: None, name: None };
+
     /// A machine by its address.
     pub const fn ip(role: Role, ip: Ip) -> Self {
         Entity { role, ip: Some(ip), net: None, mac: None, name: None }
@@ -75,9 +80,16 @@ impl Entity {
         Entity { role, ip: None, net: Some(net), mac: None, name: None }
     }
 
+    /// Whether it has a name alone.
+    pub fn is_named_only(&self) -> bool {
+        self.ip.is_none() && self.net.is_none() && self.mac.is_none() && self.name.is_some()
+    }
+
     /// Whether both mean one machine.
     pub fn same_machine(&self, other: &Entity) -> bool {
-        (self.ip.is_some() && self.ip == other.ip) || (self.mac.is_some() && self.mac == other.mac)
+        (self.is_named_only() && other.is_named_only() && self.name == other.name)
+            || (self.ip.is_some() && self.ip == other.ip)
+            || (self.mac.is_some() && self.mac == other.mac)
     }
 }
 
@@ -106,6 +118,8 @@ pub enum Value {
     Duration(u64),
     /// A share, 0 to 100.
     Percent(u8),
+    /// A share, 0 to 1000: told as percent with a tenth.
+    PerMille(u64),
 }
 
 impl From<&Distinct> for Value {
@@ -133,14 +147,20 @@ pub enum Story {
     Intrusion,
     /// A practice that should change.
     Hygiene,
+    /// Vigie itself does not see as it should. Its cases close by themselves.
+    Health,
 }
 
 impl Story {
+    /// Every story.
+    pub const ALL: [Story; 3] = [Story::Intrusion, Story::Hygiene, Story::Health];
+
     /// Lower-case name.
     pub const fn name(self) -> &'static str {
         match self {
             Story::Intrusion => "intrusion",
             Story::Hygiene => "hygiene",
+            Story::Health => "health",
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod registry;
 pub(crate) mod testing;
 pub mod text;
 
-pub use detector::{Cx, Detector, Info, Settings, Tunable};
+pub use detector::{Cx, Detector, Info, Own, Settings, Tunable};
 pub use finding::{Entity, Evidence, Finding, Param, Phase, Reason, Role, Story, Told, Value};
 pub use registry::Engine;
 pub use text::Lang;

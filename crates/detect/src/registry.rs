@@ -23,6 +23,7 @@ pub static DETECTORS: &[&Info] = &[
     &cleartext_credentials::INFO,
     &icmp_tunnel::INFO,
     &dns_tunnel::INFO,
+    &capture_health::INFO,
 ];
 
 /// A detector's line, by name.
@@ -68,6 +69,11 @@ impl Engine {
     pub fn row(&mut self, row: Row<'_>, out: &mut Vec<Finding>) {
         self.time(row.env().ts, out);
         let mut who = self.readers_of(row.schema());
+        if row.env().is_canary() {
+            // It is traffic to nobody but him who waits for it.
+            let waits = |d: &&Info| d.name == capture_health::INFO.name;
+            who &= DETECTORS.iter().position(waits).map_or(0, |i| 1 << i);
+        }
         if who == 0 {
             return;
         }

@@ -157,6 +157,10 @@ fn value(v: &Value, lang: Lang, out: &mut String) {
         Value::Bytes(b) => bytes(*b, lang, out),
         Value::Duration(ns) => duration(*ns, lang, out),
         Value::Percent(p) => _ = write!(out, "{p}\u{a0}%"),
+        Value::PerMille(p) => {
+            let point = if lang == Lang::Fr { ',' } else { '.' };
+            _ = write!(out, "{}{point}{}\u{a0}%", p / 10, p % 10);
+        }
     }
 }
 
@@ -219,6 +223,8 @@ mod tests {
         assert_eq!(render("{one} {one#essai|essais}[[ sur {t}]]", &p, Lang::Fr), "1 essai sur FTP");
         assert_eq!(render("{n}", &p, Lang::Fr), "1\u{202f}234");
         assert_eq!(render("{x}", &[("x", Value::About(1014))], Lang::En), "about 1,000");
+        assert_eq!(render("{x}", &[("x", Value::PerMille(987))], Lang::En), "98.7\u{a0}%");
+        assert_eq!(render("{x}", &[("x", Value::PerMille(3))], Lang::Fr), "0,3\u{a0}%");
         assert_eq!(render("{x}", &[("x", Value::Bytes(1_500_000))], Lang::Fr), "1,5\u{a0}Mo");
     }
 }

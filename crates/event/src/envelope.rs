@@ -74,6 +74,11 @@ impl Envelope {
         Envelope { src: self.dst, dst: self.src, src_port: self.dst_port, dst_port: self.src_port, ..*self }
     }
 
+    /// Whether the event is the canary's ([`vigie_base::canary`]): it is for those who wait for it, and nothing to keep, count or show.
+    pub fn is_canary(&self) -> bool {
+        self.tunnel == vigie_base::canary::TUNNEL
+    }
+
     /// Whether the transport has ports.
     pub const fn has_ports(&self) -> bool {
         matches!(self.proto, 6 | 17 | 132)

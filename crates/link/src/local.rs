@@ -21,8 +21,12 @@ const ROWS_MAX: usize = 16_384;
 /// Bytes of open rows after which it is.
 const BYTES_MAX: usize = 16 << 20;
 /// What a link holds on both sides: open rows, a word of them, and the rows that are read out of it.
-pub const BUDGET: Budget =
-    Budget { name: "link.words", entries_max: 6, entry_bytes: BYTES_MAX as u64, when_full: "the sensor waits, and frames wait in the rings" };
+pub const BUDGET: Budget = Budget {
+    name: "link.words",
+    entries_max: 6,
+    entry_bytes: BYTES_MAX as u64,
+    when_full: "the sensor waits, and frames wait in the rings",
+};
 /// Largest word that is taken.
 const WORD_MAX: usize = 512 << 20;
 /// Rows between two sums of open bytes.

@@ -1,8 +1,9 @@
 //! What is made of events, whoever gives them: a capture's sensor, or a generator of the lab.
 
-use crate::config::Config;
+use crate::config::{Config, changed};
 use vigie_base::Time;
 use vigie_case::{Alert, Case, Cases};
+use vigie_detect::detectors::capture_health;
 use vigie_detect::{Engine, Finding};
 use vigie_event::{Out, Row};
 use vigie_inventory::Inventory;
@@ -17,17 +18,49 @@ pub struct Analysis {
     findings: Vec<Finding>,
 }
 
+fn engine(config: &Config) -> Engine {
+    let mut settings = config.detect.clone();
+    settings.home.clone_from(&config.home_net);
+    Engine::new(settings)
+}
+
 impl Analysis {
     /// As configured; `resume` holds cases and loose alerts of earlier runs, which what is found now may join.
     pub fn new(config: &Config, resume: (Vec<Case>, Vec<Alert>)) -> Self {
-        let mut settings = config.detect.clone();
-        settings.home.clone_from(&config.home_net);
         Analysis {
             inventory: Inventory::new(vigie_inventory::Settings::new(config.home_net.clone())),
             cases: Cases::resume(resume.0, resume.1),
-            engine: Engine::new(settings),
+            engine: engine(config),
             findings: Vec::new(),
         }
+    }
+
+    /// Goes on under another configuration. Where it concerns the detectors, what they had open ends, and they begin anew.
+    pub fn reconfigure(&mut self, old: &Config, new: &Config, alerts: &mut impl Out) {
+        if old.home_net != new.home_net || changed(old, new).iter().any(|c| c.name.starts_with("detect.")) {
+            self.finish(alerts);
+            self.engine = engine(new);
+        }
+    }
+
+    /// Takes an event of the canary; gives when it was let go, where it came to a finding with this. It is in nothing else.
+    pub fn canary(&mut self, row: Row<'_>) -> Option<Time> {
+        self.engine.row(row, &mut self.findings);
+        let mut back = None;
+        self.findings.retain(|f| {
+            let is_it = (f.detector, f.template) == (capture_health::INFO.name, capture_health::CANARY);
+            if is_it {
+                back = Some(f.first);
+            }
+            !is_it
+        });
+        back
+    }
+
+    /// Takes what the sensor counted so far, as its event: for those who watch over it.
+    pub fn counted(&mut self, stats: Row<'_>, alerts: &mut impl Out) {
+        self.engine.row(stats, &mut self.findings);
+        self.file(alerts);
     }
 
     /// Takes one event; events come in their total order. The alerts that it leads to go to `alerts`.

@@ -164,6 +164,13 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "capture.canary",
+        default: "3600",
+        doc: "Live: seconds between two canaries, frames of Vigie's own that show that a finding would be told; 0 for none.",
+        takes: Takes::Sensor,
+        apply: |c, v| number(v, 0, 7 * 86_400).map(|n| c.live.canary = n),
+    },
+    Key {
         name: "flow.max",
         default: "524288",
         doc: "Flows at once, all workers together. When full, the flow nearest its time-out ends.",

@@ -14,6 +14,7 @@ use vigie_base::Time;
 use vigie_capture::Capture;
 use vigie_case::{Alert, Case, Cases};
 use vigie_detect::Lang;
+use vigie_detect::detectors::capture_health;
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_inventory::{Inventory, write_asset_json};
 use vigie_sensor::{Control, Fold, Summary};
@@ -201,6 +202,7 @@ pub fn replay<K: Keep>(
     }
     let story = ends.story.map(|mut story| {
         story.close(capture, &summary, caps.clone());
+        story.faults = capture_health::over_all(stats.row(0));
         story.cases = CaseView::all(&cases, options.lang);
         story.machines = AssetView::all(&inventory, &cases, options.lang);
         story

@@ -3,7 +3,7 @@
 use vigie_decode::Anomaly;
 use vigie_event::{Batch, Envelope, Hex, Record, Row};
 use vigie_sensor::Summary;
-use vigie_sensor::stats::{Counter, Decoder, Flows, Kernel, Memcap, Stats, StatsRow, UnknownPort};
+use vigie_sensor::stats::{Counter, Decoder, Flows, Health, Interface, Kernel, Memcap, Stats, StatsRow, UnknownPort};
 
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
@@ -43,10 +43,30 @@ fn told(s: &Summary, caps: &[Counter<'_>], events: &[(&'static str, u64)]) -> Ba
     let dissect = counters(vec![("told", s.dissect.told), ("unknown", s.dissect.unknown), ("given_up", s.dissect.given_up)]);
     let links: Vec<(String, u64)> = f.link_types.iter().map(|(l, n)| (l.to_string(), *n)).collect();
     let links: Vec<Counter<'_>> = links.iter().map(|(name, count)| Counter { name, count: *count }).collect();
+    let captured = s.captured.as_ref();
+    let interfaces: Vec<Interface<'_>> = captured
+        .iter()
+        .flat_map(|c| &c.interfaces)
+        .zip(&f.interfaces)
+        .map(|(i, told)| Interface {
+            name: &i.name,
+            link: i.link.name(),
+            frames: i.frames,
+            kernel_drops: i.lost,
+            card_drops: i.card.map(|c| c.dropped),
+            card_errors: i.card.map(|c| c.errors),
+            doubled: told.copied,
+            truncated: told.truncated,
+        })
+        .collect();
     let (first, last) = s.span.unwrap_or_default();
     let record = Stats {
         uptime: last.since(first) / vigie_base::time::SECOND,
-        capture: s.captured.map(|c| Kernel { kernel_packets: c.packets, kernel_drops: c.drops }),
+        capture: captured.map(|c| Kernel {
+            kernel_packets: c.packets,
+            kernel_drops: c.drops,
+            card_drops: c.interfaces.iter().filter_map(|i| i.card).map(|card| card.dropped).sum(),
+        }),
         decoder: Decoder {
             pkts: f.pkts,
             bytes: f.bytes,
@@ -84,6 +104,19 @@ fn told(s: &Summary, caps: &[Counter<'_>], events: &[(&'static str, u64)]) -> Ba
         dissect: &dissect,
         unknown: &unknown,
         events: &counters(events.to_vec()),
+        health: Health {
+            doubled: f.copied,
+            truncated: f.truncated,
+            one_sided: s.stream.one_sided,
+            two_sided: s.stream.two_sided,
+            acked_bytes: s.stream.acked_bytes,
+            unseen_bytes: s.stream.unseen_bytes,
+            unseen: s.stream.unseen,
+            data_segments: s.stream.data_segments,
+            reordered: s.stream.reordered + s.stream.acked_early,
+        },
+        interfaces: &interfaces,
+        canary: captured.and_then(|c| c.canary),
     };
     let mut batch = Batch::new(Stats::schema());
     batch.push(&Envelope { ts: last, ..Envelope::default() }, &record);

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::{Budget, Cidr, Ip, NetSet};
 use vigie_capture::Capture;
 use vigie_case::{AlertEventRow, Cases, TellCase};
-use vigie_detect::Lang;
+use vigie_detect::detectors::capture_health::Fault;
+use vigie_detect::{Lang, Param};
 use vigie_event::Row;
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::{Asset, Inventory};
@@ -182,6 +183,8 @@ pub struct Story {
     summary: Summary,
     /// Caps that were reached, of every stage.
     caps: Vec<(&'static str, u64)>,
+    /// What was wrong with the capture, with the figures.
+    pub faults: Vec<(Fault, Vec<Param>)>,
     /// Alerts by detector.
     alerts: BTreeMap<String, u64>,
     /// Cases, the gravest first.
@@ -210,6 +213,7 @@ impl Story {
             problems: 0,
             summary: Summary::default(),
             caps: Vec::new(),
+            faults: Vec::new(),
             alerts: BTreeMap::new(),
             cases: Vec::new(),
             machines: Vec::new(),

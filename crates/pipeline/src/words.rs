@@ -77,6 +77,7 @@ texts! {
     Low: "LOW", "BASSE";
     Blind: "What Vigie does not see here", "Ce que Vigie ne voit pas ici";
     BlindNothing: "Every frame was decoded and every protocol recognised.", "Chaque trame a été décodée et chaque protocole reconnu.";
+    BlindMirror: "THE CAPTURE IS NOT WHOLE: {0}.", "LA CAPTURE N'EST PAS ENTIÈRE : {0}.";
     BlindLink: "{0} of link type {1}: not decoded.", "{0} de type de liaison {1} : non décodées.";
     BlindInvalid: "{0} malformed, {1} neither IP nor ARP.", "{0} mal formées, {1} ni IP ni ARP.";
     BlindUnknown: "{0} whose protocol is not recognised: {1}.", "{0} au protocole non reconnu : {1}.";

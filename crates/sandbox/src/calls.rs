@@ -33,6 +33,7 @@ fn bits(arg: u8, mask: u64, value: u64) -> Result<Vec<Rule>, BackendError> {
 /// Calls that threads, memory, time and waiting take, whatever their arguments.
 const PLAIN: &[c_long] = &[
     libc::SYS_read,
+    libc::SYS_pread64,
     libc::SYS_recvfrom,
     libc::SYS_ppoll,
     #[cfg(target_arch = "x86_64")]

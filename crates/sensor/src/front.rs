@@ -1,7 +1,7 @@
 //! Frames to packets: decode, doubled frames, fragments; and the account of every frame.
 
 use crate::Settings;
-use crate::stats::Frames;
+use crate::stats::{Frames, Told};
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Budget, Time, time::MILLISECOND};
@@ -90,6 +90,11 @@ impl Front {
     /// The second half, of the same frame.
     #[inline]
     pub(crate) fn packet(&mut self, frame: &Frame<'_>, mut each: impl FnMut(Item<'_>)) {
+        if frame.source == vigie_capture::CANARY {
+            // In no count, and event time is that of the traffic.
+            self.packet.tunnel = TunnelKind::Canary;
+            return each(Item { packet: &self.packet, bytes: frame.data, time: self.now, len: frame.wire_len, number: 0 });
+        }
         let f = &mut self.frames;
         f.pkts += 1;
         f.bytes += u64::from(frame.wire_len);
@@ -104,6 +109,12 @@ impl Front {
         self.now = self.now.max(frame.time);
         let p = &self.packet;
         f.layers(p);
+        let truncated =
+            p.anomalies.has(Anomaly::Snapped) || p.anomalies.has(Anomaly::Ipv4Truncated) || p.anomalies.has(Anomaly::Ipv6Truncated);
+        if truncated {
+            f.truncated += 1;
+            f.of_interface(frame.source).truncated += 1;
+        }
         for a in p.anomalies.iter() {
             f.anomalies[a as usize] += 1;
         }
@@ -113,7 +124,13 @@ impl Front {
             End::LinkType => return f.link_type(frame.link),
             End::NotIp => return f.not_ip += 1,
         }
-        if p.ip_version != 0 && self.doubled.is_repeat(p, frame.data, self.now) {
+        if p.ip_version != 0
+            && let Some(repeat) = self.doubled.repeat(p, frame.data, self.now)
+        {
+            if repeat == Repeat::Copy {
+                f.copied += 1;
+                f.of_interface(frame.source).copied += 1;
+            }
             return f.duplicate += 1;
         }
         let direct = !matches!(p.body, Body::Fragment(_));
@@ -156,6 +173,12 @@ impl Front {
 }
 
 impl Frames {
+    /// What is counted of a live interface; of a file of many, what no one asks for.
+    fn of_interface(&mut self, source: u16) -> &mut Told {
+        let last = self.interfaces.len() - 1;
+        &mut self.interfaces[usize::from(source).min(last)]
+    }
+
     fn layers(&mut self, p: &Packet) {
         match p.ip_version {
             4 => self.ipv4 += 1,
@@ -182,11 +205,22 @@ impl Frames {
     }
 }
 
+/// How a packet is seen a second time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// The same frame once more.
+    Copy,
+    /// The same packet on its way.
+    Routed,
+}
+
 /// Frames of the last millisecond, by the hash of their IP packet without what a second look at it changes (TTL, header checksum).
 ///
 /// A mirror that copies a port's both sides shows each routed or switched packet twice. The copy has the same IP id, and comes within
 /// a millisecond. A TCP retransmission has a new IP id, or comes later.
 /// Where the clock stands still (a capture whose stamps were lost) a millisecond says nothing, and nothing is taken for a copy.
+///
+/// A copy with the same Ethernet addresses and TTL is the mirror's doing; another one was routed between the two looks at it.
 struct Doubled {
     seen: Vec<(u64, Time)>,
     hasher: FixedState,
@@ -215,8 +249,9 @@ impl Doubled {
         Doubled { seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0), frozen: 0, now: Time(0) }
     }
 
+    /// Whether the packet was just seen, and how.
     #[inline]
-    fn is_repeat(&mut self, p: &Packet, frame: &[u8], now: Time) -> bool {
+    fn repeat(&mut self, p: &Packet, frame: &[u8], now: Time) -> Option<Repeat> {
         self.frozen = if now == self.now { self.frozen.saturating_add(1) } else { 0 };
         self.now = now;
         let mut h = self.hasher.build_hasher();
@@ -233,10 +268,16 @@ impl Doubled {
             _ => h.write(p.l4.of(frame)),
         }
         let hash = h.finish();
-        let place = &mut self.seen[hash as usize & (DOUBLED_PLACES - 1)];
-        let repeat = place.0 == hash && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
-        *place = (hash, now);
-        repeat
+        const PLACE: u64 = DOUBLED_PLACES as u64 - 1;
+        let place = &mut self.seen[(hash & PLACE) as usize];
+        // The place says the low bits of the hash: there it is kept what a router changes.
+        let mac = |m: [u8; 6]| u64::from_le_bytes([m[0], m[1], m[2], m[3], m[4], m[5], p.ttl, 0]);
+        let way = mac(p.src_mac.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ mac(p.dst_mac.0).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let kept = hash & !PLACE | way >> 51 & PLACE;
+        let repeat = place.0 & !PLACE == hash & !PLACE && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
+        let how = if place.0 == kept { Repeat::Copy } else { Repeat::Routed };
+        *place = (kept, now);
+        repeat.then_some(how)
     }
 }
 
@@ -256,6 +297,24 @@ mod tests {
         frame.extend_from_slice(&[0, 0]);
         frame.extend_from_slice(payload);
         frame
+    }
+
+    #[test]
+    fn a_copy_and_a_routed_packet_are_told_apart_and_what_is_cut_is_counted() {
+        let first = udp(1, 2, 53, b"question");
+        let routed = [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8][..], &first[12..]].concat();
+        let mut front = Front::new(&Settings::default());
+        let mut see = |data: &[u8], at: u64, source: u16| {
+            let time = Time(at * MILLISECOND / 10);
+            front.frame(&Frame { time, data, wire_len: data.len() as u32, link: LinkType(1), source }, |_| {});
+            (front.frames.duplicate, front.frames.copied, front.frames.truncated)
+        };
+        assert_eq!(see(&first, 10, 0), (0, 0, 0));
+        assert_eq!(see(&first, 11, 1), (1, 1, 0));
+        assert_eq!(see(&routed, 12, 0), (2, 1, 0));
+        assert_eq!(see(&first[..40], 100, 1), (2, 1, 1));
+        let of = |i: usize| (front.frames.interfaces[i].copied, front.frames.interfaces[i].truncated);
+        assert_eq!((of(0), of(1)), ((0, 0), (1, 1)));
     }
 
     #[test]

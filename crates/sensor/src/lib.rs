@@ -22,6 +22,7 @@ pub use merge::Fold;
 pub use plan::budgets;
 pub use run::{Control, Summary, fuzz, run};
 pub use stats::Stats;
+pub use vigie_capture::live::INTERFACES_MAX;
 
 /// Settings of a sensor: those of its stages.
 #[derive(Clone, Debug, Default)]

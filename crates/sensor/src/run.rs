@@ -171,6 +171,8 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
 type Told = (Option<Time>, Option<Captured>);
 
 fn close(mut summary: Summary, front: &Front, (first, captured): Told) -> Summary {
+    // An interface is watched from its opening on, though nothing comes.
+    let first = captured.as_ref().map(|c| c.since).or(first);
     summary.captured = captured;
     summary.defrag.add(&front.defrag().counters);
     summary.span = first.map(|f| (f, front.now()));
@@ -329,7 +331,7 @@ impl Reader {
             }
         }
         let told = (first, input.captured());
-        self.send(told, true);
+        self.send(told.clone(), true);
         (self.front, told, stopped)
     }
 

@@ -1,5 +1,6 @@
 //! What a sensor counted, as the `stats` event.
 
+use vigie_base::Time;
 use vigie_capture::LinkType;
 use vigie_decode::Anomaly;
 use vigie_event::{Group, Record};
@@ -34,6 +35,12 @@ pub struct Frames {
     pub tunnel: u64,
     /// Cut by the snap length.
     pub snapped: u64,
+    /// Shorter than their IP packet says, for whatever reason: the capture's snap length, or a mirror that cuts.
+    pub truncated: u64,
+    /// Of `duplicate`, those that are the very same frame: not a packet that was routed in between.
+    pub copied: u64,
+    /// Of both, by interface (live).
+    pub interfaces: [Told; vigie_capture::live::INTERFACES_MAX],
     /// Datagrams put together.
     pub datagrams: u64,
     /// Stamped earlier than a frame before.
@@ -60,6 +67,15 @@ pub struct Frames {
     pub anomalies: [u64; Anomaly::ALL.len()],
 }
 
+/// What is counted by interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// See [`Frames::copied`].
+    pub copied: u64,
+    /// See [`Frames::truncated`].
+    pub truncated: u64,
+}
+
 impl Default for Frames {
     fn default() -> Self {
         Frames {
@@ -76,6 +92,9 @@ impl Default for Frames {
             vlan: 0,
             tunnel: 0,
             snapped: 0,
+            truncated: 0,
+            copied: 0,
+            interfaces: Default::default(),
             datagrams: 0,
             time_backwards: 0,
             invalid: 0,
@@ -155,6 +174,59 @@ pub struct Stats<'a> {
     /// Events by kind.
     #[field(place = "vigie")]
     pub events: &'a [Counter<'a>],
+    /// Whether what came is what passed.
+    #[field(place = "vigie")]
+    pub health: Health,
+    /// The interfaces captured from, live.
+    #[field(place = "vigie")]
+    pub interfaces: &'a [Interface<'a>],
+    /// When the last canary was let go, live.
+    #[field(place = "vigie")]
+    pub canary: Option<Time>,
+}
+
+/// Whether what came is what passed: each figure with what it is a part of.
+#[derive(Group, Clone, Copy)]
+pub struct Health {
+    /// Frames that came twice (of `decoder.pkts`).
+    pub doubled: u64,
+    /// Frames shorter than their IP packet (of `decoder.pkts`).
+    pub truncated: u64,
+    /// TCP conversations of which one side only was seen.
+    pub one_sided: u64,
+    /// TCP conversations of which both were.
+    pub two_sided: u64,
+    /// Bytes of TCP that the other side acknowledged.
+    pub acked_bytes: u64,
+    /// Of them, those that were never seen.
+    pub unseen_bytes: u64,
+    /// Holes that these make.
+    pub unseen: u64,
+    /// TCP segments with data.
+    pub data_segments: u64,
+    /// Of them, those that came just behind later ones, or behind their acknowledgement.
+    pub reordered: u64,
+}
+
+/// An interface captured from.
+#[derive(Group, Clone, Copy)]
+pub struct Interface<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// `up`, `down` (no carrier is down, too) or `absent`.
+    pub link: &'a str,
+    /// Frames that came, those that the ring lost included.
+    pub frames: u64,
+    /// Frames lost because the ring was full.
+    pub kernel_drops: u64,
+    /// Frames that the card or its driver dropped; absent where that is not known.
+    pub card_drops: Option<u64>,
+    /// Frames that came damaged; absent where that is not known.
+    pub card_errors: Option<u64>,
+    /// Frames that came twice.
+    pub doubled: u64,
+    /// Frames shorter than their IP packet.
+    pub truncated: u64,
 }
 
 /// What the kernel counted.
@@ -164,6 +236,8 @@ pub struct Kernel {
     pub kernel_packets: u64,
     /// Frames lost because the ring was full.
     pub kernel_drops: u64,
+    /// Frames that cards or their drivers dropped, where that is known.
+    pub card_drops: u64,
 }
 
 /// Decode.

@@ -6,7 +6,7 @@ use crate::front::Item;
 use crate::merge::Watermark;
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Direction, Mac, Time};
-use vigie_decode::{Body, Packet, Tcp};
+use vigie_decode::{Body, Packet, Tcp, TunnelKind};
 use vigie_dissect::record::Anomaly;
 use vigie_dissect::{Cx, Dissection, Shared, Transport, Verdict, proto::arp};
 use vigie_event::{Envelope, Flag, NO_TX, Out, Record};
@@ -148,6 +148,29 @@ impl Worker {
     /// Takes one packet.
     #[inline]
     pub(crate) fn packet(&mut self, item: Item<'_>) {
+        if item.packet.tunnel == TunnelKind::Canary {
+            return self.canary(item);
+        }
+        self.deliver(item);
+    }
+
+    /// Takes the canary: as any packet, but that it stands in no count and leaves nothing behind.
+    #[cold]
+    fn canary(&mut self, item: Item<'_>) {
+        let before = (self.table.counters, self.inner.memory.counters, self.inner.shared.counters);
+        self.deliver(item);
+        let p = item.packet;
+        let Worker { table, inner, .. } = self;
+        if let Some((slot, _)) = table.find(p.src, p.dst, p.src_port, p.dst_port, p.proto, p)
+            && table.flow(slot).tunnel == TunnelKind::Canary
+        {
+            table.end(slot, Closed::Shutdown, item.time, &mut |flow, why, when| inner.end(flow, why, when));
+        }
+        (self.table.counters, self.inner.memory.counters, self.inner.shared.counters) = before;
+    }
+
+    #[inline]
+    fn deliver(&mut self, item: Item<'_>) {
         self.now = item.time;
         let p = item.packet;
         let Worker { table, inner, .. } = self;
@@ -367,6 +390,9 @@ impl Inner {
             flow.bypass = true;
             stream.only_track(None, &mut self.memory);
         }
+        if flow.pkts[0].saturating_add(flow.pkts[1]) == SIDES_AFTER {
+            count_sides(flow, &mut self.memory.counters);
+        }
         if state == TcpState::None && !segment.payload.is_empty() && flow.pkts[dir.index()] <= vigie_dissect::SEGMENTS_MAX {
             let mut sink = Sink {
                 flow,
@@ -457,6 +483,9 @@ impl Inner {
             (cold, None)
         };
         flow.cold = NO_COLD;
+        if tcp.is_some() && (SIDES_LEAST..SIDES_AFTER).contains(&flow.pkts[0].saturating_add(flow.pkts[1])) {
+            count_sides(flow, &mut self.memory.counters);
+        }
         let mut sink =
             Sink { flow, cold: &mut cold, shared: &mut self.shared, out: &mut self.out, time: when, frame: 0, verdict: Verdict::Go };
         sink.with(|d, cx| d.finish(cx));
@@ -530,6 +559,21 @@ impl Inner {
         };
         push(&mut self.out, flow, env, &record);
     }
+}
+
+/// Packets of a TCP flow after which it is told whether both sides are seen: a receiver answers every second segment (RFC 9293 section
+/// 3.8.6.3), so that of eight some are the other side's.
+const SIDES_AFTER: u32 = 8;
+/// The same where the flow ends before: fewer may be a probe that nobody answers.
+const SIDES_LEAST: u32 = 3;
+
+/// Counts whether a TCP flow is seen from both sides. Only where data was acknowledged: then there are two.
+fn count_sides(flow: &Flow, counters: &mut vigie_stream::Counters) {
+    let flags = flow.all_flags();
+    if flags & Tcp::ACK == 0 || flags & (Tcp::PSH | Tcp::FIN) == 0 {
+        return;
+    }
+    if flow.pkts.contains(&0) { counters.one_sided += 1 } else { counters.two_sided += 1 }
 }
 
 fn update<'a>(state: &'a str, refused: bool, item: &Item<'_>, options: &'a [u8]) -> FlowUpdate<'a> {

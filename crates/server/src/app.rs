@@ -6,6 +6,7 @@ use crate::import::Imports;
 use crate::metrics::Meter;
 use crate::out::EveOutputs;
 use crate::person::{Person, Way};
+use crate::pulse::Pulse;
 use crate::rate::Rates;
 use crate::tls::Certificate;
 use axum::http::HeaderMap;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) cuts: Arc<Semaphore>,
     pub(crate) rates: Rates,
     pub(crate) meter: Meter,
+    /// Whether the canary arrives.
+    pub(crate) pulse: Pulse,
     /// What is served now; none in a command's own process.
     certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
@@ -94,6 +97,7 @@ impl App {
             cuts: Arc::new(Semaphore::new(CUTS_MAX)),
             rates: Rates::default(),
             meter: Meter::default(),
+            pulse: Pulse::default(),
             certificate: Mutex::default(),
             started: now(),
             problems: Mutex::default(),

@@ -19,6 +19,7 @@ mod metrics;
 mod out;
 mod person;
 mod plan;
+mod pulse;
 mod rate;
 mod room;
 mod settings;

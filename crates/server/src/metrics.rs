@@ -5,6 +5,7 @@ use crate::error::{Answer, Refusal};
 use crate::import::Stage;
 use crate::out::Sink;
 use crate::person::{Peer, Viewer};
+use crate::pulse::State as Pulse;
 use crate::rate::Rate;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header, request::Parts};
@@ -74,12 +75,13 @@ impl Meter {
 }
 
 /// Classes of routes: what stands behind `/api/v1/`.
-const CLASSES: [&str; 23] = [
+const CLASSES: [&str; 24] = [
     "assets",
     "audit",
     "cases",
     "colleagues",
     "config",
+    "coverage",
     "datasets",
     "events",
     "exclusions",
@@ -213,6 +215,15 @@ fn text(app: &App) -> String {
         [(String::new(), app.rates.crowded.load(Ordering::Relaxed) as f64)],
     );
     outputs(&mut t, app);
+    if let Some((state, last)) = app.pulse.state(crate::app::now()) {
+        let states = [Pulse::Arrives, Pulse::Awaited, Pulse::Missing, Pulse::Off];
+        let is = states.map(|s| (labels(&[("state", s.name())]), f64::from(u8::from(s == state))));
+        t.family("vigie_canary", "gauge", "Whether the canary arrives: silence is to be trusted while it does", is);
+        if let Some(last) = last {
+            t.gauge("vigie_canary_last_seconds", "When it last arrived", last.back.secs() as f64);
+            t.gauge("vigie_canary_took_seconds", "How long it took from the ring to a finding", last.took as f64 / 1e9);
+        }
+    }
     if let Some(certificate) = app.certificate() {
         let days = certificate.days_left(crate::app::now());
         t.gauge("vigie_certificate_days_left", "Days until the certificate ends; negative once it has", days as f64);

@@ -4,7 +4,7 @@ use crate::app::{App, now};
 use crate::home::{Held, Home};
 use crate::out::{CaseOutput, deliver};
 use crate::plan::BLOCKING_MAX;
-use crate::watch::Watch;
+use crate::watch::{Told, Watch};
 use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
 use std::io::IsTerminal;
@@ -145,7 +145,7 @@ async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, sa
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let outputs = CaseOutput::ALL.map(|output| tokio::spawn(deliver(Arc::clone(&app), output, stopped.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    let reload = Reload { app: Arc::clone(&app), again: options.again, captures: sensor.is_some() };
+    let reload = Reload { app: Arc::clone(&app), again: options.again, sensor: sensor.as_ref().map(Watch::told) };
     tokio::select! {
         () = asked_to_stop => {}
         () = reload.whenever(asked_to_reload) => {}
@@ -262,7 +262,7 @@ fn signals() -> Result<(impl Future<Output = ()>, Signal), Fault> {
 struct Reload {
     app: Arc<App>,
     again: Again,
-    captures: bool,
+    sensor: Option<Arc<Told>>,
 }
 
 impl Reload {
@@ -294,7 +294,7 @@ impl Reload {
             }
         };
         let mut lines = Vec::new();
-        if self.captures && !eve_as_it_was(&new) {
+        if self.sensor.is_some() && !eve_as_it_was(&new) {
             lines.extend(app.eve.set(&new.eve));
         } else {
             app.eve.reopen();
@@ -304,7 +304,10 @@ impl Reload {
             Ok(problems) => lines.extend(problems),
             Err(e) => return vec![format!("{e}; the configuration from before goes on")],
         }
-        lines.extend(changes.iter().map(said));
+        lines.extend(changes.iter().map(|c| said(c, self.sensor.is_some())));
+        if let Some(sensor) = self.sensor.as_ref().filter(|_| changes.iter().any(|c| c.takes == Takes::Sensor)) {
+            sensor.renew();
+        }
         if changes.is_empty() {
             lines.push("the configuration was read again: nothing changed".to_owned());
         }
@@ -313,11 +316,11 @@ impl Reload {
 }
 
 /// A change, with when it holds.
-fn said(change: &Changed) -> String {
+fn said(change: &Changed, captures: bool) -> String {
     let value = change.is.as_deref().map_or("not set any more".to_owned(), |v| format!("{v:?}"));
     let holds = match change.takes {
-        Takes::Now => "holds now",
-        Takes::Sensor => "holds for imports now, and for the sensor after a restart",
+        Takes::Sensor if captures => "holds now, for a new sensor that takes the old one's place",
+        Takes::Now | Takes::Sensor => "holds now",
         Takes::Start => "holds after a restart",
     };
     format!("{}: {value}: {holds}", change.name)

@@ -20,6 +20,14 @@ pub(crate) fn situation(lang: Lang, open: u64, critical: u64) -> String {
     }
 }
 
+/// The first words of the Situation page where the canary is overdue.
+pub(crate) fn canary_missing(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "The canary does not come back: what happens may not be told.",
+        Lang::Fr => "Le canari ne revient pas : ce qui se passe n'est peut-être pas dit.",
+    }
+}
+
 /// What Vigie does not see into.
 pub(crate) fn blind(lang: Lang, key: &str) -> &'static str {
     match (lang, key) {
@@ -36,8 +44,12 @@ pub(crate) fn blind(lang: Lang, key: &str) -> &'static str {
 pub(crate) fn loss(lang: Lang, place: &str) -> &'static str {
     match (lang, place) {
         (Lang::En, "mirror") => "The mirror did not bring all of it, or brought it twice: look at the switch",
+        (Lang::En, "card") => "The card or its driver had no room: lengthen its queue with `ethtool -G`",
+        (Lang::En, "kernel") => "Vigie did not read fast enough: more workers, a longer ring, or a filter",
         (Lang::En, _) => "A table or queue of Vigie was full: see `vigie check`",
         (Lang::Fr, "mirror") => "Le miroir n'a pas tout apporté, ou l'a apporté deux fois : voir le commutateur",
+        (Lang::Fr, "card") => "La carte ou son pilote n'avait plus de place : allonger sa file avec `ethtool -G`",
+        (Lang::Fr, "kernel") => "Vigie n'a pas lu assez vite : plus de fils de travail, un anneau plus long, ou un filtre",
         (Lang::Fr, _) => "Une table ou une file de Vigie était pleine : voir `vigie check`",
     }
 }

@@ -1,5 +1,6 @@
 //! One direction of a stream: where it stands, what waits, and what goes out.
 
+use crate::memory::Counters;
 use crate::{Anomaly, Memory, Out, Overlap, Settings};
 use vigie_base::Direction;
 
@@ -157,6 +158,27 @@ impl Hold {
     }
 }
 
+/// After so many segments with data behind a hole it is no longer mere disorder: a sender waits for three acknowledgements before it sends
+/// anything again (RFC 5681 section 3.2), so that what fills a hole sooner was overtaken.
+const OVERTAKEN_MAX: u8 = 2;
+
+/// Bytes that segments stepped over, and that may still come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hole {
+    start: u32,
+    end: u32,
+    /// Bytes of it that did not come; 0 for no hole.
+    left: u32,
+    /// Segments with data since.
+    since: u8,
+}
+
+impl Hole {
+    fn has(&self, seq: u32) -> bool {
+        self.left > 0 && ahead(seq, self.start) >= 0 && ahead(self.end, seq) > 0
+    }
+}
+
 /// What a call needs beside the direction's own state.
 pub(crate) struct Context<'a, O: Out> {
     pub(crate) dir: Direction,
@@ -183,6 +205,8 @@ pub(crate) struct Half {
     pub(crate) stray: u32,
     mark_seq: [u32; MARKS],
     mark_sum: [u32; MARKS],
+    /// The hole that waits to be acknowledged, and those behind it as one; none where there is none, which is the rule.
+    holes: Option<Box<[Hole; 2]>>,
     /// Bytes declared lost; saturates.
     pub(crate) gap_bytes: u32,
     pub(crate) flags: u16,
@@ -207,6 +231,7 @@ impl Half {
     /// Starts (again) at `seq`; nothing was delivered yet.
     pub(crate) fn begin(&mut self, seq: u32, mem: &mut Memory) {
         self.release(mem);
+        self.holes = None;
         (self.next, self.max, self.acked) = (seq, seq, seq);
         self.flags = (self.flags & !(bit::FIN | bit::ACKED | bit::EDGE | bit::ALT | bit::STRAY)) | bit::BEGUN;
     }
@@ -255,10 +280,14 @@ impl Half {
         start > -REACH && stop > -REACH && stop <= REACH && stop <= ahead(self.limit(), self.next)
     }
 
-    /// The other side acknowledged `ack` (already found valid) and opens a window of `window` bytes.
+    /// The other side acknowledged `ack` (already found valid) and opens a window of `window` bytes. Gives how many bytes that are new.
     #[inline]
-    pub(crate) fn acknowledge(&mut self, ack: u32, window: u32) {
-        if !self.has(bit::ACKED) || ahead(ack, self.acked) > 0 {
+    pub(crate) fn acknowledge(&mut self, ack: u32, window: u32) -> u32 {
+        let mut new = 0;
+        if !self.has(bit::ACKED) {
+            self.acked = ack;
+        } else if ahead(ack, self.acked) > 0 {
+            new = ack.wrapping_sub(self.acked);
             self.acked = ack;
         }
         let edge = ack.wrapping_add(window);
@@ -266,6 +295,75 @@ impl Half {
             self.edge = edge;
         }
         self.set(bit::ACKED | bit::EDGE);
+        new
+    }
+
+    /// Looks whether data comes in the order in which it was sent, whole and before its acknowledgement; `max` does not count it yet. Also
+    /// of directions that are only followed: what the sensor did not get is told by no other counter.
+    #[inline]
+    pub(crate) fn watch(&mut self, seq: u32, len: u32, counters: &mut Counters) {
+        counters.data_segments += 1;
+        let step = ahead(seq, self.max);
+        if step == 0 && self.holes.is_none() {
+            counters.acked_early += u64::from(self.acked_up_to(seq.wrapping_add(len)));
+            return;
+        }
+        self.watch_slowly(seq, len, step, counters);
+    }
+
+    fn watch_slowly(&mut self, seq: u32, len: u32, step: i32, counters: &mut Counters) {
+        let early = self.acked_up_to(seq.wrapping_add(len));
+        if step >= 0 {
+            counters.acked_early += u64::from(early);
+        } else if self.holes.is_none() {
+            return;
+        }
+        let mut holes = self.holes.take().unwrap_or_default();
+        for hole in holes.iter_mut() {
+            hole.since = hole.since.saturating_add(1);
+        }
+        if step > 0 {
+            let hole = &mut holes[usize::from(holes[0].left > 0)];
+            if hole.left == 0 {
+                *hole = Hole { start: self.max, ..Hole::default() };
+            }
+            (hole.end, hole.left, hole.since) = (seq, hole.left.saturating_add(step as u32), 0);
+        } else if let Some(hole) = holes.iter_mut().find(|h| h.has(seq)) {
+            hole.left -= len.min(hole.left).min(hole.end.wrapping_sub(seq));
+            counters.reordered += u64::from(hole.since <= OVERTAKEN_MAX);
+            counters.acked_early += u64::from(early);
+        }
+        self.judge_holes(&mut holes, false, counters);
+        self.holes = holes.iter().any(|h| h.left > 0).then_some(holes);
+    }
+
+    /// Counts holes that the other side acknowledged and that are not just late. `all`: nothing more will come.
+    fn judge_holes(&self, holes: &mut [Hole; 2], all: bool, counters: &mut Counters) {
+        for _ in 0..holes.len() {
+            let first = holes[0];
+            if first.left > 0 {
+                if !self.acked_up_to(first.end) || !(all || first.since > OVERTAKEN_MAX) {
+                    return;
+                }
+                counters.unseen += 1;
+                counters.unseen_bytes += u64::from(first.left);
+            }
+            *holes = [holes[1], Hole::default()];
+        }
+    }
+
+    /// Nothing more will come: what the other side acknowledged and was not seen is counted.
+    fn judge_end(&mut self, counters: &mut Counters) {
+        if let Some(mut holes) = self.holes.take() {
+            self.judge_holes(&mut holes, true, counters);
+        }
+        let tail = ahead(self.acked, self.max);
+        // A single number may be a FIN that was not seen.
+        if self.has(bit::ACKED | bit::SEEN) && tail > 1 {
+            counters.unseen += 1;
+            counters.unseen_bytes += tail as u64;
+            self.max = self.acked;
+        }
     }
 
     fn acked_up_to(&self, seq: u32) -> bool {
@@ -565,6 +663,7 @@ impl Half {
     /// Nothing more will come: what waits goes out with its gaps, and what the other side acknowledged beyond is lost.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_, impl Out>) {
         if self.has(bit::OPEN) {
+            self.judge_end(&mut cx.mem.counters);
             while self.hold.is_some() {
                 self.force_front(cx);
             }
@@ -590,7 +689,11 @@ impl Half {
         if hole > 0 {
             if self.has(bit::DONE) { self.follow(seq) } else { self.lost(hole as u32, cx) }
         }
-        self.max = if ahead(seq, self.max) > 0 { seq } else { self.max };
+        if ahead(seq, self.max) > 0 {
+            cx.mem.counters.unseen += 1;
+            cx.mem.counters.unseen_bytes += u64::from(seq.wrapping_sub(self.max));
+            self.max = seq;
+        }
         self.flags &= !(bit::STRAY | bit::EDGE);
         cx.mem.counters.resyncs += 1;
     }

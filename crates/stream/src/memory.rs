@@ -43,6 +43,22 @@ vigie_base::counters! {
         depth_reached,
         /// Sessions that went on after an RST or FIN that was not the end.
         reopened,
+        /// Segments with data of directions that were seen before.
+        data_segments,
+        /// Bytes that the other side acknowledged of directions that are seen.
+        acked_bytes,
+        /// Holes that the other side acknowledged: the bytes were sent and received, and never seen here.
+        unseen,
+        /// Bytes in them.
+        unseen_bytes,
+        /// Segments that came just behind later ones, sooner than any retransmission could.
+        reordered,
+        /// Segments that came behind their own acknowledgement.
+        acked_early,
+        /// Conversations of which the first packets were seen from one side only.
+        one_sided,
+        /// Conversations of which they were seen from both.
+        two_sided,
         /// Directions set forward because both sides agreed on numbers beyond the window (loss of more than a window).
         resyncs,
     }

@@ -328,6 +328,7 @@ impl Stream {
             return;
         }
         let established = self.is(session::ESTABLISHED);
+        let seen_before = self.halves[seg.dir.index()].has(bit::SEEN);
         if seg.flags & flags::ACK == 0 {
             if seg.ack != 0 {
                 cx.out.event(Anomaly::BrokenAck);
@@ -355,6 +356,9 @@ impl Stream {
         }
         if !Self::take_ack(me, peer, seg, established, cx) {
             return;
+        }
+        if seen_before && !seg.payload.is_empty() {
+            me.watch(seg.seq, seg.payload.len() as u32, &mut cx.mem.counters);
         }
         raise(&mut me.max, end);
         let first_fin = fin && !me.has(bit::FIN);
@@ -450,7 +454,7 @@ impl Stream {
                 other.mem.counters.reopened += 1;
             }
         }
-        peer.acknowledge(seg.ack, window);
+        other.mem.counters.acked_bytes += u64::from(peer.acknowledge(seg.ack, window));
         if peer.waits() {
             peer.settle(other);
         }

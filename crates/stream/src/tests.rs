@@ -689,3 +689,62 @@ fn captures_against_every_byte_seen() {
     assert_eq!(mem.held(), 0);
     assert!(delivered * 100 > payloads * 95, "{delivered} of {payloads}");
 }
+
+#[test]
+fn what_the_other_side_got_and_the_sensor_did_not_is_counted_also_where_data_is_only_followed() {
+    for followed in [true, false] {
+        let mut b = Bench::open(Settings::default());
+        if !followed {
+            b.stream.only_track(None, &mut b.mem);
+        }
+        b.server(0, 0, ACK, b"one");
+        // "two" does not come; the client has it.
+        b.server(6, 0, ACK, b"six");
+        b.client(0, 9, ACK, b"");
+        for at in [9, 12, 15] {
+            b.server(at, 0, ACK, b"abc");
+        }
+        let c = b.mem.counters;
+        assert_eq!((c.unseen, c.unseen_bytes, c.reordered, c.acked_early), (1, 3, 0, 0), "{followed}");
+        // Nor does the last, which is acknowledged as well.
+        b.client(0, 30, ACK, b"");
+        b.finish();
+        b.finish();
+        let c = b.mem.counters;
+        assert_eq!((c.unseen, c.unseen_bytes, c.acked_bytes, c.data_segments), (2, 15, 30, 5), "{followed}");
+    }
+}
+
+#[test]
+fn what_the_network_lost_and_sent_again_was_seen() {
+    let mut b = Bench::open(Settings::default());
+    b.server(0, 0, ACK, b"one");
+    for at in [6, 9, 12, 15] {
+        b.server(at, 0, ACK, b"xyz");
+        b.client(0, 3, ACK, b"");
+    }
+    b.server(3, 0, ACK, b"two");
+    b.client(0, 18, ACK, b"");
+    b.server(18, 0, ACK, b"end");
+    b.client(0, 21, ACK, b"");
+    b.finish();
+    let c = b.mem.counters;
+    assert_eq!((c.unseen, c.reordered, c.acked_early, c.out_of_order), (0, 0, 0, 4));
+}
+
+#[test]
+fn what_is_overtaken_is_disorder_and_no_loss() {
+    let mut b = Bench::open(Settings::default());
+    b.server(3, 0, ACK, b"two");
+    b.server(0, 0, ACK, b"one");
+    // An acknowledgement before what it acknowledges.
+    b.client(0, 9, ACK, b"");
+    b.server(6, 0, ACK, b"six");
+    // A segment behind the next one, and behind the acknowledgement of both.
+    b.server(12, 0, ACK, b"ten");
+    b.client(0, 15, ACK, b"");
+    b.server(9, 0, ACK, b"nin");
+    b.finish();
+    let c = b.mem.counters;
+    assert_eq!((c.reordered, c.acked_early, c.unseen), (2, 2, 0));
+}

@@ -4,8 +4,10 @@
 //! numbered by a dictionary: what depends on a word is found out once a word ([`Words`]) and not once a row. These loops are a crate
 //! of their own so that they are compiled as the packet path is, and the queries around them are not.
 
+mod coverage;
 mod flows;
 
+pub use coverage::{Coverage, Span};
 pub use flows::{Activity, BLIND, Pair, Pairs, SIDES, Sum, Traffic};
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray};

@@ -10,6 +10,7 @@ import { terms, withoutTerm } from '../../lib/query'
 import { useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
+import { Complete } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -156,6 +157,7 @@ export function ExplorePage() {
           onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
         />
       )}
+      {histogram.data && histogram.data.total > 0 && !wrong && <Complete />}
       {histogram.isPending && <div className="chart-wait" />}
       <Fresh what="events" />
       <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>

@@ -5,6 +5,7 @@ import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
 import { When } from '../../ui/bits'
+import { Canary } from '../../ui/health'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -104,6 +105,22 @@ function SensorCard({ of }: { of: Sensor }) {
           </dd>
         </div>
       </dl>
+      {of.canary && <Canary of={of.canary} />}
+      {of.interfaces.length > 0 && (
+        <>
+          <h3>{t('sensors.interfaces')}</h3>
+          <ul className="interfaces">
+            {of.interfaces.map((one) => (
+              <li key={one.name}>
+                <Icon name={one.link === 'up' ? 'check' : 'warning'} /> <span className="mono">{one.name}</span>{' '}
+                <span className="quiet">
+                  {t(`sensors.link.${one.link}`, { defaultValue: one.link })} · {t('sensors.frames')} {compact(one.frames)}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <h3>{t('sensors.coverage')}</h3>
       <Coverage of={of} />
       <div className="sensor-grid">

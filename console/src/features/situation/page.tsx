@@ -9,6 +9,7 @@ import { protoTerm } from '../../lib/query'
 import { kept, useUrl, within } from '../../lib/url'
 import { Entities, Score, Severity, State, When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
+import { Canary, Complete } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon, type IconName } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -40,7 +41,7 @@ export function SituationPage() {
           <OpenCases of={data.cases} />
           <Changes of={data.changes} />
           <Traffic of={data.traffic} />
-          <Blind of={data.blind} />
+          <Blind of={data.blind} canary={data.canary} />
         </div>
       )}
     </div>
@@ -266,7 +267,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
   )
 }
 
-function Blind({ of }: { of: Situation['blind'] }) {
+function Blind({ of, canary }: { of: Situation['blind']; canary: Situation['canary'] }) {
   const { t } = useTranslation()
   const { search } = useUrl()
   const { percent } = useFormat()
@@ -278,6 +279,8 @@ function Blind({ of }: { of: Situation['blind'] }) {
           {t('nav.sensors')}
         </Link>
       </header>
+      {canary && <Canary of={canary} />}
+      <Complete />
       {of.length === 0 ? (
         <p className="empty-small">{t('situation.not_blind')}</p>
       ) : (

@@ -1,77 +1,56 @@
-//! What of a card's settings harms a sensor that watches by it, and what mends it.
+//! What cards and their drivers count, of all interfaces at once.
 
-use super::ring::{self, Ask};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
-/// A receive ring that is large enough, where the card can have a larger one.
-const RING_ENOUGH: u32 = 4096;
+/// Bytes of the table read: some thousand interfaces.
+const TABLE_MAX: usize = 256 << 10;
 
-/// Something that harms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// What, and what it does.
-    pub harm: String,
-    /// The command that mends it.
-    pub command: String,
-}
-
-/// What the kernel says of a card; none of what its driver does not tell.
-#[derive(Clone, Debug, Default)]
-struct Card {
-    /// Offloads that are on, as ethtool names them.
-    offloads: Vec<&'static str>,
-    /// Channels that receive, and the word that ethtool has for them.
-    channels: Option<(u32, &'static str)>,
-    /// Frames that the receive ring takes, and could take.
-    ring: Option<(u32, u32)>,
+/// What a card lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// Frames dropped by the card or its driver, for want of room mostly.
+    pub dropped: u64,
+    /// Frames that came damaged: wrong checksum, too long, cut off.
+    pub errors: u64,
 }
 
 impl Card {
-    fn of(interface: &str) -> Card {
-        let value = |what| ring::ethtool::<2>(interface, what).map(|words| words[1]).unwrap_or(0);
-        // LRO is a bit of the flags, as it was before there were names for each.
-        let lro = value(Ask::Flags) & (1 << 15);
-        let all = [("gro", value(Ask::Gro)), ("lro", lro), ("tso", value(Ask::Tso)), ("gso", value(Ask::Gso))];
-        let channels = ring::ethtool::<9>(interface, Ask::Channels).ok().map(|w| match (w[5], w[8]) {
-            (rx, combined) if combined > 0 => (rx + combined, "combined"),
-            (rx, _) => (rx, "rx"),
-        });
-        let ring = ring::ethtool::<9>(interface, Ask::Ring).ok().map(|w| (w[5], w[1]));
-        Card { offloads: all.into_iter().filter(|o| o.1 != 0).map(|o| o.0).collect(), channels, ring }
-    }
-
-    fn advice(&self, interface: &str) -> Vec<Advice> {
-        let mut all = Vec::new();
-        if !self.offloads.is_empty() {
-            all.push(Advice {
-                harm: format!(
-                    "{interface}: offloads put packets together ({}): their sizes and times are not those of the wire",
-                    self.offloads.join(", ")
-                ),
-                command: format!(
-                    "ethtool -K {interface} {}",
-                    self.offloads.iter().map(|o| format!("{o} off")).collect::<Vec<_>>().join(" ")
-                ),
-            });
-        }
-        if let Some((n, word)) = self.channels.filter(|c| c.0 > 1) {
-            all.push(Advice {
-                harm: format!("{interface}: {n} channels receive: packets of one flow may come in another order"),
-                command: format!("ethtool -L {interface} {word} 1"),
-            });
-        }
-        if let Some((is, max)) = self.ring.filter(|(is, max)| is < max && *is < RING_ENOUGH) {
-            all.push(Advice {
-                harm: format!("{interface}: the card's ring holds {is} frames of {max}: short bursts are lost"),
-                command: format!("ethtool -G {interface} rx {}", max.min(RING_ENOUGH)),
-            });
-        }
-        all
+    /// What was added since `before`; where the counters began anew, all of it.
+    pub(super) fn since(self, before: Card) -> Card {
+        let less = |now: u64, then: u64| now.checked_sub(then).unwrap_or(now);
+        Card { dropped: less(self.dropped, before.dropped), errors: less(self.errors, before.errors) }
     }
 }
 
-/// What of an interface's settings harms, the gravest first; nothing where there is no such interface, or its driver does not tell.
-pub fn advice(interface: &str) -> Vec<Advice> {
-    Card::of(interface).advice(interface)
+/// The kernel's table, held open: a sandbox that takes the opening of files away leaves it, and it is of this network namespace, which
+/// `/sys` need not be.
+pub(super) struct Cards(Option<File>);
+
+impl Cards {
+    pub(super) fn open() -> Self {
+        Cards(File::open("/proc/self/net/dev").ok())
+    }
+
+    /// The table as it is now; empty where it cannot be read.
+    pub(super) fn table(&self) -> String {
+        let Some(file) = &self.0 else { return String::new() };
+        let (mut all, mut piece) = (Vec::new(), [0; 8192]);
+        while all.len() < TABLE_MAX {
+            match file.read_at(&mut piece, all.len() as u64) {
+                Ok(n) if n > 0 => all.extend_from_slice(&piece[..n]),
+                _ => break,
+            }
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// What the table says of an interface. Columns: bytes, packets, errs, drop (net/core/net-procfs.c).
+pub(super) fn of(table: &str, name: &str) -> Option<Card> {
+    let figures = table.lines().find_map(|l| l.trim_start().strip_prefix(name)?.strip_prefix(':'))?;
+    let mut figures = figures.split_ascii_whitespace().skip(2).map(|f| f.parse().ok());
+    Some(Card { errors: figures.next()??, dropped: figures.next()?? })
 }
 
 #[cfg(test)]
@@ -79,15 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_harms_is_said_with_what_mends_it() {
-        let card = Card { offloads: vec!["gro", "tso"], channels: Some((4, "combined")), ring: Some((256, 8192)) };
-        let commands: Vec<String> = card.advice("eth1").into_iter().map(|a| a.command).collect();
-        assert_eq!(commands, ["ethtool -K eth1 gro off tso off", "ethtool -L eth1 combined 1", "ethtool -G eth1 rx 4096"]);
-        let good = Card { offloads: Vec::new(), channels: Some((1, "combined")), ring: Some((4096, 8192)) };
-        assert_eq!(good.advice("eth1"), []);
-        assert_eq!(Card { ring: Some((512, 512)), ..Card::default() }.advice("eth1"), []);
-        // Where nothing is told, nothing is said.
-        assert_eq!(advice("no-such-interface"), []);
-        assert_eq!(advice(""), []);
+    fn the_kernels_table() {
+        let table =
+            "Inter-|   Receive\n face |bytes    packets errs drop fifo\n  eth1: 100 9 2 5 0 0 0 0 0 0 0 0 0 0 0 0\neth10:7 1 0 1 0 0 0 0\n";
+        assert_eq!(of(table, "eth1"), Some(Card { dropped: 5, errors: 2 }));
+        assert_eq!(of(table, "eth10"), Some(Card { dropped: 1, errors: 0 }));
+        assert_eq!((of(table, "eth"), of("", "eth1")), (None, None));
+        let (now, then) = (Card { dropped: 7, errors: 1 }, Card { dropped: 5, errors: 2 });
+        assert_eq!(now.since(then), Card { dropped: 2, errors: 1 });
+        assert!(of(&Cards::open().table(), "lo").is_some());
     }
 }

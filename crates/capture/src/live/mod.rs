@@ -5,12 +5,16 @@
 //!
 //! Nothing is ever sent: the sockets are opened to receive, and the sensor's sandbox takes the calls that send away.
 
+mod advice;
 mod block;
+mod canary;
 mod card;
 mod ring;
 
-use crate::{BURST, Captured, Filter, Frame, LinkType, Status};
+use crate::{BURST, CANARY, Captured, Filter, Frame, LinkType, Status};
 use block::{Found, Place};
+use canary::Canary;
+use card::Cards;
 use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -18,8 +22,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
 
-pub use card::{Advice, advice};
-pub use ring::names as interfaces;
+pub use advice::{Advice, advice};
+pub use card::Card;
+pub use ring::{addresses, names as interfaces};
 
 /// Interfaces of one capture point at most.
 pub const INTERFACES_MAX: usize = 16;
@@ -41,11 +46,13 @@ pub struct LiveOptions {
     pub ring_bytes: u64,
     /// Gives only frames that match.
     pub filter: Option<Filter>,
+    /// Seconds between two canaries; 0 for none.
+    pub canary: u64,
 }
 
 impl Default for LiveOptions {
     fn default() -> Self {
-        LiveOptions { ring_bytes: 64 << 20, filter: None }
+        LiveOptions { ring_bytes: 64 << 20, filter: None, canary: 3600 }
     }
 }
 
@@ -82,14 +89,25 @@ impl std::error::Error for LiveError {}
 pub enum Link {
     /// Frames may come.
     Up,
-    /// It is there and down.
+    /// It is there and down, or has no carrier.
     Down,
     /// There is none of this name.
     Absent,
 }
 
+impl Link {
+    /// Lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Link::Up => "up",
+            Link::Down => "down",
+            Link::Absent => "absent",
+        }
+    }
+}
+
 /// What is known of an interface.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveSource {
     /// Its name.
     pub name: String,
@@ -101,6 +119,8 @@ pub struct LiveSource {
     pub lost: u64,
     /// How often the ring became full.
     pub freezes: u64,
+    /// What its card lost since it is captured from; none where the kernel does not say.
+    pub card: Option<Card>,
 }
 
 /// What an interface has to give.
@@ -120,6 +140,8 @@ struct Tap {
     loopback: bool,
     place: Place,
     head: Option<Found>,
+    /// What its card had counted before.
+    card_before: Card,
 }
 
 impl Tap {
@@ -146,12 +168,13 @@ impl Tap {
     }
 
     /// Follows the interface: it may have gone, come back, or be another one of the same name.
-    fn look(&mut self, asker: &OwnedFd) {
+    fn look(&mut self, asker: &OwnedFd, cards: &str) {
         let (s, more) = (&mut self.source, self.ring.statistics());
         s.frames += more.frames;
         s.lost += more.lost;
         s.freezes += more.freezes;
         let _ = self.ring.error();
+        s.card = card::of(cards, &s.name).map(|c| c.since(self.card_before));
         s.link = match ring::link(asker, &s.name) {
             Ok(Some(link)) if link.index != self.index => match self.ring.bind(link) {
                 Ok(()) => {
@@ -173,8 +196,13 @@ pub struct Live {
     asker: OwnedFd,
     filter: Option<Filter>,
     filtered: u64,
+    cards: Cards,
+    canary: Canary,
+    since: Time,
     looked: Time,
     told: Time,
+    /// The time of what was given last, frame or silence.
+    given: Time,
     first: Option<Time>,
 }
 
@@ -287,27 +315,33 @@ fn kind(hardware: u16) -> Option<LinkType> {
 impl Live {
     /// Opens the interfaces and reads them in this process.
     pub fn open(names: &[String], options: LiveOptions) -> Result<Live, LiveError> {
-        Live::of(Sockets::open(names, &options)?, options.filter)
+        Live::of(Sockets::open(names, &options)?, options)
     }
 
-    /// Reads what was opened, from where another reader left off. Gives only frames that match `filter`.
-    pub fn of(sockets: Sockets, filter: Option<Filter>) -> Result<Live, LiveError> {
+    /// Reads what was opened, from where another reader left off. What belongs to the rings stands in them already.
+    pub fn of(sockets: Sockets, options: LiveOptions) -> Result<Live, LiveError> {
         let mut taps = Vec::new();
+        let cards = Cards::open();
+        let table = cards.table();
         for (fd, o) in sockets.taps {
+            let card_before = card::of(&table, &o.name).unwrap_or_default();
             let ring = Ring::map(fd, sockets.blocks).map_err(|e| refused(&o.name, &e))?;
             let state = if o.up { Link::Up } else { Link::Down };
             taps.push(Tap {
-                source: LiveSource { name: o.name, link: state, frames: 0, lost: 0, freezes: 0 },
+                source: LiveSource { name: o.name, link: state, frames: 0, lost: 0, freezes: 0, card: None },
                 ring,
                 index: o.index,
                 kind: o.kind,
                 loopback: o.loopback,
                 place: Place::default(),
                 head: None,
+                card_before,
             });
         }
         let now = clock();
-        Ok(Live { taps, asker: sockets.asker, filter, filtered: 0, looked: now, told: now, first: None })
+        let (filter, canary) = (options.filter, Canary::new(options.canary));
+        let (asker, given) = (sockets.asker, Time(0));
+        Ok(Live { taps, asker, filter, filtered: 0, cards, canary, since: now, looked: now, told: now, given, first: None })
     }
 
     /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
@@ -317,7 +351,11 @@ impl Live {
         loop {
             if now.since(self.looked) >= LOOK_EVERY || now < self.looked {
                 self.looked = now;
-                self.taps.iter_mut().for_each(|t| t.look(&self.asker));
+                let cards = self.cards.table();
+                self.taps.iter_mut().for_each(|t| t.look(&self.asker, &cards));
+                if self.let_canary_go(now, each) {
+                    return Status::More;
+                }
             }
             if self.give(self.frontier(now), each) {
                 self.told = now;
@@ -327,7 +365,8 @@ impl Live {
                 self.told = now;
                 // What waits for another interface's silence is not passed over.
                 let waits = self.taps.iter().filter_map(|t| t.head).map(|f| f.time).min();
-                return Status::Idle(self.frontier(now).min(waits.unwrap_or(Time::MAX)));
+                self.given = self.given.max(self.frontier(now).min(waits.unwrap_or(Time::MAX)));
+                return Status::Idle(self.given);
             }
             // A block that waits makes its socket readable at once: then time is slept, and not the socket waited for.
             let waiting = self.taps.iter().any(|t| t.head.is_some());
@@ -335,6 +374,16 @@ impl Live {
             ring::wait(fds, if waiting { RETIRE_MS as i32 / 2 } else { TICK_MS as i32 });
             now = clock();
         }
+    }
+
+    /// Gives the canary as if it had come just now, where it is time; not before anything else was given, which has no time to be at.
+    fn let_canary_go(&mut self, now: Time, each: &mut impl FnMut(&[Frame<'_>])) -> bool {
+        if self.given == Time(0) {
+            return false;
+        }
+        let Some(data) = self.canary.due(now) else { return false };
+        each(&[Frame { time: self.given, data: &data, wire_len: data.len() as u32, link: LinkType::EN10MB, source: CANARY }]);
+        true
     }
 
     /// The time before which every frame is at hand.
@@ -383,6 +432,7 @@ impl Live {
         self.filtered += (n - given) as u64;
         if given > 0 {
             self.first.get_or_insert(frames[0].time);
+            self.given = self.given.max(frames[given - 1].time);
             each(&frames[..given]);
         }
         n > 0
@@ -396,7 +446,14 @@ impl Live {
     /// What the kernel counted of all of them, as of the last second.
     pub fn captured(&self) -> Captured {
         let of = |count: fn(&LiveSource) -> u64| self.sources().map(count).sum();
-        Captured { packets: of(|s| s.frames), drops: of(|s| s.lost), filtered: self.filtered }
+        Captured {
+            since: self.since,
+            packets: of(|s| s.frames),
+            drops: of(|s| s.lost),
+            filtered: self.filtered,
+            interfaces: self.sources().cloned().collect(),
+            canary: self.canary.last(),
+        }
     }
 
     /// Time of the first frame given.

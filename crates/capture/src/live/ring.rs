@@ -13,6 +13,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use vigie_base::{Ip, Mac};
 
 /// Bytes of a block: holds some five hundred full frames, and the largest that receive offload makes (64 KiB).
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
@@ -106,7 +107,7 @@ pub(super) fn link(socket: &OwnedFd, name: &str) -> io::Result<Option<Link>> {
     let flags = c_int::from(unsafe { ask(libc::SIOCGIFFLAGS)?.ifru_flags });
     // SAFETY: SIOCGIFHWADDR fills this field.
     let hardware = unsafe { ask(libc::SIOCGIFHWADDR)?.ifru_hwaddr.sa_family };
-    Ok(Some(Link { index, up: flags & libc::IFF_UP != 0, hardware }))
+    Ok(Some(Link { index, up: flags & (libc::IFF_UP | libc::IFF_RUNNING) == libc::IFF_UP | libc::IFF_RUNNING, hardware }))
 }
 
 fn socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
@@ -318,6 +319,52 @@ pub(super) fn wait(fds: impl Iterator<Item = RawFd>, milliseconds: c_int) {
     let mut all: Vec<libc::pollfd> = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
     // SAFETY: the list is whole, of the length said, and lives through the call.
     unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, milliseconds) };
+}
+
+/// The addresses of this machine's interfaces but the loopback, and their Ethernet addresses. What cannot be asked for is left out.
+pub fn addresses() -> (Vec<Ip>, Vec<Mac>) {
+    let (mut ips, mut macs) = (Vec::new(), Vec::new());
+    let mut list = std::ptr::null_mut();
+    // SAFETY: the kernel's list is written to `list`, or nothing is.
+    if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
+        return (ips, macs);
+    }
+    let mut at: *const libc::ifaddrs = list;
+    // SAFETY: `at` is null or an entry of the list, which lives until it is freed below; an address is of the size that its family says.
+    while let Some(entry) = unsafe { at.as_ref() } {
+        at = entry.ifa_next;
+        if entry.ifa_addr.is_null() || entry.ifa_flags & libc::IFF_LOOPBACK as u32 != 0 {
+            continue;
+        }
+        // SAFETY: as above.
+        match c_int::from(unsafe { (*entry.ifa_addr).sa_family }) {
+            libc::AF_INET => {
+                // SAFETY: as above.
+                let address = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                ips.push(Ip::v4(address.sin_addr.s_addr.to_ne_bytes()));
+            }
+            libc::AF_INET6 => {
+                // SAFETY: as above.
+                let address = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                ips.push(Ip(address.sin6_addr.s6_addr));
+            }
+            libc::AF_PACKET => {
+                // SAFETY: as above.
+                let address = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
+                if let (6, Some(mac)) = (address.sll_halen, address.sll_addr.first_chunk()) {
+                    macs.push(Mac(*mac));
+                }
+            }
+            _ => {}
+        }
+    }
+    // SAFETY: the list that was given, once.
+    unsafe { libc::freeifaddrs(list) };
+    ips.sort_unstable();
+    ips.dedup();
+    macs.sort_unstable();
+    macs.dedup();
+    (ips, macs)
 }
 
 /// The names of the interfaces that there are.

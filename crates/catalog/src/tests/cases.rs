@@ -51,6 +51,39 @@ fn a_case_lives_and_new_evidence_reopens_it() {
 }
 
 #[test]
+fn a_case_of_vigies_own_health_closes_by_itself_and_opens_again() {
+    let c = catalog();
+    let at = |first: u64, phase: Phase| {
+        let mut one = alert("10.0.0.9", first, 40);
+        let f = &mut one.finding;
+        (f.detector, f.template, f.phase) = ("capture_health", "silent", phase);
+        f.params = vec![("point", Value::Text("eth1".into())), ("duration", Value::Duration(60 * SECOND))];
+        f.entities = vec![Entity { name: Some("eth1".into()), ..Entity::NOBODY }];
+        f.reasons = vec![Reason { key: "capture_health.silent", points: 60 }];
+        one
+    };
+    let of = |alerts| Case { story: Story::Health, ..case(alerts) };
+    let open = of(vec![at(1000, Phase::Open)]);
+    let id = open.id.clone();
+    keep(&c, &[open], &[], 10);
+    // The end of a run is no mending.
+    assert_eq!(keep(&c, &[of(vec![at(1000, Phase::Close)])], &[], 11).resolved, Vec::<String>::new());
+    assert_eq!(keep(&c, &[of(vec![at(1000, Phase::Mended)])], &[], 12).resolved, [id.clone()]);
+    let now = c.case(&id, None).unwrap().unwrap();
+    assert_eq!((now.state, now.verdict), (State::Closed, Some(Verdict::Resolved)));
+    let trail: Vec<_> = c.trail(&id, None).unwrap().into_iter().map(|r| (r.kind, r.text, r.who)).collect();
+    assert_eq!(trail.last().unwrap(), &("verdict".to_owned(), "resolved".to_owned(), "vigie".to_owned()));
+    let again = |phase| of(vec![at(1000, Phase::Mended), at(3000, phase)]);
+    assert_eq!(keep(&c, &[again(Phase::Open)], &[], 13).reopened, [id.clone()]);
+    // What a person closed stays as it is.
+    close(&c, &id, Verdict::Benign, 14);
+    assert_eq!(keep(&c, &[again(Phase::Mended)], &[], 15), Changes::default());
+    assert_eq!(c.case(&id, None).unwrap().unwrap().verdict, Some(Verdict::Benign));
+    // No person gives this one.
+    assert!(!Verdict::GIVEN.contains(&Verdict::Resolved) && Verdict::of("resolved") == Some(Verdict::Resolved));
+}
+
+#[test]
 fn the_second_of_two_people_is_told() {
     let c = catalog();
     keep(&c, &[case(vec![alert("10.0.0.9", 1000, 40)])], &[], 10);

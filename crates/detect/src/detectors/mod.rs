@@ -3,6 +3,7 @@
 pub mod arp_spoofing;
 pub mod attacker_tool_host;
 pub mod brute_force;
+pub mod capture_health;
 pub mod cleartext_credentials;
 pub mod dhcp_starvation;
 pub mod dns_tunnel;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use vigie_base::{Time, text};
 use vigie_case::Severity;
 use vigie_detect::Lang;
+use vigie_detect::text::render;
 
 /// How to tell.
 #[derive(Clone, Copy, Debug)]
@@ -354,6 +355,10 @@ impl Page {
         let caps: Vec<String> = s.caps.iter().map(|(name, n)| format!("{name} {}", number(lang, *n))).collect();
         if !caps.is_empty() {
             lines.push(self.say(Text::BlindCaps, &[&caps.join(", ")]));
+        }
+        if !s.faults.is_empty() {
+            let faults: Vec<String> = s.faults.iter().map(|(fault, figures)| render(fault.words(lang), figures, lang)).collect();
+            lines.push(self.say(Text::BlindMirror, &[&faults.join("; ")]));
         }
         for (link, n) in f.link_types.iter().take(self.listed(f.link_types.len(), 4)) {
             lines.push(self.say(Text::BlindLink, &[&frames(*n), &link.to_string()]));

@@ -43,7 +43,7 @@ pub(crate) struct CaseRow {
     reasons: Vec<Reason>,
     /// `new`, `acknowledged`, `in_progress` or `closed`.
     state: &'static str,
-    /// Of a closed case: `true_positive`, `benign`, `test` or `duplicate`.
+    /// Of a closed case: `true_positive`, `benign`, `test` or `duplicate`; `resolved` where it closed by itself.
     pub(crate) verdict: Option<&'static str>,
     owner: Option<String>,
     detectors: Vec<&'static str>,
@@ -257,7 +257,9 @@ fn stage(name: &str) -> Answer<Stage> {
 }
 
 fn verdict(name: &str) -> Answer<Verdict> {
-    Verdict::of(name).ok_or_else(|| Refusal::parameter("verdict", "a verdict is true_positive, benign, test or duplicate"))
+    Verdict::of(name)
+        .filter(|v| Verdict::GIVEN.contains(v))
+        .ok_or_else(|| Refusal::parameter("verdict", "a verdict is true_positive, benign, test or duplicate"))
 }
 
 fn severity(name: &str) -> Answer<Severity> {

@@ -3,6 +3,7 @@
 mod assets;
 pub(crate) mod cases;
 mod config;
+mod coverage;
 mod datasets;
 mod events;
 mod exclusions;
@@ -77,6 +78,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sensors::list))
         .routes(routes!(outputs::list))
         .routes(routes!(outputs::test))
+        .routes(routes!(coverage::get))
         .routes(routes!(map::get))
         .routes(routes!(search::get))
         .routes(routes!(cases::list))

@@ -1,9 +1,13 @@
 //! Can the silence be trusted: what each sensor saw, and what it did not.
 
+use crate::api::coverage::{self, Coverage};
+use crate::api::rows::Within;
+use crate::api::situation::Canary;
 use crate::api::time_text;
 use crate::app::{App, language};
 use crate::error::Answer;
 use crate::person::Viewer;
+use crate::watch::LIVE;
 use crate::words;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -12,11 +16,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+use vigie_base::Time;
 use vigie_detect::Lang;
 use vigie_store::{Order, Query as Asked};
 
 /// Sensors told at most.
 const SENSORS_MAX: usize = 100;
+/// Nanoseconds back from its last word of which a sensor's coverage is told: a week.
+const COVERED: u64 = 7 * 86_400 * vigie_base::time::SECOND;
 /// Kinds of unknown traffic told of one.
 const UNKNOWN_TOLD: usize = 50;
 
@@ -31,27 +38,36 @@ pub(crate) struct Sensor {
     bytes: u64,
     /// Over the time that it saw; none where that is no time.
     rate_bps: Option<f64>,
-    /// What was lost or is doubtful, by place: `mirror`, `vigie`.
+    /// What was lost or is doubtful, by place: `mirror`, `card`, `kernel`, `vigie`.
     loss: Vec<Loss>,
     memory: Memory,
     /// Where each frame ended: their sum is `frames`.
     terminal: Vec<Counter>,
     /// Flows that a protocol was told of and whose parser gave up, and the like.
     dissect: Vec<Counter>,
-    /// How whole what it saw was, over time; without bars where that is not known.
+    /// How whole what it saw was, over time.
     coverage: Coverage,
     unknown: Vec<Unknown>,
+    /// The interfaces that it captures from; none of a file.
+    interfaces: Vec<Interface>,
+    /// Whether its canary arrives; none of what is not captured now.
+    canary: Option<Canary>,
     /// Caps that were reached.
     caps: Vec<Counter>,
 }
 
-/// How whole what a sensor saw was.
-#[derive(Default, Serialize, ToSchema)]
-struct Coverage {
-    step_seconds: u64,
-    buckets: Vec<String>,
-    /// 0 to 1; none where it saw nothing.
-    complete: Vec<Option<f64>>,
+/// An interface.
+#[derive(Serialize, ToSchema)]
+struct Interface {
+    name: String,
+    /// `up`, `down` or `absent`.
+    link: String,
+    frames: u64,
+    kernel_drops: u64,
+    /// None where it cannot be known.
+    card_drops: Option<u64>,
+    doubled: u64,
+    truncated: u64,
 }
 
 /// A doubtful place.
@@ -100,21 +116,21 @@ fn counts(list: &Value) -> Vec<Counter> {
     list.as_array().into_iter().flatten().filter_map(read).collect()
 }
 
-/// What gaps in a stream say of the mirror, by the name of the counter.
-const MIRROR: [&str; 4] = ["gaps", "gap_bytes", "midstream", "one_sided"];
+/// What the health of a capture says of the mirror, by the name of the figure.
+const MIRROR: [&str; 5] = ["unseen_bytes", "one_sided", "doubled", "reordered", "truncated"];
 
 fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, first: Option<String>, last: Option<String>) -> Sensor {
     let (s, v) = (&stats["stats"], &stats["vigie"]);
     let bytes = s["decoder"]["bytes"].as_u64().unwrap_or(0);
     let seconds = s["uptime"].as_u64().unwrap_or(0);
-    let mut loss: Vec<Loss> = counts(&s["tcp"])
-        .into_iter()
-        .filter(|c| MIRROR.contains(&c.name.as_str()))
-        .map(|c| Loss { place: "mirror", key: c.name, count: c.count, text: words::loss(lang, "mirror") })
-        .collect();
+    let at = |place: &'static str, key: &str, count: &Value| {
+        let count = count.as_u64().filter(|n| *n > 0)?;
+        Some(Loss { place, key: key.to_owned(), count, text: words::loss(lang, place) })
+    };
+    let mut loss: Vec<Loss> = MIRROR.iter().filter_map(|key| at("mirror", key, &v["health"][key])).collect();
+    loss.extend(at("card", "rx_missed", &s["capture"]["card_drops"]));
+    loss.extend(at("kernel", "tp_drops", &s["capture"]["kernel_drops"]));
     let terminal = counts(&v["terminal"]);
-    let doubled = terminal.iter().filter(|c| c.name == "duplicate" && c.count > 0);
-    loss.extend(doubled.map(|c| Loss { place: "mirror", key: c.name.clone(), count: c.count, text: words::loss(lang, "mirror") }));
     let caps = counts(&v["caps_reached"]);
     loss.extend(caps.iter().map(|c| Loss { place: "vigie", key: c.name.clone(), count: c.count, text: words::loss(lang, "vigie") }));
     let unknown = v["unknown"].as_array().into_iter().flatten().take(UNKNOWN_TOLD).map(|u| Unknown {
@@ -135,10 +151,25 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
         memory: Memory { used: s["memcap"]["pressure_max"].as_u64().unwrap_or(0).saturating_mul(budget) / 100, budget },
         unknown: unknown.collect(),
         coverage: Coverage::default(),
+        interfaces: v["interfaces"].as_array().into_iter().flatten().filter_map(interface).collect(),
+        canary: None,
         dissect: counts(&v["dissect"]),
         terminal,
         caps,
     }
+}
+
+fn interface(v: &Value) -> Option<Interface> {
+    let count = |key: &str| v[key].as_u64().unwrap_or(0);
+    Some(Interface {
+        name: v["name"].as_str()?.to_owned(),
+        link: v["link"].as_str().unwrap_or_default().to_owned(),
+        frames: count("frames"),
+        kernel_drops: count("kernel_drops"),
+        card_drops: v["card_drops"].as_u64(),
+        doubled: count("doubled"),
+        truncated: count("truncated"),
+    })
 }
 
 /// Each sensor or import, with what it saw and what it did not
@@ -146,17 +177,25 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
 pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, headers: HeaderMap, Query(of): Query<Of>) -> Answer<Json<Vec<Sensor>>> {
     let lang = language(of.lang.as_deref(), &headers);
     let budget = app.home.told().sensor.dissect.memory_max;
-    let query =
-        Asked { dataset: of.dataset, kinds: vec!["stats".to_owned()], limit: SENSORS_MAX, order: Order::Newest, ..Asked::default() };
-    let page = app.home.store.page(&query).await?;
     let spans = app.home.store.datasets();
-    let mut out = Vec::new();
-    for (row, dataset) in page.rows_with_dataset() {
-        let mut line = Vec::new();
-        vigie_event::eve::write(row, &mut line);
-        let Ok(stats) = serde_json::from_slice::<Value>(&line) else { continue };
-        let span = spans.get(dataset);
-        out.push(sensor(lang, budget, &stats, dataset, dataset, span.map(|s| time_text(s.0)), span.map(|s| time_text(s.1))));
+    let mut out: Vec<Sensor> = Vec::new();
+    for (dataset, span) in spans.iter().filter(|(name, _)| of.dataset.as_ref().is_none_or(|asked| asked == *name)) {
+        // An import tells once; who captures, every ten seconds what it counted since its beginning.
+        let limit = if dataset == LIVE { 1 } else { SENSORS_MAX.saturating_sub(out.len()) };
+        let query =
+            Asked { dataset: Some(dataset.clone()), kinds: vec!["stats".to_owned()], limit, order: Order::Newest, ..Asked::default() };
+        let page = app.home.store.page(&query).await?;
+        let within = Within { dataset: None, from: Time(span.1.0.saturating_sub(COVERED)), to: span.1.plus(1_000) };
+        let within = Within { from: within.from.max(span.0), ..within };
+        for row in page.rows() {
+            let mut line = Vec::new();
+            vigie_event::eve::write(row, &mut line);
+            let Ok(stats) = serde_json::from_slice::<Value>(&line) else { continue };
+            let mut told = sensor(lang, budget, &stats, dataset, dataset, Some(time_text(span.0)), Some(time_text(span.1)));
+            told.coverage = coverage::of(&app, dataset, &within).await?;
+            told.canary = if dataset == LIVE { Canary::now(&app) } else { None };
+            out.push(told);
+        }
     }
     Ok(Json(out))
 }

@@ -3,12 +3,13 @@
 use crate::api::assets::id_text;
 use crate::api::rows::{Scope, Within};
 use crate::api::{cases, time_text};
-use crate::app::{App, language};
+use crate::app::{App, language, now};
 use crate::error::Answer;
 use crate::person::Viewer;
+use crate::pulse::State;
 use crate::words;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Query, State as Shared};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -35,6 +36,32 @@ pub(crate) struct Situation {
     traffic: Traffic,
     /// What Vigie does not see into.
     blind: Vec<Blind>,
+    /// Whether silence is to be trusted; none where nothing is captured.
+    canary: Option<Canary>,
+}
+
+/// A frame of Vigie's own that takes the way of all others to a finding.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Canary {
+    /// `arrives`, `awaited`, `missing` or `off`.
+    state: &'static str,
+    /// When it last arrived.
+    last: Option<String>,
+    /// How long it took.
+    took_seconds: Option<f64>,
+}
+
+impl Canary {
+    /// As it is now.
+    pub(crate) fn now(app: &App) -> Option<Self> {
+        let (state, last) = app.pulse.state(now())?;
+        let took_seconds = last.map(|l| l.took as f64 / 1e9);
+        Some(Canary { state: state.name(), last: last.map(|l| time_text(l.back)), took_seconds })
+    }
+
+    fn is_missing(&self) -> bool {
+        self.state == State::Missing.name()
+    }
 }
 
 /// Cases that need someone.
@@ -178,7 +205,7 @@ pub(crate) struct InLang {
 /// Is anything wrong now?
 #[utoipa::path(get, path = "/situation", tag = "state", extensions(("x-role" = json!("viewer"))), params(Scope, InLang), responses((status = 200, body = Situation)))]
 pub(crate) async fn get(
-    State(app): State<Arc<App>>,
+    Shared(app): Shared<Arc<App>>,
     _may: Viewer,
     headers: HeaderMap,
     Query(scope): Query<Scope>,
@@ -218,7 +245,12 @@ pub(crate) async fn get(
         })
         .await?;
     let (traffic, blind) = traffic(&app, &within, lang).await?;
-    Ok(Json(Situation { sentence: words::situation(lang, cases.open, cases.by_severity.critical), cases, changes, traffic, blind }))
+    let canary = Canary::now(&app);
+    let mut sentence = words::situation(lang, cases.open, cases.by_severity.critical);
+    if canary.as_ref().is_some_and(Canary::is_missing) {
+        sentence = format!("{} {sentence}", words::canary_missing(lang));
+    }
+    Ok(Json(Situation { sentence, cases, changes, traffic, blind, canary }))
 }
 
 /// The traffic, and what is not seen into: one look at the flows.

@@ -18,7 +18,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vigie_base::time::SECOND;
@@ -60,7 +60,14 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What the thread that judges has for the one that writes.
 enum Word {
     Batches(Vec<Packed>),
-    Changed { cases: Vec<Case>, loose: Vec<Alert>, assets: Vec<Asset>, pairs: Vec<Pair> },
+    /// The canary let go at this time came back.
+    Canary(Time),
+    Changed {
+        cases: Vec<Case>,
+        loose: Vec<Alert>,
+        assets: Vec<Asset>,
+        pairs: Vec<Pair>,
+    },
 }
 
 /// Those who read the events.
@@ -108,6 +115,12 @@ impl Judge {
         if row.schema().kind == Stats::KIND {
             return self.counted(row);
         }
+        if row.env().is_canary() {
+            if let Some(made) = self.analysis.canary(row) {
+                let _ = self.to_writer.send(Word::Canary(made));
+            }
+            return;
+        }
         self.keeper.row(row);
         self.analysis.row(row, &mut self.keeper);
     }
@@ -141,44 +154,49 @@ impl Judge {
         caps.retain(|(_, n)| *n > 0);
         let whole = vigie_pipeline::stats::with_caps(stats, &caps);
         self.keeper.row(whole.row(0));
+        self.analysis.counted(whole.row(0), &mut self.keeper);
     }
 }
 
 /// The live sensor, running.
 pub(crate) struct Watch {
-    stop: Arc<Stop>,
+    told: Arc<Told>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// How a sensor is told to end: its side of the stream is closed.
+/// What a sensor is told: to end, by closing our side of the stream.
 #[derive(Default)]
-struct Stop {
-    asked: AtomicBool,
+pub(crate) struct Told {
+    /// No other one follows.
+    stop: AtomicBool,
+    /// Another one follows, under the configuration that holds then.
+    renew: AtomicBool,
     link: Mutex<Option<UnixStream>>,
 }
 
-impl Stop {
-    fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    fn link(&self) -> MutexGuard<'_, Option<UnixStream>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+impl Told {
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
     }
 
     /// From now on this sensor is the one to be told.
     fn follows(&self, link: &UnixStream) {
-        *self.link() = link.try_clone().ok();
-        if self.is_asked() {
-            self.ask();
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link.try_clone().ok();
+        if self.stops() {
+            self.end();
         }
     }
 
-    fn ask(&self) {
-        self.asked.store(true, Ordering::SeqCst);
-        if let Some(link) = &*self.link() {
+    fn end(&self) {
+        if let Some(link) = &*self.link.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = link.shutdown(Shutdown::Write);
         }
+    }
+
+    /// Puts a sensor of the configuration as it is now in the place of the one that runs: what comes in between waits in the rings.
+    pub(crate) fn renew(&self) {
+        self.renew.store(true, Ordering::SeqCst);
+        self.end();
     }
 }
 
@@ -186,7 +204,8 @@ impl Watch {
     /// Begins on what was opened. Errors: a sensor that does not begin, a catalog that cannot be written.
     pub(crate) fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
         let home = &app.home;
-        let config = home.config();
+        let config = configured(app);
+        app.pulse.begin(config.live.canary, now());
         let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
         if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
             home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
@@ -204,25 +223,39 @@ impl Watch {
             assets_filed: Time(0),
             all_filed: Time(0),
         };
-        let stop = Arc::new(Stop::default());
-        stop.follows(&process.link);
-        let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, stop: Arc::clone(&stop) };
+        let told = Arc::new(Told::default());
+        told.follows(&process.link);
+        let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, told: Arc::clone(&told) };
         let of = Arc::clone(app);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
             named("writer").spawn(move || write(&of, &from_judge)).map_err(Fault::of)?,
             named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?,
         ];
-        Ok(Watch { stop, threads })
+        Ok(Watch { told, threads })
+    }
+
+    /// To tell it something.
+    pub(crate) fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.told)
     }
 
     /// Ends it: what was captured is judged and written.
     pub(crate) fn end(self) {
-        self.stop.ask();
+        self.told.stop.store(true, Ordering::SeqCst);
+        self.told.end();
         for thread in self.threads {
             let _ = thread.join();
         }
     }
+}
+
+/// The configuration as it is now, with the addresses of this machine, which is no finding.
+fn configured(app: &App) -> Config {
+    let mut config = app.home.config();
+    let (ips, macs) = vigie_capture::live::addresses();
+    config.detect.own = vigie_detect::Own { ips, macs };
+    config
 }
 
 /// One sensor after another, on the same sockets.
@@ -231,11 +264,11 @@ struct Sensors {
     sockets: Sockets,
     config: Config,
     allow_weaker: bool,
-    stop: Arc<Stop>,
+    told: Arc<Told>,
 }
 
 impl Sensors {
-    fn follow(self, first: Process, mut judge: Judge) {
+    fn follow(mut self, first: Process, mut judge: Judge) {
         let (mut process, mut pause) = (first, AGAIN.0);
         loop {
             let began = Instant::now();
@@ -253,8 +286,22 @@ impl Sensors {
                 process.kill();
             }
             let status = process.ended();
-            if self.stop.is_asked() {
+            if self.told.stops() {
                 break;
+            }
+            if self.told.renew.swap(false, Ordering::SeqCst) && why.is_none() {
+                let next = configured(&self.app);
+                judge.analysis.reconfigure(&self.config, &next, &mut judge.keeper);
+                self.config = next;
+                match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
+                    Ok(next) => {
+                        self.told.follows(&next.link);
+                        eprintln!("vigie: the sensor goes on under the new configuration (process {})", next.pid());
+                        process = next;
+                        continue;
+                    }
+                    Err(e) => eprintln!("vigie: {e}"),
+                }
             }
             let why = why.map_or_else(String::new, |e| format!("; {e}"));
             let status = status.map_or_else(|e| e.to_string(), |s| s.to_string());
@@ -281,14 +328,14 @@ impl Sensors {
             let until = Instant::now() + *pause;
             *pause = (*pause * 2).min(AGAIN.1);
             while Instant::now() < until {
-                if self.stop.is_asked() {
+                if self.told.stops() {
                     return None;
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
             match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
                 Ok(process) => {
-                    self.stop.follows(&process.link);
+                    self.told.follows(&process.link);
                     eprintln!("vigie: a new sensor goes on (process {})", process.pid());
                     return Some(process);
                 }
@@ -307,11 +354,15 @@ fn write(app: &Arc<App>, from_judge: &Receiver<Word>) {
                 app.changes.tell(Change::Events);
                 done
             }
+            Word::Canary(made) => {
+                app.pulse.back(made, now());
+                Ok(())
+            }
             Word::Changed { cases, loose, assets, pairs } => {
                 let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources: &[] };
                 let changes = app.home.catalog.keep(LIVE, &kept, now()).map_err(Fault::of);
                 changes.map(|c| {
-                    if !(c.new_cases.is_empty() && c.grown.is_empty() && c.reopened.is_empty()) {
+                    if !(c.new_cases.is_empty() && c.grown.is_empty() && c.reopened.is_empty() && c.resolved.is_empty()) {
                         app.changes.tell(Change::Cases);
                     }
                 })

@@ -225,7 +225,7 @@ fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(
     }
     config.sensor.midstream_first = begin.midstream_first;
     let sockets = Sockets::inherited(sockets, &begin.sockets).map_err(Fault::of)?;
-    let live = Live::of(sockets, config.live.filter.clone()).map_err(Fault::of)?;
+    let live = Live::of(sockets, config.live.clone()).map_err(Fault::of)?;
     match vigie_sandbox::sensor(&[link.as_raw_fd(), 2]) {
         Err(e) if !begin.allow_weaker => Err(Fault::new(format!("{e}; mend it, or start with --allow-weaker"))),
         _ => Ok((live, config)),
