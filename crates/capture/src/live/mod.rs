@@ -18,6 +18,8 @@ use card::Cards;
 use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
@@ -142,6 +144,8 @@ struct Tap {
     head: Option<Found>,
     /// What its card had counted before.
     card_before: Card,
+    /// Whether the block at hand is the last.
+    last: bool,
 }
 
 impl Tap {
@@ -154,7 +158,7 @@ impl Tap {
                     return Head::InAnotherBlock;
                 }
                 self.ring.release();
-                if !self.ring.take() {
+                if self.last || !self.ring.take() {
                     return Head::None;
                 }
                 self.place = Place::first(self.ring.block());
@@ -199,6 +203,7 @@ pub struct Live {
     cards: Cards,
     canary: Canary,
     since: Time,
+    ends: Arc<AtomicBool>,
     looked: Time,
     told: Time,
     /// The time of what was given last, frame or silence.
@@ -336,17 +341,36 @@ impl Live {
                 place: Place::default(),
                 head: None,
                 card_before,
+                last: false,
             });
         }
         let now = clock();
         let (filter, canary) = (options.filter, Canary::new(options.canary));
         let (asker, given) = (sockets.asker, Time(0));
-        Ok(Live { taps, asker, filter, filtered: 0, cards, canary, since: now, looked: now, told: now, given, first: None })
+        Ok(Live {
+            taps,
+            asker,
+            filter,
+            filtered: 0,
+            cards,
+            canary,
+            since: now,
+            ends: Arc::default(),
+            looked: now,
+            told: now,
+            given,
+            first: None,
+        })
     }
 
     /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
-    /// gives the time before which none will come any more. Never ends.
+    /// gives the time before which none will come any more. Ends where [`Live::ends`] says so, with the blocks that it has begun: what is in
+    /// others is for the next reader.
     pub fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
+        if self.ends.load(Ordering::Relaxed) {
+            self.taps.iter_mut().for_each(|t| t.last = true);
+            return if self.give(Time::MAX, each) { Status::More } else { Status::End };
+        }
         let mut now = clock();
         loop {
             if now.since(self.looked) >= LOOK_EVERY || now < self.looked {
@@ -436,6 +460,11 @@ impl Live {
             each(&frames[..given]);
         }
         n > 0
+    }
+
+    /// To end it from elsewhere, by setting this.
+    pub fn ends(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ends)
     }
 
     /// The interfaces, in the order given.

@@ -159,7 +159,8 @@ impl Process {
 /// Gives events to the server.
 struct Hand {
     to: Sender<UnixStream>,
-    stop: Arc<AtomicBool>,
+    /// Ends the capture.
+    ends: Arc<AtomicBool>,
     failed: Option<Fault>,
 }
 
@@ -167,7 +168,7 @@ impl Hand {
     fn done(&mut self, sent: Result<(), vigie_link::Error>) {
         if let (Err(e), None) = (sent, &self.failed) {
             self.failed = Some(Fault::of(e));
-            self.stop.store(true, Ordering::Relaxed);
+            self.ends.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -198,16 +199,15 @@ pub fn sensor() -> Result<(), Fault> {
     let made = take(&from).and_then(|sockets| prepared(&begin, sockets, &link));
     tell(&mut link, &Ready { refused: made.as_ref().err().map(Fault::to_string) })?;
     let (mut live, config) = made?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
+    let ends = live.ends();
+    let told = Arc::clone(&ends);
     // The server says nothing more but that it is over, by closing its side.
     std::thread::spawn(move || {
         let _ = from.read(&mut [0; 1]);
         told.store(true, Ordering::Relaxed);
     });
-    let mut hand = Hand { to: Sender::new(link), stop: Arc::clone(&stop), failed: None };
-    let go_on = |_: &Live| if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Go };
-    let summary = vigie_sensor::run(&mut live, &config.sensor, &mut hand, go_on);
+    let mut hand = Hand { to: Sender::new(link), ends, failed: None };
+    let summary = vigie_sensor::run(&mut live, &config.sensor, &mut hand, |_| Control::Go);
     hand.counted(&summary);
     let sent = hand.to.end();
     hand.done(sent);
