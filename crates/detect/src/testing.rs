@@ -69,6 +69,11 @@ impl Bench {
         self
     }
 
+    /// How often a table was full, by its budget's name.
+    pub(crate) fn full(&self, table: &str) -> u64 {
+        self.engine.full().into_iter().find(|f| f.0 == table).expect("a budget").1
+    }
+
     /// Ends the input; the last word on each finding, in the order of opening. Holds what is true of every finding.
     pub(crate) fn finish(&mut self) -> Vec<Finding> {
         self.engine.finish(&mut self.out);

@@ -26,6 +26,7 @@ use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie_base::Time;
+use vigie_base::hash::{FastMap, table_state};
 use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
 use vigie_tally::{Bars, Counts, DISTINCT_MAX};
@@ -582,7 +583,7 @@ impl Store {
     async fn top_of(&self, s: &Snapshot, q: &Query, field: &str, n: usize) -> Result<Top, Error> {
         let parts = self.parts(s, q)?;
         self.affordable(&parts)?;
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut counts: FastMap<String, u64> = FastMap::with_hasher(table_state(0));
         let mut known = field == "event_type";
         for part in parts {
             if field == "event_type" {
@@ -694,7 +695,7 @@ fn beyond(c: &Cursor, newest: bool, tie: bool) -> Expr {
 }
 
 /// Adds the values of a column, each as often as `times` says (once where it says nothing); lists give their items.
-fn tally(column: &ArrayRef, times: Option<&[i64]>, counts: &mut BTreeMap<String, u64>) -> Result<(), Error> {
+fn tally(column: &ArrayRef, times: Option<&[i64]>, counts: &mut FastMap<String, u64>) -> Result<(), Error> {
     if let Some(list) = column.as_list_opt::<i32>() {
         let o = list.value_offsets();
         let (first, last) = (o[0] as usize, o[o.len() - 1] as usize);
