@@ -84,6 +84,11 @@ class Up:
             assert time.monotonic() - began < seconds, f"{text}: {rows}"
             time.sleep(0.2)
 
+    def sensor(self):
+        """The process of the sensor; none between two."""
+        found = [int(p) for tid in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir() for p in (tid / "children").read_text().split()]
+        return found[0] if found else None
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
@@ -204,6 +209,46 @@ class Live(unittest.TestCase):
             time.sleep(1.5)
             send("tap0", "ftp_bruteforce_success")
             v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            v.stop()
+
+    def test_a_sensor_that_dies_is_replaced_and_an_attack_stays_one_alert(self):
+        total = sum(1 for _ in frames(ROOT / "testdata" / "ftp_bruteforce_success.pcap"))
+        with up(self.data, "-i", "tap0s") as v:
+            before = v.sensor()
+            send("tap0", "ftp_bruteforce_success", stop=total // 2)
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            os.kill(before, signal.SIGKILL)
+            began = time.monotonic()
+            while v.sensor() in (None, before):
+                self.assertLess(time.monotonic() - began, 20)
+                time.sleep(0.05)
+            print(f"live: a new sensor {time.monotonic() - began:.2f} s after the old one was killed")
+            send("tap0", "ftp_bruteforce_success", skip=total // 2)
+            time.sleep(2)
+            said = v.stop()
+        self.assertIn(f"the sensor (process {before}) ended", said)
+        with up(self.data) as v:
+            tries = "SELECT DISTINCT alert_id FROM alert WHERE dataset = 'live' AND detector = 'brute_force'"
+            self.assertEqual(len(v.sql(tries)), 1)
+
+    def test_what_the_processes_may_still_do(self):
+        with up(self.data, "-i", "tap0s", "tap1s") as v:
+            pid = v.sensor()
+            status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+            self.assertEqual(status["Uid"].split(), ["65534"] * 4)
+            for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(status[capabilities], 16), 0, capabilities)
+            self.assertEqual((status["NoNewPrivs"].strip(), status["Seccomp"].strip()), ("1", "2"))
+            files = [os.readlink(f.path) for f in os.scandir(f"/proc/{pid}/fd")]
+            # The stream to the server, and a socket to ask with beside one for each interface.
+            self.assertEqual(len({f for f in files if f.startswith("socket:")}), 1 + 1 + 2, files)
+            self.assertFalse([f for f in files if f.startswith(self.data)], files)
+            server = dict(
+                line.split(":\t", 1) for line in pathlib.Path(f"/proc/{v.process.pid}/status").read_text().splitlines() if ":\t" in line
+            )
+            raw = 1 << 13
+            self.assertEqual(int(server["CapEff"], 16) & raw, 0)
+            self.assertEqual((server["NoNewPrivs"].strip(), server["Seccomp"].strip()), ("1", "2"))
             v.stop()
 
     def test_what_cannot_be_captured_from_is_one_line(self):

@@ -18,7 +18,7 @@ pub use file::fuzz;
 pub use file::{BUDGETS, Capture, Counters, Interface, Mark, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{Card, Live, LiveError, LiveOptions, LiveSource};
+pub use live::{Card, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;

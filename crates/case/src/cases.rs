@@ -7,8 +7,8 @@ use vigie_base::time::SECOND;
 use vigie_base::{Budget, Time};
 use vigie_detect::registry::{GID, info, template};
 use vigie_detect::text::render;
-use vigie_detect::{Entity, Finding, Lang, Phase, Reason, Story};
-use vigie_event::{NO_TX, Out};
+use vigie_detect::{Entity, Finding, Lang, Phase, Reason, Role, Story, Value};
+use vigie_event::{Envelope, NO_TX, Out};
 
 /// An alert joins a case of its machine whose last sign is no longer ago: a person at work pauses, and eats.
 pub const WINDOW: u64 = 4 * 3600 * SECOND;
@@ -237,6 +237,7 @@ impl Cases {
         }
         let thing = (finding.detector, finding.key);
         let id = hex(Stable::default().bytes(finding.detector.as_bytes()).word(finding.key).finish());
+        let finding = &Finding { env: ends(finding, self.opened(thing)), ..finding.clone() };
         let at = self.place(thing, &id, finding, about.story);
         match at {
             Some(at) => drop(self.changed.insert(at)),
@@ -273,6 +274,12 @@ impl Cases {
                 self.push_event(&finding, &alert, Some(id.clone()), out);
             }
         }
+    }
+
+    /// The envelope under which an alert stands so far.
+    fn opened(&self, thing: Thing) -> Option<Envelope> {
+        let filed = self.filed.get(&thing).and_then(|(case, alert)| self.cases.get(*case)?.alerts.get(*alert));
+        filed.or_else(|| self.loose.get(&thing)).map(|a| a.finding.env)
     }
 
     /// Files the finding; the place of its case, if it has one.
@@ -346,7 +353,6 @@ impl Cases {
         if phase == "end" {
             // The end comes with time, not with a frame.
             env.frame = 0;
-            env.flow_id = finding.evidence.first().copied().unwrap_or(0);
         }
         out.push(
             &env,
@@ -371,6 +377,34 @@ impl Cases {
     }
 }
 
+/// Between whom an alert is told: those of its first event, whatever came last; those that the finding names, where time alone told it.
+fn ends(finding: &Finding, opened: Option<Envelope>) -> Envelope {
+    let now = finding.env;
+    let has_ends = |e: &Envelope| e.ip_version != 0 || e.flow_id != 0 || e.frame != 0;
+    match opened.filter(has_ends) {
+        Some(first) => return Envelope { ts: now.ts, seq: now.seq, frame: now.frame, ..first },
+        None if has_ends(&now) => return now,
+        None => {}
+    }
+    let of = |roles: &[Role]| finding.entities.iter().filter(|e| roles.contains(&e.role)).find_map(|e| e.ip);
+    let src = of(&[Role::Attacker, Role::Client, Role::Subject]);
+    let dst = of(&[Role::Victim, Role::Server]);
+    let port = match finding.param("port") {
+        Some(Value::Port(port)) => *port,
+        _ => 0,
+    };
+    Envelope {
+        ts: now.ts,
+        flow_id: finding.evidence.first().copied().unwrap_or(0),
+        ip_version: src.or(dst).map_or(0, |ip| if ip.is_v4() { 4 } else { 6 }),
+        src: src.unwrap_or_default(),
+        dst: dst.unwrap_or_default(),
+        dst_port: port,
+        proto: opened.map_or(now.proto, |o| o.proto),
+        ..Envelope::default()
+    }
+}
+
 fn hex(v: u64) -> String {
     format!("{v:016x}")
 }
@@ -380,8 +414,7 @@ mod tests {
     use super::*;
     use crate::json::Nobody;
     use vigie_base::Ip;
-    use vigie_detect::{Role, Value};
-    use vigie_event::{Batch, Envelope, Record, eve};
+    use vigie_event::{Batch, Record, eve};
 
     #[derive(Default)]
     struct Lines(Vec<String>);
@@ -427,6 +460,42 @@ mod tests {
         let mut out = Vec::new();
         cases.write(lang, &Nobody, &mut out);
         String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_alert_ends_between_those_between_whom_it_began() {
+        let env = |n: u8| Envelope {
+            ts: Time::from_secs(1000 + u64::from(n)),
+            flow_id: n.into(),
+            src: Ip::v4([10, 0, 0, n]),
+            dst: Ip::v4([10, 0, 0, 2]),
+            dst_port: 21,
+            ip_version: 4,
+            proto: 6,
+            ..Envelope::default()
+        };
+        let ends = |lines: Lines| {
+            let of = |l: &String| {
+                let v: serde_json::Value = serde_json::from_str(l).unwrap();
+                let text = |k: &str| v[k].to_string();
+                [text("src_ip"), text("dest_ip"), text("dest_port"), text("flow_id"), v["vigie"]["phase"].to_string()].join(" ")
+            };
+            lines.0.iter().map(of).collect::<Vec<_>>()
+        };
+        let phase = |phase, env| Finding { phase, env, ..finding("10.0.0.9", 1000, 30) };
+        let (mut cases, mut out) = (Cases::new(), Lines::default());
+        cases.take(&phase(Phase::Open, env(9)), &mut out);
+        cases.take(&phase(Phase::Update, env(77)), &mut out);
+        let ended = phase(Phase::Close, Envelope { ts: Time::from_secs(1100), ..Envelope::default() });
+        cases.take(&ended, &mut out);
+        let ip = r#""10.0.0.9" "10.0.0.2" 21"#;
+        assert_eq!(ends(out), [format!("{ip} 9 \"open\""), format!("{ip} 9 \"end\"")]);
+        // Of an earlier run only the entities and the transport are known.
+        let mut kept: Vec<Case> = cases.iter().cloned().collect();
+        kept[0].alerts[0].finding.env = Envelope { proto: 6, ..Envelope::default() };
+        let mut out = Lines::default();
+        Cases::resume(kept, Vec::new()).take(&ended, &mut out);
+        assert_eq!(ends(out), [format!("{ip} 7 \"end\"")]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub struct Cx<'a> {
     pub now: Time,
     /// Settings.
     pub settings: &'a Settings,
-    /// Envelope of the row at hand, or of the last one.
+    /// Envelope of the row at hand; where time alone came, one without ends.
     pub env: Envelope,
     /// Where findings go.
     pub out: &'a mut Vec<Finding>,

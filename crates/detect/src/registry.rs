@@ -54,14 +54,15 @@ pub struct Engine {
     readers: Vec<(&'static Schema, u32)>,
     now: Time,
     next: Time,
-    env: Envelope,
+    /// Time of the last row that somebody read.
+    last: Time,
 }
 
 impl Engine {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
         let detectors = DETECTORS.iter().map(|d| (d.make)(&settings)).collect();
-        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), env: Envelope::default() }
+        Engine { settings, detectors, readers: Vec::new(), now: Time(0), next: Time(0), last: Time(0) }
     }
 
     /// Takes the next row in total order.
@@ -76,8 +77,8 @@ impl Engine {
         if who == 0 {
             return;
         }
-        self.env = *row.env();
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        self.last = row.env().ts;
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: *row.env(), out };
         while who != 0 {
             self.detectors[who.trailing_zeros() as usize].row(row, &mut cx);
             who &= who - 1;
@@ -101,14 +102,19 @@ impl Engine {
             return;
         }
         self.next = self.now.plus(SECOND);
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.moment(), out };
         self.detectors.iter_mut().for_each(|d| d.time(&mut cx));
     }
 
     /// The input is over: closes every finding.
     pub fn finish(&mut self, out: &mut Vec<Finding>) {
-        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.env, out };
+        let mut cx = Cx { now: self.now, settings: &self.settings, env: self.moment(), out };
         self.detectors.iter_mut().for_each(|d| d.finish(&mut cx));
+    }
+
+    /// What comes with time belongs to no packet: an envelope without ends, at the last row's time.
+    fn moment(&self) -> Envelope {
+        Envelope { ts: self.last, ..Envelope::default() }
     }
 
     /// How often each detector's tables were full, by the names of their budgets.
@@ -140,6 +146,38 @@ mod tests {
             assert!(d.budgets.iter().all(|b| b.name.starts_with(&format!("detect.{}.", d.name))), "{}", d.name);
         }
         assert_eq!(Engine::new(settings).full().len(), budgets().len());
+    }
+
+    #[test]
+    fn the_sensors_own_machine_is_no_finding_but_its_attacker_is() {
+        use crate::finding::{Entity, Finding, Phase, Role};
+        let [own, other] = ["10.0.0.9", "10.0.0.8"].map(|ip| ip.parse::<vigie_base::Ip>().unwrap());
+        let mac = vigie_base::Mac([2, 0, 0, 0, 0, 9]);
+        let settings = Settings { own: crate::Own { ips: vec![own], macs: vec![mac] }, ..Settings::default() };
+        let told = |first: Entity, second: Entity| {
+            let mut out = Vec::new();
+            let mut cx = Cx { now: Time(0), settings: &settings, env: Envelope::default(), out: &mut out };
+            let finding = Finding {
+                detector: "scan",
+                key: 1,
+                phase: Phase::Open,
+                template: "",
+                params: Vec::new(),
+                entities: vec![first, second],
+                reasons: Vec::new(),
+                count: 1,
+                evidence: Vec::new(),
+                first: Time(0),
+                last: Time(0),
+                opens_case: true,
+                env: Envelope::default(),
+            };
+            cx.tell(Phase::Open, finding);
+            out.len()
+        };
+        assert_eq!(told(Entity::ip(Role::Attacker, own), Entity::ip(Role::Victim, other)), 0);
+        assert_eq!(told(Entity::mac(Role::Attacker, mac, None), Entity::ip(Role::Victim, other)), 0);
+        assert_eq!(told(Entity::ip(Role::Attacker, other), Entity::ip(Role::Victim, own)), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::observe::{Inventory, asset_id, is_local_scope};
 use crate::sketch::Sketch;
 use crate::station::{Holder, Service, Station, Use, net};
 use crate::vendor::vendor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::{Ip, Mac, Time};
 use vigie_event::json;
 
@@ -145,8 +145,29 @@ impl Inventory {
         out
     }
 
+    /// Those of [`Inventory::assets`] that were seen at or after `since`, and those of `also`.
+    pub fn assets_since(&self, since: Time, also: &BTreeSet<u64>) -> Vec<Asset> {
+        let (mut matcher, mut out) = (Matcher::new(), Vec::new());
+        for (_, id, name, holders) in self.listed() {
+            // What has no address of its own is a router: they are few.
+            let seen = holders.is_empty() || holders.iter().any(|i| self.holders[*i as usize].last >= since);
+            if seen || also.contains(&id) {
+                out.push(self.asset(&mut matcher, name, &holders));
+            }
+        }
+        out
+    }
+
     /// Gives every asset, one at a time, in the order of [`Inventory::assets`].
     pub fn each_asset(&self, mut each: impl FnMut(Asset)) {
+        let mut matcher = Matcher::new();
+        for (_, _, name, holders) in self.listed() {
+            each(self.asset(&mut matcher, name, &holders));
+        }
+    }
+
+    /// What names each asset, and its addresses as holders.
+    fn listed(&self) -> Vec<Listed> {
         let mut groups: BTreeMap<Name, Vec<u32>> = BTreeMap::new();
         for (i, h) in self.holders.iter().enumerate().filter(|(_, h)| h.seen || h.own) {
             groups.entry(self.name(h)).or_default().push(i as u32);
@@ -158,10 +179,7 @@ impl Inventory {
         let lowest = |holders: &[u32]| holders.iter().map(|i| self.holders[*i as usize].ip).min().unwrap_or(Ip([0xff; 16]));
         let mut order: Vec<Listed> = groups.into_iter().map(|(name, holders)| (lowest(&holders), self.id(name), name, holders)).collect();
         order.sort_unstable_by_key(|(ip, id, ..)| (*ip, *id));
-        let mut matcher = Matcher::new();
-        for (_, _, name, holders) in order {
-            each(self.asset(&mut matcher, name, &holders));
-        }
+        order
     }
 
     /// The id of the asset that has `ip` now. `None` for addresses outside HOME_NET and ones never seen.

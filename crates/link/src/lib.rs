@@ -8,6 +8,7 @@
 //! The names and types of the columns are a function of the kind's declaration alone: see [`Layout`].
 
 mod layout;
+pub mod local;
 mod pack;
 mod packer;
 mod unpack;

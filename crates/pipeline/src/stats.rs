@@ -1,9 +1,9 @@
 //! The `stats` event, from what the sensor counted.
 
 use vigie_decode::Anomaly;
-use vigie_event::{Batch, Envelope, Hex, Record};
+use vigie_event::{Batch, Envelope, Hex, Record, Row};
 use vigie_sensor::Summary;
-use vigie_sensor::stats::{Counter, Decoder, Flows, Health, Interface, Kernel, Memcap, Stats, UnknownPort};
+use vigie_sensor::stats::{Counter, Decoder, Flows, Health, Interface, Kernel, Memcap, Stats, StatsRow, UnknownPort};
 
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
@@ -23,6 +23,11 @@ pub(crate) const fn transport(proto: u8) -> &'static str {
 
 /// A batch with the one event: what was counted, caps that were reached, events by kind.
 pub fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str, u64)]) -> Batch {
+    let caps: Vec<Counter<'_>> = caps.iter().map(|(name, count)| Counter { name, count: *count }).collect();
+    told(s, &caps, events)
+}
+
+fn told(s: &Summary, caps: &[Counter<'_>], events: &[(&'static str, u64)]) -> Batch {
     let f = &s.frames;
     let counters = |list: Vec<(&'static str, u64)>| -> Vec<Counter<'static>> {
         list.into_iter().map(|(name, count)| Counter { name, count }).collect()
@@ -95,7 +100,7 @@ pub fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str,
         terminal: &counters(f.terminals().to_vec()),
         anomalies: &present(Anomaly::ALL.iter().map(|a| (a.name(), f.anomalies[*a as usize])).collect()),
         link_types: &links,
-        caps_reached: &counters(caps.to_vec()),
+        caps_reached: caps,
         dissect: &dissect,
         unknown: &unknown,
         events: &counters(events.to_vec()),
@@ -116,4 +121,40 @@ pub fn batch(s: &Summary, caps: &[(&'static str, u64)], events: &[(&'static str,
     let mut batch = Batch::new(Stats::schema());
     batch.push(&Envelope { ts: last, ..Envelope::default() }, &record);
     batch
+}
+
+/// A `stats` event with caps added that were reached elsewhere.
+pub fn with_caps(stats: Row<'_>, caps: &[(&'static str, u64)]) -> Batch {
+    let schema = Stats::schema();
+    let mut whole = Batch::new(schema);
+    whole.copy(stats);
+    let (Some(row), Some(at)) = (StatsRow::of(stats), schema.fields.iter().position(|f| f.name == "caps_reached")) else { return whole };
+    let mut all: Vec<Counter<'_>> = row.caps_reached().map(|c| Counter { name: c.name(), count: c.count() }).collect();
+    all.extend(caps.iter().map(|(name, count)| Counter { name, count: *count }));
+    // The one column comes from an event that says nothing else.
+    let said = told(&Summary::default(), &all, &[]);
+    let mut columns = whole.columns().to_vec();
+    columns[at] = said.columns()[at].clone();
+    Batch::of(schema, whole.envelopes().to_vec(), columns).unwrap_or(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_event::eve;
+
+    #[test]
+    fn caps_are_added_and_nothing_else_changes() {
+        let line = |b: &Batch| {
+            let mut out = Vec::new();
+            eve::write(b.row(0), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let mut summary = Summary::default();
+        summary.frames.pkts = 7;
+        let both = [("flow.table", 3), ("detect.scan.hosts", 9)];
+        let whole = with_caps(batch(&summary, &both[..1], &[]).row(0), &both[1..]);
+        assert_eq!(line(&whole), line(&batch(&summary, &both, &[])));
+        assert_ne!(line(&whole), line(&batch(&summary, &both[..1], &[])));
+    }
 }

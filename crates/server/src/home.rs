@@ -41,6 +41,9 @@ pub(crate) enum Held {
     Fault(Fault),
 }
 
+/// What to do about a directory that is not ours to write.
+const WRITABLE: &str = "give a --data directory that can be written and has space";
+
 impl Home {
     /// The socket of the server that holds the directory.
     pub(crate) fn socket(dir: &Path) -> PathBuf {
@@ -57,19 +60,22 @@ impl Home {
         dir.join(CATALOG).exists()
     }
 
+    /// Makes the directory where there is none.
+    pub(crate) fn make(dir: &Path) -> Result<(), Fault> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| Fault::at(dir, &e, WRITABLE))
+    }
+
     /// Opens a directory, made where it is absent.
     pub(crate) fn open(dir: &Path, config: Config) -> Result<Home, Held> {
-        use std::os::unix::fs::DirBuilderExt;
-        let fault = |path: &Path, e: &dyn std::fmt::Display| {
-            Held::Fault(Fault::at(path, e, "give a --data directory that can be written and has space"))
-        };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| fault(dir, &e))?;
+        Home::make(dir).map_err(Held::Fault)?;
         let path = dir.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| fault(&path, &e))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(|e| Held::Fault(Fault::at(&path, &e, WRITABLE)))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(Held::Elsewhere),
-            Err(std::fs::TryLockError::Error(e)) => return Err(fault(&path, &e)),
+            Err(std::fs::TryLockError::Error(e)) => return Err(Held::Fault(Fault::at(&path, &e, WRITABLE))),
         }
         let schemas = vigie_pipeline::schemas();
         let (store, _) =

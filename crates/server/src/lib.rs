@@ -33,6 +33,7 @@ pub use client::{Client, Reply};
 pub use hyper::Method;
 pub use keep::{Filed, Made};
 pub use up::{Options, up};
+pub use watch::sensor;
 
 use std::fmt;
 use std::path::Path;

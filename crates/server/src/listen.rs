@@ -109,6 +109,7 @@ pub(crate) fn socket(path: &Path) -> Result<UnixListener, Fault> {
 }
 
 /// The listener for browsers.
-pub(crate) async fn port(address: SocketAddr) -> Result<TcpListener, Fault> {
-    TcpListener::bind(address).await.map_err(|e| Fault::new(format!("{address}: {e}; give another --listen ADDRESS:PORT")))
+pub(crate) fn port(address: SocketAddr) -> Result<std::net::TcpListener, Fault> {
+    let bound = std::net::TcpListener::bind(address).and_then(|l| l.set_nonblocking(true).map(|()| l));
+    bound.map_err(|e| Fault::new(format!("{address}: {e}; give another --listen ADDRESS:PORT")))
 }

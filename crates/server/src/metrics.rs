@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,7 @@ pub(crate) struct Meter {
     durations: Mutex<BTreeMap<&'static str, Durations>>,
     imports: Mutex<BTreeMap<&'static str, u64>>,
     caps: Mutex<BTreeMap<&'static str, u64>>,
+    sensors_ended: AtomicU64,
 }
 
 fn locked<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,6 +57,11 @@ impl Meter {
     /// An import ended so.
     pub(crate) fn import(&self, stage: Stage) {
         *locked(&self.imports).entry(stage.name()).or_default() += 1;
+    }
+
+    /// A sensor ended that was not told to.
+    pub(crate) fn sensor_ended(&self) {
+        self.sensors_ended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An import reached these bounds so often.
@@ -187,6 +193,8 @@ fn text(app: &App) -> String {
     t.gauge("vigie_imports_running", "Imports under way", queued(Stage::Running));
     let ended: Vec<_> = locked(&app.meter.imports).iter().map(|(s, n)| (labels(&[("state", s)]), *n as f64)).collect();
     t.family("vigie_imports_total", "counter", "Imports that ended", ended);
+    let ended = vec![(String::new(), app.meter.sensors_ended.load(Ordering::Relaxed) as f64)];
+    t.family("vigie_sensors_ended_total", "counter", "Sensor processes that ended without being told to", ended);
     let caps: Vec<_> = locked(&app.meter.caps).iter().map(|(c, n)| (labels(&[("cap", c)]), *n as f64)).collect();
     t.family("vigie_caps_reached_total", "counter", "How often a declared bound was reached by what was imported", caps);
     let requests: Vec<_> = locked(&app.meter.requests)

@@ -5,12 +5,13 @@ use crate::home::{Held, Home};
 use crate::watch::Watch;
 use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
+use vigie_capture::Sockets;
 use vigie_catalog::UserRole;
 use vigie_pipeline::Config;
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// How captures are read.
     pub config: Config,
+    /// Whether to go on where the machine lacks a wall of the sandbox.
+    pub allow_weaker: bool,
 }
 
 /// All that is served: the API and the console, under the headers of every answer.
@@ -45,12 +48,28 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 /// Serves until it is told to stop; `say` is given the lines that a person should read.
-pub fn up(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+pub fn up(mut options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+    // What needs a right comes first; then rights are given up, before the first thread.
+    let sockets = if options.interfaces.is_empty() {
+        None
+    } else {
+        let (ips, macs) = vigie_capture::live::addresses();
+        options.config.detect.own = vigie_detect::Own { ips, macs };
+        Some(Sockets::open(&options.interfaces, &options.config.live).map_err(Fault::of)?)
+    };
+    let port = listen::port(options.listen)?;
+    Home::make(&options.data)?;
+    let keeps = vigie_sandbox::Server { writes: vec![options.data.clone()] };
+    match vigie_sandbox::server(&keeps) {
+        Err(e) if !options.allow_weaker => return Err(Fault::new(format!("{e}; mend it, or start with --allow-weaker"))),
+        Err(e) => say(&format!("Weaker than it should be: {e}")),
+        Ok(()) => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fault::of)?;
-    runtime.block_on(serve(options, say))
+    runtime.block_on(serve(options, sockets, port, say))
 }
 
-async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
     let home = match Home::open(&options.data, options.config) {
         Ok(home) => home,
         Err(Held::Fault(fault)) => return Err(fault),
@@ -62,7 +81,8 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         }
     };
     let app = App::new(home);
-    let sensor = if options.interfaces.is_empty() { None } else { Some(Watch::begin(&app, &options.interfaces)?) };
+    let port = tokio::net::TcpListener::from_std(port).map_err(Fault::of)?;
+    let sensor = sockets.map(|s| Watch::begin(&app, s, options.allow_weaker)).transpose()?;
     // Whoever reads the first line may end it at once.
     let asked_to_stop = interrupted()?;
     let first = first_user(&app).await?;
@@ -72,7 +92,6 @@ async fn serve(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault>
         None => tls::Pair::own(&options.data),
     };
     let (watched, (config, certificate)) = tls::Watched::new(pair, own, options.listen.ip(), now())?;
-    let port = listen::port(options.listen).await?;
     let at = port.local_addr().map_err(Fault::of)?;
     let socket = listen::socket(&Home::socket(&options.data))?;
     // Addresses of every interface are opened by one of them.

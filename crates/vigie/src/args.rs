@@ -78,6 +78,9 @@ pub(crate) enum Command {
             once. Other commands with the same --data talk to this server: `vigie replay --data DIR` fills it, `vigie query` asks it."
     )]
     Up(Up),
+    /// What `vigie up` starts for its interfaces
+    #[command(hide = true)]
+    Sensor,
     /// Say what a data directory holds, and whether a server runs on it
     Status(Data),
     /// Ask a data directory in SQL: a table for each kind of event, and `events` over all
@@ -173,6 +176,9 @@ pub(crate) struct Up {
     /// The key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub(crate) key: Option<PathBuf>,
+    /// Start even where this machine lacks a wall of the sandbox (Landlock, seccomp); what lacks is said
+    #[arg(long)]
+    pub(crate) allow_weaker: bool,
 }
 
 #[derive(Args)]

@@ -72,11 +72,19 @@ pub(crate) fn up(args: &Up) -> Exit {
         listen: args.listen,
         certificate: args.certificate.clone().zip(args.key.clone()),
         config,
+        allow_weaker: args.allow_weaker,
     };
     let mut say = |line: &str| {
         let _ = screen::print(format!("{}\n", terminal(line)).as_bytes());
     };
     match vigie_server::up(options, &mut say) {
+        Ok(()) => Exit::Read,
+        Err(fault) => failed(&fault),
+    }
+}
+
+pub(crate) fn sensor() -> Exit {
+    match vigie_server::sensor() {
         Ok(()) => Exit::Read,
         Err(fault) => failed(&fault),
     }

@@ -42,6 +42,7 @@ fn run(command: Command) -> Exit {
     match command {
         Command::Replay(args) => replay::run(&args),
         Command::Up(args) => kept::up(&args),
+        Command::Sensor => kept::sensor(),
         Command::Status(args) => kept::status(&args),
         Command::Query(args) => kept::query(&args),
         Command::User(args) => kept::user(&args.what),

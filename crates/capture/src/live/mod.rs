@@ -16,7 +16,7 @@ use canary::Canary;
 use card::Cards;
 use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
 use std::fmt;
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
@@ -166,14 +166,14 @@ impl Tap {
     }
 
     /// Follows the interface: it may have gone, come back, or be another one of the same name.
-    fn look(&mut self, cards: &str) {
+    fn look(&mut self, asker: &OwnedFd, cards: &str) {
         let (s, more) = (&mut self.source, self.ring.statistics());
         s.frames += more.frames;
         s.lost += more.lost;
         s.freezes += more.freezes;
         let _ = self.ring.error();
         s.card = card::of(cards, &s.name).map(|c| c.since(self.card_before));
-        s.link = match ring::link(&s.name) {
+        s.link = match ring::link(asker, &s.name) {
             Ok(Some(link)) if link.index != self.index => match self.ring.bind(link) {
                 Ok(()) => {
                     self.index = link.index;
@@ -191,6 +191,7 @@ impl Tap {
 /// Interfaces being captured from, as one capture point.
 pub struct Live {
     taps: Vec<Tap>,
+    asker: OwnedFd,
     filter: Option<Filter>,
     filtered: u64,
     cards: Cards,
@@ -214,43 +215,130 @@ fn refused(name: &str, e: &std::io::Error) -> LiveError {
     LiveError(format!("{name}: cannot capture: {e}; {todo}"))
 }
 
-impl Live {
+/// Sockets with their rings, opened and not yet read: what needs a privilege, apart from what does not. A process that keeps them can give
+/// them to one reader after another, and the rings hold what comes between two.
+pub struct Sockets {
+    /// For questions about interfaces.
+    asker: OwnedFd,
+    taps: Vec<(OwnedFd, Opened)>,
+    blocks: usize,
+}
+
+/// An interface that was opened.
+struct Opened {
+    name: String,
+    index: i32,
+    up: bool,
+    kind: LinkType,
+    loopback: bool,
+}
+
+impl Sockets {
     /// Opens the interfaces. One that is down is opened and waited for; one that there is none of is an error that names those there are.
-    pub fn open(names: &[String], options: LiveOptions) -> Result<Live, LiveError> {
+    pub fn open(names: &[String], options: &LiveOptions) -> Result<Sockets, LiveError> {
         if names.is_empty() || names.len() > INTERFACES_MAX {
             return Err(LiveError(format!("{} interfaces: a capture point has 1 to {INTERFACES_MAX}", names.len())));
         }
-        let (mut taps, cards) = (Vec::new(), Cards::open());
-        let table = cards.table();
+        let asker = ring::asker().map_err(|e| refused(&names[0], &e))?;
+        let mut taps = Vec::new();
         for name in names {
-            let Some(link) = ring::link(name).map_err(|e| refused(name, &e))? else {
+            let Some(link) = ring::link(&asker, name).map_err(|e| refused(name, &e))? else {
                 let there = interfaces().join(", ");
                 return Err(LiveError(format!("{}: no such interface; there are: {there}", vigie_base::text::terminal(name))));
             };
-            let kind = match link.hardware {
-                ARPHRD_ETHER | ARPHRD_LOOPBACK => LinkType::EN10MB,
-                ARPHRD_NONE => LinkType::RAW,
-                other => {
-                    return Err(LiveError(format!("{name}: hardware type {other} is not read live; capture from an Ethernet interface")));
-                }
+            let Some(kind) = kind(link.hardware) else {
+                return Err(LiveError(format!(
+                    "{name}: hardware type {} is not read live; capture from an Ethernet interface",
+                    link.hardware
+                )));
             };
-            let ring = Ring::open(options.blocks()).and_then(|ring| ring.bind(link).map(|()| ring)).map_err(|e| refused(name, &e))?;
-            let state = if link.up { Link::Up } else { Link::Down };
+            let socket = ring::open(options.blocks()).and_then(|s| ring::bind(&s, link).map(|()| s)).map_err(|e| refused(name, &e))?;
+            let loopback = link.hardware == ARPHRD_LOOPBACK;
+            taps.push((socket, Opened { name: name.clone(), index: link.index, up: link.up, kind, loopback }));
+        }
+        Ok(Sockets { asker, taps, blocks: options.blocks() })
+    }
+
+    /// The descriptors, in the order that [`Sockets::inherited`] takes them in.
+    pub fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
+        std::iter::once(&self.asker).chain(self.taps.iter().map(|(fd, _)| fd))
+    }
+
+    /// What else a process must know to take them over: `index hardware blocks name` of each interface, a line each.
+    pub fn described(&self) -> Vec<String> {
+        let line = |(_, o): &(OwnedFd, Opened)| {
+            let hardware = if o.loopback {
+                ARPHRD_LOOPBACK
+            } else if o.kind == LinkType::RAW {
+                ARPHRD_NONE
+            } else {
+                ARPHRD_ETHER
+            };
+            format!("{} {hardware} {} {}", o.index, self.blocks, o.name)
+        };
+        self.taps.iter().map(line).collect()
+    }
+
+    /// Takes over what another process opened: its descriptors, as `described`. Errors: what is not a description, or not as many.
+    pub fn inherited(descriptors: Vec<OwnedFd>, described: &[String]) -> Result<Sockets, LiveError> {
+        let bad = |what: &dyn fmt::Display| LiveError(format!("sockets of another process: {what}"));
+        if described.is_empty() || described.len() > INTERFACES_MAX || descriptors.len() != described.len() + 1 {
+            return Err(bad(&format!("{} for {} interfaces", descriptors.len(), described.len())));
+        }
+        let mut descriptors = descriptors.into_iter();
+        let asker = descriptors.next().ok_or_else(|| bad(&"none"))?;
+        let (mut taps, mut of) = (Vec::new(), 0);
+        for (fd, line) in descriptors.zip(described) {
+            let mut parts = line.splitn(4, ' ');
+            let mut number = || parts.next().and_then(|p| p.parse::<u32>().ok()).ok_or_else(|| bad(line));
+            let (index, hardware, blocks) = (number()? as i32, number()? as u16, number()? as usize);
+            let name = parts.next().ok_or_else(|| bad(line))?.to_owned();
+            let kind = kind(hardware).ok_or_else(|| bad(line))?;
+            of = blocks;
+            taps.push((fd, Opened { name, index, up: true, kind, loopback: hardware == ARPHRD_LOOPBACK }));
+        }
+        Ok(Sockets { asker, taps, blocks: of })
+    }
+}
+
+/// How frames of an interface of this hardware begin; none where they are not read.
+fn kind(hardware: u16) -> Option<LinkType> {
+    match hardware {
+        ARPHRD_ETHER | ARPHRD_LOOPBACK => Some(LinkType::EN10MB),
+        ARPHRD_NONE => Some(LinkType::RAW),
+        _ => None,
+    }
+}
+
+impl Live {
+    /// Opens the interfaces and reads them in this process.
+    pub fn open(names: &[String], options: LiveOptions) -> Result<Live, LiveError> {
+        Live::of(Sockets::open(names, &options)?, options)
+    }
+
+    /// Reads what was opened, from where another reader left off; its rings are as long as they are.
+    pub fn of(sockets: Sockets, options: LiveOptions) -> Result<Live, LiveError> {
+        let (mut taps, cards) = (Vec::new(), Cards::open());
+        let table = cards.table();
+        for (fd, o) in sockets.taps {
+            let ring = Ring::map(fd, sockets.blocks).map_err(|e| refused(&o.name, &e))?;
+            let state = if o.up { Link::Up } else { Link::Down };
+            let card_before = card::of(&table, &o.name).unwrap_or_default();
             taps.push(Tap {
-                source: LiveSource { name: name.clone(), link: state, frames: 0, lost: 0, freezes: 0, card: None },
+                source: LiveSource { name: o.name, link: state, frames: 0, lost: 0, freezes: 0, card: None },
                 ring,
-                index: link.index,
-                kind,
-                loopback: link.hardware == ARPHRD_LOOPBACK,
+                index: o.index,
+                kind: o.kind,
+                loopback: o.loopback,
                 place: Place::default(),
                 head: None,
-                card_before: card::of(&table, name).unwrap_or_default(),
+                card_before,
             });
         }
         let now = clock();
-        let canary = Canary::new(options.canary);
-        let given = Time(0);
-        Ok(Live { taps, filter: options.filter, filtered: 0, cards, canary, since: now, looked: now, told: now, given, first: None })
+        let (canary, given) = (Canary::new(options.canary), Time(0));
+        let (filter, asker) = (options.filter, sockets.asker);
+        Ok(Live { taps, asker, filter, filtered: 0, cards, canary, since: now, looked: now, told: now, given, first: None })
     }
 
     /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
@@ -261,7 +349,7 @@ impl Live {
             if now.since(self.looked) >= LOOK_EVERY || now < self.looked {
                 self.looked = now;
                 let cards = self.cards.table();
-                self.taps.iter_mut().for_each(|tap| tap.look(&cards));
+                self.taps.iter_mut().for_each(|tap| tap.look(&self.asker, &cards));
                 if self.let_canary_go(now, each) {
                     return Status::More;
                 }
@@ -368,11 +456,6 @@ impl Live {
     /// Time of the first frame given.
     pub fn first(&self) -> Option<Time> {
         self.first
-    }
-
-    /// The sockets, for a sandbox that takes what sends on them away.
-    pub fn sockets(&self) -> Vec<RawFd> {
-        self.taps.iter().map(|t| t.ring.fd()).collect()
     }
 }
 

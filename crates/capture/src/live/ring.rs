@@ -12,7 +12,7 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use vigie_base::{Ip, Mac};
 
 /// Bytes of a block: holds some five hundred full frames, and the largest that receive offload makes (64 KiB).
@@ -25,6 +25,8 @@ const RESERVE: u32 = 4;
 const ALL: u16 = (libc::ETH_P_ALL as u16).to_be();
 /// Offset of the status word in a block (`tpacket_block_desc`).
 const BLOCK_STATUS: usize = 8;
+/// Offset of the number that the kernel gave a block when it began to fill it.
+const BLOCK_NUMBER: usize = 24;
 
 /// What the kernel says of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +37,13 @@ pub(super) struct Link {
     pub(super) hardware: u16,
 }
 
+/// A socket to ask for interfaces with.
+pub(super) fn asker() -> io::Result<OwnedFd> {
+    socket(libc::AF_INET, libc::SOCK_DGRAM)
+}
+
 /// Asks for an interface by name; none where there is none.
-pub(super) fn link(name: &str) -> io::Result<Option<Link>> {
-    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM)?;
+pub(super) fn link(socket: &OwnedFd, name: &str) -> io::Result<Option<Link>> {
     // SAFETY: an `ifreq` is plain data, for which zeros are a value.
     let mut request: libc::ifreq = unsafe { zeroed() };
     if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains('\0') {
@@ -94,6 +100,48 @@ pub(super) struct Statistics {
     pub(super) freezes: u64,
 }
 
+/// Opens a socket that receives from nothing yet, with a ring of `blocks` blocks.
+pub(super) fn open(blocks: usize) -> io::Result<OwnedFd> {
+    // Protocol 0: not a frame comes before `bind` says of which interface.
+    let fd = socket(libc::AF_PACKET, libc::SOCK_RAW)?;
+    let raw = fd.as_raw_fd();
+    set(raw, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as c_int))?;
+    set(raw, libc::PACKET_RESERVE, &RESERVE)?;
+    let request = libc::tpacket_req3 {
+        tp_block_size: BLOCK_BYTES as u32,
+        tp_block_nr: blocks as u32,
+        // In version 3 frames have no fixed size; the kernel only checks that these agree.
+        tp_frame_size: 2048,
+        tp_frame_nr: (BLOCK_BYTES / 2048 * blocks) as u32,
+        tp_retire_blk_tov: RETIRE_MS,
+        tp_sizeof_priv: 0,
+        tp_feature_req_word: 0,
+    };
+    set(raw, libc::PACKET_RX_RING, &request)?;
+    Ok(fd)
+}
+
+/// Receives from `link` from now on, all that passes it.
+pub(super) fn bind(fd: &OwnedFd, link: Link) -> io::Result<()> {
+    // SAFETY: plain data, for which zeros are a value.
+    let mut address: libc::sockaddr_ll = unsafe { zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ALL;
+    address.sll_ifindex = link.index;
+    // SAFETY: the address is whole and lives through the call.
+    let done = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    let mut member: libc::packet_mreq = unsafe { zeroed() };
+    member.mr_ifindex = link.index;
+    member.mr_type = libc::PACKET_MR_PROMISC as u16;
+    // What has no such mode (loopback, a tunnel) shows all anyway.
+    let _ = set(fd.as_raw_fd(), libc::PACKET_ADD_MEMBERSHIP, &member);
+    Ok(())
+}
+
 /// A socket and its mapped ring.
 pub(super) struct Ring {
     fd: OwnedFd,
@@ -109,54 +157,41 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    /// Opens a socket that receives from nothing yet, with a ring of `blocks` blocks.
-    pub(super) fn open(blocks: usize) -> io::Result<Ring> {
-        // Protocol 0: not a frame comes before `bind` says of which interface.
-        let fd = socket(libc::AF_PACKET, libc::SOCK_RAW)?;
-        let raw = fd.as_raw_fd();
-        set(raw, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as c_int))?;
-        set(raw, libc::PACKET_RESERVE, &RESERVE)?;
-        let request = libc::tpacket_req3 {
-            tp_block_size: BLOCK_BYTES as u32,
-            tp_block_nr: blocks as u32,
-            // In version 3 frames have no fixed size; the kernel only checks that these agree.
-            tp_frame_size: 2048,
-            tp_frame_nr: (BLOCK_BYTES / 2048 * blocks) as u32,
-            tp_retire_blk_tov: RETIRE_MS,
-            tp_sizeof_priv: 0,
-            tp_feature_req_word: 0,
-        };
-        set(raw, libc::PACKET_RX_RING, &request)?;
+    /// Maps the ring of `blocks` blocks that a socket has. Reading goes on at the oldest block that nobody gave back: another process may
+    /// have read before.
+    pub(super) fn map(fd: OwnedFd, blocks: usize) -> io::Result<Ring> {
         let len = BLOCK_BYTES * blocks;
-        // SAFETY: a new mapping at an address of the kernel's choice, of a length that the ring has.
-        let map = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, raw, 0) };
+        // SAFETY: a new mapping at an address of the kernel's choice, of a length that the ring has; a ring of another is refused.
+        let map = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
         if map == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let map = NonNull::new(map.cast()).ok_or_else(io::Error::last_os_error)?;
-        Ok(Ring { fd, map, blocks, at: 0, held: false })
+        let mut ring = Ring { fd, map, blocks, at: 0, held: false };
+        ring.at = ring.oldest();
+        Ok(ring)
     }
 
-    /// Receives from `link` from now on, all that passes it.
-    pub(super) fn bind(&self, link: Link) -> io::Result<()> {
-        // SAFETY: plain data, for which zeros are a value.
-        let mut address: libc::sockaddr_ll = unsafe { zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = ALL;
-        address.sll_ifindex = link.index;
-        // SAFETY: the address is whole and lives through the call.
-        let done =
-            unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
-        if done < 0 {
-            return Err(io::Error::last_os_error());
+    /// The oldest block that is ours; where there is none, the one that the kernel fills, which has the highest number.
+    fn oldest(&mut self) -> usize {
+        let (mut ours, mut kernels) = (None, (0, 0));
+        for block in 0..self.blocks {
+            self.at = block;
+            let user = self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+            // SAFETY: aligned, within the mapping; the kernel writes it as one 64-bit word.
+            let number = unsafe { AtomicU64::from_ptr(self.start(block).add(BLOCK_NUMBER).cast()) }.load(Ordering::Acquire);
+            if user && ours.is_none_or(|(least, _)| number < least) {
+                ours = Some((number, block));
+            } else if !user && number > kernels.0 {
+                kernels = (number, block);
+            }
         }
-        // SAFETY: as above.
-        let mut member: libc::packet_mreq = unsafe { zeroed() };
-        member.mr_ifindex = link.index;
-        member.mr_type = libc::PACKET_MR_PROMISC as u16;
-        // What has no such mode (loopback, a tunnel) shows all anyway.
-        let _ = set(self.fd.as_raw_fd(), libc::PACKET_ADD_MEMBERSHIP, &member);
-        Ok(())
+        ours.unwrap_or(kernels).1
+    }
+
+    /// Receives from `link` from now on.
+    pub(super) fn bind(&self, link: Link) -> io::Result<()> {
+        bind(&self.fd, link)
     }
 
     pub(super) fn fd(&self) -> RawFd {

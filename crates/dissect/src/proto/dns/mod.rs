@@ -31,8 +31,8 @@ fn header_is_sane(bytes: &[u8], len: usize) -> bool {
     message::begins_like(&bytes[..message::HEADER_LEN.min(bytes.len())], len, true) == Match::Yes && bytes.get(4..6) != Some(&[0, 0])
 }
 
-/// After a gap in a stream: the bytes before what looks like the next message, or how many bytes must be at hand to tell. The
-/// same length and first question are asked of every place, whole, so that where the stream is cut makes no difference.
+/// After a gap in a stream: the bytes before what looks like the next message, or how many bytes must be at hand to tell. Header and
+/// first question are judged only when they are whole, so that where the stream is cut makes no difference.
 fn next_message(bytes: &[u8]) -> Result<usize, usize> {
     for at in 0..bytes.len() {
         let here = &bytes[at..];
@@ -40,6 +40,11 @@ fn next_message(bytes: &[u8]) -> Result<usize, usize> {
         let [hi, lo, rest @ ..] = here else { return more(2) };
         let len = usize::from(u16::from_be_bytes([*hi, *lo]));
         if len < message::HEADER_LEN {
+            continue;
+        }
+        let Some(header) = rest.get(..message::HEADER_LEN) else { return more(2 + message::HEADER_LEN) };
+        // Everybody asks one question; anything else would hold bytes back for what is none.
+        if !header_is_sane(header, len) || header[4..6] != [0, 1] || (header[2] < 0x80 && header[6..8] != [0, 0]) {
             continue;
         }
         let asked = len.min(QUESTION_END);

@@ -1,0 +1,347 @@
+//! The live sensor: interfaces in; events to the store, cases and assets to the catalog, while they come.
+//!
+//! A process and two threads. The process captures and dissects ([`process`]); one thread judges what it says, the other writes. Between each
+//! two stands a bounded queue: where it is full those before it wait, the kernel's rings fill, and what they lose is counted there.
+
+mod process;
+
+pub use process::sensor;
+
+use crate::Fault;
+use crate::app::{App, Change, now};
+use crate::keep::Keeper;
+use crate::room::For;
+use process::Process;
+use std::collections::BTreeSet;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use vigie_base::Time;
+use vigie_base::time::SECOND;
+use vigie_capture::Sockets;
+use vigie_case::{Alert, Case};
+use vigie_catalog::{Kept, Kind, Pair};
+use vigie_detect::Entity;
+use vigie_event::{Record, Row};
+use vigie_inventory::Asset;
+use vigie_link::local::{Receiver as Events, Word as Said};
+use vigie_link::{Header, Limits, Packed};
+use vigie_pipeline::{Analysis, Config, Keep};
+use vigie_sensor::Stats;
+
+/// The dataset of the site's own traffic.
+pub(crate) const LIVE: &str = "live";
+/// Words that wait for the thread that writes: at most some 64 MiB of batches.
+const WORDS_MAX: usize = 64;
+/// Nanoseconds of event time between two filings of what changed of cases.
+const CASES_EVERY: u64 = SECOND;
+/// The same of assets: they change with almost every event.
+const ASSETS_EVERY: u64 = 20 * SECOND;
+/// The same of all assets, also those that were only spoken of.
+const ALL_ASSETS_EVERY: u64 = 1800 * SECOND;
+/// Seconds for which sessions are picked up that were open at the start.
+const MIDSTREAM_FIRST: u64 = 300;
+
+/// Pause before a sensor that ended is started again: doubled each time, and at most this.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
+
+/// What the thread that judges has for the one that writes.
+enum Word {
+    Batches(Vec<Packed>),
+    /// The canary let go at this time came back.
+    Canary(Time),
+    Changed {
+        cases: Vec<Case>,
+        loose: Vec<Alert>,
+        assets: Vec<Asset>,
+        pairs: Vec<Pair>,
+    },
+}
+
+/// Those who read the events.
+struct Judge {
+    keeper: Keeper,
+    analysis: Analysis,
+    to_writer: SyncSender<Word>,
+    cases_filed: Time,
+    assets_filed: Time,
+    all_filed: Time,
+}
+
+/// Which assets are filed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Assets {
+    OfCases,
+    Seen,
+    All,
+}
+
+impl Judge {
+    /// Hands what changed to the thread that writes.
+    fn file(&mut self, which: Assets) {
+        let (cases, loose) = self.analysis.cases.changes();
+        let inventory = &self.analysis.inventory;
+        // A case is told with its machines.
+        let machine = |e: Entity| e.mac.and_then(|m| inventory.asset_of_mac(m)).or_else(|| e.ip.and_then(|ip| inventory.asset_of(ip)));
+        let of_cases: BTreeSet<u64> = cases.iter().flat_map(Case::entities).filter_map(machine).collect();
+        let since = match which {
+            Assets::OfCases => Time::MAX,
+            Assets::Seen => self.assets_filed,
+            Assets::All => Time(0),
+        };
+        let assets = if which == Assets::OfCases && of_cases.is_empty() { Vec::new() } else { inventory.assets_since(since, &of_cases) };
+        let pairs = if assets.is_empty() { Vec::new() } else { self.keeper.pairs() };
+        if !(cases.is_empty() && loose.is_empty() && assets.is_empty() && pairs.is_empty()) {
+            // The writer is gone only when the server stops.
+            let _ = self.to_writer.send(Word::Changed { cases, loose, assets, pairs });
+        }
+    }
+}
+
+impl Judge {
+    fn row(&mut self, row: Row<'_>) {
+        if row.env().is_canary() {
+            if let Some(made) = self.analysis.canary(row) {
+                let _ = self.to_writer.send(Word::Canary(made));
+            }
+            return;
+        }
+        if row.schema().kind == Stats::KIND {
+            return self.counted(row);
+        }
+        self.keeper.row(row);
+        self.analysis.row(row, &mut self.keeper);
+    }
+
+    fn upto(&mut self, now: Time) {
+        self.analysis.upto(now);
+        self.keeper.upto(now);
+        if now.since(self.cases_filed) < CASES_EVERY {
+            return;
+        }
+        self.cases_filed = now;
+        let which = if now.since(self.all_filed) >= ALL_ASSETS_EVERY {
+            Assets::All
+        } else if now.since(self.assets_filed) >= ASSETS_EVERY {
+            Assets::Seen
+        } else {
+            Assets::OfCases
+        };
+        self.file(which);
+        if which == Assets::All {
+            self.all_filed = now;
+        }
+        if which != Assets::OfCases {
+            self.assets_filed = now;
+        }
+    }
+
+    /// What the sensor counted so far; what was full here is added.
+    fn counted(&mut self, stats: Row<'_>) {
+        let mut caps = self.analysis.caps();
+        caps.retain(|(_, n)| *n > 0);
+        let whole = vigie_pipeline::stats::with_caps(stats, &caps);
+        self.keeper.row(whole.row(0));
+        self.analysis.counted(whole.row(0), &mut self.keeper);
+    }
+}
+
+/// The live sensor, running.
+pub(crate) struct Watch {
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How a sensor is told to end: its side of the stream is closed.
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    link: Mutex<Option<UnixStream>>,
+}
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on this sensor is the one to be told.
+    fn follows(&self, link: &UnixStream) {
+        *self.link() = link.try_clone().ok();
+        if self.is_asked() {
+            self.ask();
+        }
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        if let Some(link) = &*self.link() {
+            let _ = link.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+impl Watch {
+    /// Begins on what was opened. Errors: a sensor that does not begin, a catalog that cannot be written.
+    pub(crate) fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
+        let home = &app.home;
+        let config = home.config();
+        let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
+        app.pulse.begin(config.live.canary, now());
+        if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
+            home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
+        }
+        let resume = (home.catalog.open_cases(LIVE).map_err(Fault::of)?, home.catalog.loose_alerts(LIVE).map_err(Fault::of)?);
+        let (to_writer, from_judge) = sync_channel(WORDS_MAX);
+        let header = Header { dataset: LIVE.to_owned(), sensor: machine(), ..Header::default() };
+        let give = to_writer.clone();
+        let give = move |batches| give.send(Word::Batches(batches)).map_err(|_| Fault::new("the store's thread ended"));
+        let judge = Judge {
+            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)),
+            analysis: Analysis::new(&config, resume),
+            to_writer,
+            cases_filed: Time(0),
+            assets_filed: Time(0),
+            all_filed: Time(0),
+        };
+        let stop = Arc::new(Stop::default());
+        stop.follows(&process.link);
+        let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, stop: Arc::clone(&stop) };
+        let of = Arc::clone(app);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            named("writer").spawn(move || write(&of, &from_judge)).map_err(Fault::of)?,
+            named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?,
+        ];
+        Ok(Watch { stop, threads })
+    }
+
+    /// Ends it: what was captured is judged and written.
+    pub(crate) fn end(self) {
+        self.stop.ask();
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The sensor's name: the machine's.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "sensor".to_owned() } else { name.trim().to_owned() }
+}
+
+/// One sensor after another, on the same sockets.
+struct Sensors {
+    app: Arc<App>,
+    sockets: Sockets,
+    config: Config,
+    allow_weaker: bool,
+    stop: Arc<Stop>,
+}
+
+impl Sensors {
+    fn follow(self, first: Process, mut judge: Judge) {
+        let (mut process, mut pause) = (first, AGAIN.0);
+        loop {
+            let began = Instant::now();
+            let mut events = Events::new(&process.link, vigie_pipeline::schemas());
+            let why = loop {
+                match events.next_word() {
+                    Ok(Said::Rows(rows)) => rows.each(|row| judge.row(row)),
+                    Ok(Said::Upto(now)) => judge.upto(now),
+                    Ok(Said::End) => break None,
+                    Err(e) => break Some(e),
+                }
+            };
+            let pid = process.pid();
+            if why.is_some() {
+                process.kill();
+            }
+            let status = process.ended();
+            if self.stop.is_asked() {
+                break;
+            }
+            let why = why.map_or_else(String::new, |e| format!("; {e}"));
+            let status = status.map_or_else(|e| e.to_string(), |s| s.to_string());
+            eprintln!(
+                "vigie: the sensor (process {pid}) ended: {status}{why}. What it had not handed over is lost: the last second at most, and flows that were open"
+            );
+            self.app.meter.sensor_ended();
+            if began.elapsed() > AGAIN.1 {
+                pause = AGAIN.0;
+            }
+            let Some(next) = self.again(&mut pause) else { break };
+            process = next;
+        }
+        judge.analysis.finish(&mut judge.keeper);
+        if let Err(e) = judge.keeper.close() {
+            eprintln!("vigie: {e}");
+        }
+        judge.file(Assets::All);
+    }
+
+    /// The next sensor; none where there is no more use in one.
+    fn again(&self, pause: &mut Duration) -> Option<Process> {
+        loop {
+            let until = Instant::now() + *pause;
+            *pause = (*pause * 2).min(AGAIN.1);
+            while Instant::now() < until {
+                if self.stop.is_asked() {
+                    return None;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
+                Ok(process) => {
+                    self.stop.follows(&process.link);
+                    eprintln!("vigie: a new sensor goes on (process {})", process.pid());
+                    return Some(process);
+                }
+                Err(e) => eprintln!("vigie: {e}"),
+            }
+        }
+    }
+}
+
+fn write(app: &Arc<App>, from_judge: &Receiver<Word>) {
+    let mut said = String::new();
+    for word in from_judge {
+        let done = match word {
+            Word::Batches(batches) => {
+                let done = app.home.append(&batches, For::Site).and_then(|_| app.home.store.commit().map_err(Fault::of));
+                app.changes.tell(Change::Events);
+                done
+            }
+            Word::Canary(made) => {
+                app.pulse.back(made, now());
+                Ok(())
+            }
+            Word::Changed { cases, loose, assets, pairs } => {
+                let kept = Kept { cases: &cases, loose: &loose, assets: &assets, pairs: &pairs, sources: &[] };
+                let changes = app.home.catalog.keep(LIVE, &kept, now()).map_err(Fault::of);
+                changes.map(|c| {
+                    if !(c.new_cases.is_empty() && c.grown.is_empty() && c.reopened.is_empty() && c.resolved.is_empty()) {
+                        app.changes.tell(Change::Cases);
+                    }
+                })
+            }
+        };
+        // Once, and not with every batch while a disk is full.
+        match done {
+            Err(e) if e.to_string() != said => {
+                said = e.to_string();
+                eprintln!("vigie: what the sensor saw could not be kept: {said}");
+            }
+            Err(_) => {}
+            Ok(()) => said.clear(),
+        }
+    }
+}
