@@ -58,11 +58,13 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 /// Serves until it is told to stop; `say` is given the lines that a person should read.
-pub fn up(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+pub fn up(mut options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
     // What needs a right comes first; then rights are given up, before the first thread.
     let sockets = if options.interfaces.is_empty() {
         None
     } else {
+        let (ips, macs) = vigie_capture::live::addresses();
+        options.config.detect.own = vigie_detect::Own { ips, macs };
         Some(Sockets::open(&options.interfaces, &options.config.live).map_err(Fault::of)?)
     };
     let port = listen::port(options.listen)?;
