@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { niceTop } from '../ui/chart'
+import { refused } from '../features/login/login'
 import { holes } from '../features/sensors/coverage'
 import { at, kindOf, leaves } from './eve'
 import { ago, bytes, duration, number } from './format'
@@ -33,6 +34,15 @@ describe('query', () => {
   it('finds the word under the caret', () => {
     expect(wordAt('src_ip:10 des', 13)).toEqual({ start: 10, end: 13, field: null, text: 'des' })
     expect(wordAt('-src_ip:10', 10)).toEqual({ start: 8, end: 10, field: 'src_ip', text: '10' })
+  })
+})
+
+describe('a new password', () => {
+  it('is refused at the field that is wrong', () => {
+    expect(refused('the old password', 'short', 'short')).toEqual({ field: 'new', why: 'too_short' })
+    expect(refused('the old password', 'the old password', 'the old password')).toEqual({ field: 'new', why: 'same' })
+    expect(refused('the old password', 'the new password', 'another one')).toEqual({ field: 'repeat', why: 'differ' })
+    expect(refused('the old password', 'the new password', 'the new password')).toBeNull()
   })
 })
 
