@@ -120,8 +120,8 @@ export function SessionGate({ children }: { children: ReactNode }) {
 
   if (failure && !session) return <Failed error={failure} retry={ask} page />
   if (!asked) return <Opening />
-  if (!held) return <Login onEnter={enter} />
-  if (held.session.user.must_change_password) return <Login onEnter={enter} change={held.session} />
+  if (!held) return <Login key="enter" onEnter={enter} />
+  if (held.session.user.must_change_password) return <Login key="change" onEnter={enter} change={held.session} />
   return (
     <Context value={held}>
       {children}

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { niceTop } from '../ui/chart'
+import { refused } from '../features/login/login'
 import { holes } from '../features/sensors/coverage'
 import { at, kindOf, leaves } from './eve'
 import { ago, bytes, duration, number } from './format'
 import { quote, term, terms, withoutTerm, withTerm, wordAt } from './query'
-import { defaultChoice, readChoice, resolve, writeChoice } from './range'
+import { defaultChoice, isBlind, named, readChoice, resolve, unwatched, writeChoice } from './range'
 import { parseSearch, stringifySearch } from './url'
 
 const NOW = Date.parse('2026-11-25T12:00:00Z')
@@ -36,6 +37,15 @@ describe('query', () => {
   })
 })
 
+describe('a new password', () => {
+  it('is refused at the field that is wrong', () => {
+    expect(refused('the old password', 'short', 'short')).toEqual({ field: 'new', why: 'too_short' })
+    expect(refused('the old password', 'the old password', 'the old password')).toEqual({ field: 'new', why: 'same' })
+    expect(refused('the old password', 'the new password', 'another one')).toEqual({ field: 'repeat', why: 'differ' })
+    expect(refused('the old password', 'the new password', 'the new password')).toBeNull()
+  })
+})
+
 describe('range', () => {
   const datasets = [{ kind: 'replay', first: '2020-01-01T00:00:30Z', last: '2020-01-02T00:00:00.000001Z' }]
   it('is read as it was written', () => {
@@ -49,6 +59,36 @@ describe('range', () => {
   it('opens on the last day, or on all where nothing is that recent', () => {
     expect(defaultChoice([{ kind: 'live', last: null }], NOW)).toEqual({ kind: 'last', preset: '24h' })
     expect(defaultChoice(datasets, NOW)).toEqual({ kind: 'all' })
+  })
+  it('knows yesterday and last night in the zone of the reader', () => {
+    const hours = (from: number) => new Date(from).getHours()
+    const [day, night] = [named('yesterday', NOW), named('last_night', NOW)]
+    expect([hours(day.from), hours(day.to), hours(night.from), hours(night.to)]).toEqual([0, 0, 18, 8])
+    expect(day.to).toBeLessThanOrEqual(NOW)
+    expect(day.from).toBeLessThan(night.from)
+    expect(day.to).toBeLessThan(night.to)
+  })
+  it('tells what was not watched, and nothing of what is to come', () => {
+    const range = { from: 100, to: 1000 }
+    expect(unwatched(range, [], 900)).toEqual([{ from: 100, to: 900 }])
+    expect(unwatched(range, [{ from: 0, to: 2000 }], 900)).toEqual([])
+    expect(
+      unwatched(
+        range,
+        [
+          { from: 600, to: 700 },
+          { from: 0, to: 200 },
+          { from: 150, to: 300 },
+        ],
+        900,
+      ),
+    ).toEqual([
+      { from: 300, to: 600 },
+      { from: 700, to: 900 },
+    ])
+    expect(unwatched(range, [], 50)).toEqual([])
+    expect(isBlind(unwatched(range, [], 900), range, 900)).toBe(true)
+    expect(isBlind(unwatched(range, [{ from: 100, to: 120 }, { from: 500, to: 600 }], 900), range, 900)).toBe(false)
   })
   it('of all data spans them in whole minutes', () => {
     expect(resolve({ kind: 'all' }, datasets, NOW)).toEqual({

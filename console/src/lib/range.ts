@@ -57,6 +57,36 @@ export function around(moment: number, half = 15 * 60_000): Choice {
   return { kind: 'absolute', from: moment - half, to: moment + half }
 }
 
+/** Days and nights that people ask for by name, in the reader's zone. */
+export const NAMED = ['yesterday', 'last_night'] as const
+export type Named = (typeof NAMED)[number]
+
+/** From the day before `now` at an hour to a later hour of it, or of today; a clock that is put on or back shifts nothing. */
+export function named(name: Named, now: number): Choice & Range {
+  const at = (days: number, hours: number) => {
+    const date = new Date(now)
+    return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days, hours).getTime()
+  }
+  return name === 'yesterday' ? { kind: 'absolute', from: at(-1, 0), to: at(0, 0) } : { kind: 'absolute', from: at(-1, 18), to: at(0, 8) }
+}
+
+/** The parts of a range that no stretch of `watched` covers, in order; what is yet to come is not among them. */
+export function unwatched(range: Range, watched: Range[], now: number): Range[] {
+  const found: Range[] = []
+  const end = Math.min(range.to, now)
+  let at = range.from
+  for (const one of [...watched].sort((a, b) => a.from - b.from)) {
+    if (one.from > at && at < end) found.push({ from: at, to: Math.min(one.from, end) })
+    at = Math.max(at, one.to)
+  }
+  if (at < end) found.push({ from: at, to: end })
+  return found
+}
+
+/** Whether all of a range was unwatched. */
+export const isBlind = (gaps: Range[], range: Range, now: number): boolean =>
+  gaps.length === 1 && gaps[0]!.from <= range.from && gaps[0]!.to >= Math.min(range.to, now) - 2 * 60_000
+
 /** RFC 3339 without a fraction that says nothing. */
 export function shortIso(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z')

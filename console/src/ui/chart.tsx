@@ -1,6 +1,7 @@
 import { useEffect, useId, useMemo, useRef, useState, type PointerEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { day, exact, hour } from '../lib/format'
+import type { Range } from '../lib/range'
 import { useFormat } from './hooks'
 import { Icon } from './icons'
 
@@ -18,6 +19,8 @@ interface Props {
   /** How an amount is written. */
   format: (value: number) => string
   height?: number
+  /** Stretches in which nothing was measured: hatched, for they are not zero. */
+  unwatched?: Range[]
   /** A brush or a click chooses a range. */
   onRange?: (from: number, to: number) => void
 }
@@ -29,7 +32,7 @@ const BOTTOM = 20
 const TOP = 6
 
 /** Stacked amounts over time, from zero. Hover shows the figures, a brush chooses a range; the table is one click away. */
-export function TimeChart({ label, buckets, stepSeconds, series, format, height = 140, onRange }: Props) {
+export function TimeChart({ label, buckets, stepSeconds, series, format, height = 140, unwatched = [], onRange }: Props) {
   const { t } = useTranslation()
   const { lang } = useFormat()
   const frame = useRef<HTMLDivElement>(null)
@@ -57,6 +60,9 @@ export function TimeChart({ label, buckets, stepSeconds, series, format, height 
   const times = useMemo(() => buckets.map((one) => Date.parse(one)), [buckets])
   const ticks = useMemo(() => timeTicks(times, stepSeconds * 1000, inner), [times, stepSeconds, inner])
 
+  // In pixels; the last bar may reach beyond the range.
+  const place = (time: number) => LEFT + (step * (time - (times[0] ?? 0))) / (stepSeconds * 1000)
+  const blind = (time: number) => unwatched.some((one) => one.from <= time && time + stepSeconds * 1000 <= one.to + 1000)
   const indexOf = (event: PointerEvent) => {
     const box = event.currentTarget.getBoundingClientRect()
     return Math.max(0, Math.min(buckets.length - 1, Math.floor((event.clientX - box.left - LEFT) / (step || 1))))
@@ -83,6 +89,14 @@ export function TimeChart({ label, buckets, stepSeconds, series, format, height 
               {one.label}
             </li>
           ))}
+          {unwatched.length > 0 && (
+            <li>
+              <svg width="10" height="10" aria-hidden="true">
+                <path className="hatch" d="M0 10 10 0M0 4 4 0M6 10 10 6" />
+              </svg>
+              {t('chart.unwatched')}
+            </li>
+          )}
         </ul>
         <button className="button-quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
           <Icon name={asTable ? 'count' : 'table'} />
@@ -153,7 +167,21 @@ export function TimeChart({ label, buckets, stepSeconds, series, format, height 
                   </text>
                 </g>
               ))}
+              <pattern id={`${clip}hatch`} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+                <line className="hatch" x1="0" y1="0" x2="0" y2="6" />
+              </pattern>
               <g clipPath={`url(#${clip})`}>
+                {unwatched.map((one) => (
+                  <rect
+                    key={one.from}
+                    className="unwatched-time"
+                    x={place(one.from)}
+                    width={Math.max(0, place(one.to) - place(one.from))}
+                    y={TOP}
+                    height={plot}
+                    fill={`url(#${clip}hatch)`}
+                  />
+                ))}
                 {buckets.map((bucket, i) => {
                   let y = TOP + plot
                   return (
@@ -208,7 +236,7 @@ export function TimeChart({ label, buckets, stepSeconds, series, format, height 
                   </p>
                 ) : null,
               )}
-              {totals[at] === 0 && <p className="quiet">{t('chart.nothing')}</p>}
+              {totals[at] === 0 && <p className="quiet">{t(blind(times[at]) ? 'chart.unwatched' : 'chart.nothing')}</p>}
             </div>
           )}
         </div>

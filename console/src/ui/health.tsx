@@ -1,8 +1,11 @@
+import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead } from '../api/queries'
 import type { Situation } from '../api/schema'
 import { useScope } from '../app/scope'
 import { moment } from '../lib/format'
+import { unwatched, type Range } from '../lib/range'
+import { useClock } from './bits'
 import { useFormat } from './hooks'
 import { Icon } from './icons'
 
@@ -26,6 +29,55 @@ export function Complete() {
     </p>
   )
 }
+
+/** Shorter than this a stretch without a watch is a restart, and is drawn by nothing. */
+const SHORT = 60_000
+
+/** When within the range nothing was captured: no sensor ran, and no capture that was read tells of it. None while that is not known. */
+export function useUnwatched(): Range[] {
+  const { params, range, datasets, dataset } = useScope()
+  const now = useClock()
+  const asked = datasets.filter((one) => !dataset || one.name === dataset)
+  const live = asked.find((one) => one.kind === 'live')
+  const { data } = useRead('/coverage', { query: { ...params, dataset: live?.name } }, { enabled: !!live, keep: false })
+  return useMemo(() => {
+    if (live && !data) return []
+    const spans = asked.flatMap((one) =>
+      one.kind !== 'live' && one.first && one.last ? [{ from: Date.parse(one.first), to: Date.parse(one.last) + 1 }] : [],
+    )
+    const step = (data?.step_seconds ?? 0) * 1000
+    const began = live?.first ? Date.parse(live.first) : 0
+    data?.buckets.forEach((at, i) => {
+      const from = Date.parse(at)
+      const ran = data.ran[i] ?? 0
+      // The first bar is partly before the sensor's first word, the last is not over: both are watched as far as they go.
+      if (ran >= 0.5 || (ran > 0 && (i === 0 || i === data.buckets.length - 1)))
+        spans.push({ from: Math.max(from, began), to: from + step })
+    })
+    return unwatched(range, spans, now - SHORT).filter((one) => one.to - one.from > SHORT)
+  }, [live, data, datasets, dataset, range, now])
+}
+
+/** Says when nothing was captured; nothing where all of the range was watched. */
+export function Unwatched({ of }: { of: Range[] }) {
+  const { t } = useTranslation()
+  const { now } = useScope()
+  const { lang } = useFormat()
+  if (of.length === 0) return null
+  return (
+    <ul className="unwatched">
+      {of.slice(0, UNWATCHED_SHOWN).map((one) => (
+        <li key={one.from}>
+          <Icon name="warning" />
+          {t('coverage.unwatched', { from: moment(one.from, lang, now), to: moment(one.to, lang, now) })}
+        </li>
+      ))}
+      {of.length > UNWATCHED_SHOWN && <li>{t('coverage.unwatched_more', { count: of.length - UNWATCHED_SHOWN })}</li>}
+    </ul>
+  )
+}
+
+const UNWATCHED_SHOWN = 3
 
 /** Whether silence can be trusted: green only while the canary arrives. */
 export function Canary({ of }: { of: NonNullable<Situation['canary']> }) {

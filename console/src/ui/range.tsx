@@ -3,7 +3,7 @@ import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useScope } from '../app/scope'
 import { moment, zone } from '../lib/format'
-import { PRESETS } from '../lib/range'
+import { NAMED, named, PRESETS } from '../lib/range'
 import { useUrl } from '../lib/url'
 import { useFormat } from './hooks'
 import { Icon } from './icons'
@@ -57,6 +57,18 @@ export function RangeControl() {
               }}
             >
               {t(`range.${preset}`)}
+            </button>
+          ))}
+          {NAMED.map((name) => (
+            <button
+              key={name}
+              className="menu-item"
+              onClick={() => {
+                setChoice(named(name, now))
+                store.hide()
+              }}
+            >
+              {t(`range.${name}`)}
             </button>
           ))}
           <button

@@ -10,7 +10,7 @@ import { terms, withoutTerm } from '../../lib/query'
 import { useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
-import { Complete } from '../../ui/health'
+import { Complete, Unwatched, useUnwatched } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -35,6 +35,7 @@ export function ExplorePage() {
   const { params, setChoice } = useScope()
   const { compact, number, bytes } = useFormat()
   const phone = usePhone()
+  const unwatched = useUnwatched()
   const fields = useFields()
   const q = search.q ?? ''
   const kind = search.kind
@@ -154,6 +155,7 @@ export function ExplorePage() {
           series={histogram.data.series.map((one) => ({ key: one.kind, label: one.kind, values: one.counts }))}
           format={compact}
           height={phone ? 96 : 120}
+          unwatched={unwatched}
           onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
         />
       )}
@@ -173,6 +175,7 @@ export function ExplorePage() {
             <Failed error={list.error} retry={() => void list.refetch()} />
           ) : rows.length === 0 ? (
             <Empty icon="explore" title={t('explore.none')}>
+              <Unwatched of={unwatched} />
               <p>{q ? t('explore.none_query') : t('explore.none_range')}</p>
               <button className="button" onClick={() => setChoice({ kind: 'all' })}>
                 {t('explore.widen')}

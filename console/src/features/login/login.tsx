@@ -13,16 +13,24 @@ interface Props {
   change?: Session
 }
 
+type Field = 'old' | 'new' | 'repeat'
+
 export function Login({ onEnter, again, change }: Props) {
   const { t, i18n } = useTranslation()
-  const [error, setError] = useState<string | null>(null)
+  const [error, setError] = useState<{ text: string; field?: Field } | null>(null)
   const [busy, setBusy] = useState(false)
   const dialog = useRef<HTMLDialogElement>(null)
+  const form = useRef<HTMLFormElement>(null)
   useEffect(() => {
     if (again !== undefined) dialog.current?.showModal()
     document.title = `${t('login.title')} · Vigie`
   }, [again, t])
 
+  const point = (field: Field, text: string) => {
+    setError({ text, field })
+    const input = form.current?.elements.namedItem(field)
+    if (input instanceof HTMLInputElement) input.select()
+  }
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const data = new FormData(event.currentTarget)
@@ -31,7 +39,8 @@ export function Login({ onEnter, again, change }: Props) {
     setError(null)
     try {
       if (change) {
-        if (text('new') !== text('repeat')) throw new ApiError(422, { code: 'differ', message: t('login.differ') })
+        const wrong = refused(text('old'), text('new'), text('repeat'))
+        if (wrong) return point(wrong.field, t(`login.${wrong.why}`))
         await request('post', '/session/password', { json: { old: text('old'), new: text('new') }, quiet: true })
         onEnter((await request('get', '/session', { quiet: true })) as Session)
       } else {
@@ -39,17 +48,27 @@ export function Login({ onEnter, again, change }: Props) {
       }
     } catch (failure) {
       const known = failure instanceof ApiError ? failure : null
-      if (known?.body.code === 'bad_credentials') setError(t('login.bad'))
-      else if (known?.body.code === 'locked') setError(t('login.locked', { count: Math.ceil((known.retryAfter ?? 60) / 60) }))
-      else if (known?.status === 0) setError(t('state.unreachable_text'))
-      else setError(known?.message || t('state.failed'))
+      if (known?.body.code === 'bad_credentials' && change) point('old', t('login.bad_old'))
+      else if (known?.body.code === 'bad_credentials') setError({ text: t('login.bad') })
+      else if (known?.body.code === 'password' && change) point('new', known.message)
+      else if (known?.body.code === 'locked') setError({ text: t('login.locked', { count: Math.ceil((known.retryAfter ?? 60) / 60) }) })
+      else if (known?.status === 0) setError({ text: t('state.unreachable_text') })
+      else setError({ text: known?.message || t('state.failed') })
     } finally {
       setBusy(false)
     }
   }
 
-  const form = (
-    <form className="login-form" onSubmit={(event) => void submit(event)}>
+  const wrong = (field: Field) =>
+    error?.field === field && (
+      <p className="field-error" role="alert" id={`${field}-wrong`}>
+        {error.text}
+      </p>
+    )
+  const marked = (field: Field) =>
+    error?.field === field ? { 'aria-invalid': true, 'aria-describedby': `${field}-wrong` } : {}
+  const body = (
+    <form className="login-form" ref={form} onSubmit={(event) => void submit(event)}>
       <div className="brand">
         <Logo />
         <span>Vigie</span>
@@ -60,19 +79,22 @@ export function Login({ onEnter, again, change }: Props) {
         <>
           <label>
             {t('login.old')}
-            <input name="old" type="password" autoComplete="current-password" required autoFocus />
+            <input name="old" type="password" autoComplete="current-password" required autoFocus {...marked('old')} />
           </label>
+          {wrong('old')}
           <label>
             {t('login.new')}
-            <input name="new" type="password" autoComplete="new-password" minLength={12} required aria-describedby="password-rule" />
+            <input name="new" type="password" autoComplete="new-password" required aria-describedby="password-rule" {...marked('new')} />
           </label>
+          {wrong('new')}
           <p className="quiet" id="password-rule">
             {t('login.rule')}
           </p>
           <label>
             {t('login.repeat')}
-            <input name="repeat" type="password" autoComplete="new-password" required />
+            <input name="repeat" type="password" autoComplete="new-password" required {...marked('repeat')} />
           </label>
+          {wrong('repeat')}
         </>
       ) : (
         <>
@@ -94,9 +116,9 @@ export function Login({ onEnter, again, change }: Props) {
           </label>
         </>
       )}
-      {error && (
+      {error && !error.field && (
         <p className="field-error" role="alert">
-          {error}
+          {error.text}
         </p>
       )}
       <button className="button button-main" disabled={busy}>
@@ -122,9 +144,19 @@ export function Login({ onEnter, again, change }: Props) {
   )
   return again !== undefined ? (
     <dialog ref={dialog} className="dialog login-again" onCancel={(event) => event.preventDefault()} aria-label={t('login.again_title')}>
-      {form}
+      {body}
     </dialog>
   ) : (
-    <main className="login">{form}</main>
+    <main className="login">{body}</main>
   )
+}
+
+const PASSWORD_MIN = 12
+
+/** Which field of a change of password is wrong, and why; the server has the last word. */
+export function refused(old: string, next: string, repeat: string): { field: Field; why: string } | null {
+  if ([...next].length < PASSWORD_MIN) return { field: 'new', why: 'too_short' }
+  if (next === old) return { field: 'new', why: 'same' }
+  if (next !== repeat) return { field: 'repeat', why: 'differ' }
+  return null
 }

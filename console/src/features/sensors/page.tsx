@@ -127,7 +127,7 @@ function SensorCard({ of }: { of: Sensor }) {
         <div>
           <h3>{t('sensors.loss')}</h3>
           {of.loss.length === 0 ? (
-            <p className="quiet">{t('sensors.no_loss')}</p>
+            <p className="quiet">{t(of.coverage.complete.some((one) => one !== null) ? 'sensors.no_loss' : 'sensors.loss_unmeasured')}</p>
           ) : (
             <ul className="losses">
               {PLACES.map((place) => ({ place, all: of.loss.filter((one) => one.place === place) }))

@@ -5,11 +5,13 @@ import { useRead, useSettings } from '../../api/queries'
 import type { Situation } from '../../api/schema'
 import { Fresh, PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
+import { moment } from '../../lib/format'
+import { isBlind, type Range } from '../../lib/range'
 import { protoTerm } from '../../lib/query'
 import { kept, useUrl, within } from '../../lib/url'
 import { Entities, Score, Severity, State, When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
-import { Canary, Complete } from '../../ui/health'
+import { Canary, Complete, Unwatched, useUnwatched } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon, type IconName } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -21,8 +23,11 @@ const PROTOCOLS_SHOWN = 8
 
 export function SituationPage() {
   const { t } = useTranslation()
-  const { params } = useScope()
+  const { params, range, now } = useScope()
+  const { lang } = useFormat()
   const { data, error, refetch } = useRead('/situation', { query: params })
+  const unwatched = useUnwatched()
+  const blind = isBlind(unwatched, range, now)
   if (error && !data)
     return (
       <div className="page">
@@ -32,7 +37,14 @@ export function SituationPage() {
     )
   return (
     <div className="page">
-      <PageHead title={t('nav.situation')} sentence={data?.sentence} />
+      <PageHead title={t('nav.situation')} 
+        sentence={
+          data &&
+          (blind
+            ? `${t('situation.saw_nothing', { from: moment(range.from, lang, now), to: moment(Math.min(range.to, now), lang, now) })} ${data.cases.open > 0 ? data.sentence : ''}`
+            : data.sentence)
+        }
+      />
       <Fresh what="cases" />
       {!data ? (
         <Skeleton tall rows={10} />
@@ -40,8 +52,8 @@ export function SituationPage() {
         <div className="situation">
           <OpenCases of={data.cases} />
           <Changes of={data.changes} />
-          <Traffic of={data.traffic} />
-          <Blind of={data.blind} canary={data.canary} />
+          <Traffic of={data.traffic} unwatched={unwatched} />
+          <Blind of={data.blind} canary={data.canary} traffic={data.traffic.protocols.length > 0} unwatched={unwatched} />
         </div>
       )}
     </div>
@@ -195,7 +207,7 @@ function Novelty({
   )
 }
 
-function Traffic({ of }: { of: Situation['traffic'] }) {
+function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range[] }) {
   const { t } = useTranslation()
   const { setChoice } = useScope()
   const { search } = useUrl()
@@ -219,6 +231,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
       </header>
       {of.protocols.length === 0 ? (
         <Empty icon="situation" title={t('situation.no_traffic')}>
+          <Unwatched of={unwatched} />
           <p>{t('situation.no_traffic_text')}</p>
           <button className="button" onClick={() => setChoice({ kind: 'all' })}>
             {t('explore.widen')}
@@ -237,6 +250,7 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
             }))}
             format={write}
             height={phone ? 130 : 200}
+            unwatched={unwatched}
             onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
           />
           <table className="plain bars">
@@ -267,7 +281,17 @@ function Traffic({ of }: { of: Situation['traffic'] }) {
   )
 }
 
-function Blind({ of, canary }: { of: Situation['blind']; canary: Situation['canary'] }) {
+function Blind({
+  of,
+  canary,
+  traffic,
+  unwatched,
+}: {
+  of: Situation['blind']
+  canary: Situation['canary']
+  traffic: boolean
+  unwatched: Range[]
+}) {
   const { t } = useTranslation()
   const { search } = useUrl()
   const { percent } = useFormat()
@@ -281,8 +305,10 @@ function Blind({ of, canary }: { of: Situation['blind']; canary: Situation['cana
       </header>
       {canary && <Canary of={canary} />}
       <Complete />
+      <Unwatched of={unwatched} />
       {of.length === 0 ? (
-        <p className="empty-small">{t('situation.not_blind')}</p>
+        // Silence that nobody listened to is no peace.
+        (traffic || unwatched.length === 0) && <p className="empty-small">{t(traffic ? 'situation.not_blind' : 'situation.no_traffic')}</p>
       ) : (
         <ul className="blind">
           {of.map((one) => (
