@@ -15,7 +15,7 @@ pub(crate) struct Bench {
     only: &'static str,
     engine: Engine,
     pub(crate) env: Envelope,
-    out: Vec<Finding>,
+    pub(crate) out: Vec<Finding>,
 }
 
 impl Bench {
