@@ -228,6 +228,47 @@ fn tops_count_every_value() {
     assert!(run(s.store.top(&every(), "no.such", 5)).is_err());
 }
 
+/// Of a large file a page looks at the near end first: what comes often, what comes seldom, from either end, page after page.
+#[test]
+fn pages_of_a_large_file_are_those_of_a_loop() {
+    let dir = Dir::new("large");
+    let store = open(&dir.0);
+    let batches: Vec<Batch> = (0..4).map(|i| rows("arp", 36_000, 77 + i, DAY + i * 100_000_000_000_000)).collect();
+    for (i, b) in batches.iter().enumerate() {
+        store.append(&[packed(b, "replay", i as u64 + 1)]).unwrap();
+    }
+    store.flush().unwrap();
+    let mut rows: Vec<Row<'_>> = batches.iter().flat_map(Batch::rows).collect();
+    rows.sort_by_key(|r| (r.env().ts, r.env().flow_id, r.env().seq));
+    let seldom = rows[rows.len() / 3].env().flow_id;
+    for text in ["", "src_ip:10.0.0.7", &format!("flow_id:{seldom}")] {
+        let keep = |r: &Row<'_>| match text {
+            "" => true,
+            t if t.starts_with("src") => r.env().ip_version != 0 && r.env().src == Ip::v4([10, 0, 0, 7]),
+            _ => r.env().flow_id == seldom,
+        };
+        for order in [Order::Newest, Order::Oldest] {
+            let mut want: Vec<String> = rows.iter().filter(|r| keep(r)).map(|r| line(*r)).collect();
+            if order == Order::Newest {
+                want.reverse();
+            }
+            want.truncate(120);
+            let filter = store.filter(text).unwrap();
+            let mut q = Query { kinds: vec!["arp".to_owned()], filter, limit: 40, order, ..Query::default() };
+            let mut got = Vec::new();
+            for _ in 0..3 {
+                let page = run(store.page(&q)).unwrap();
+                got.extend(lines(&page));
+                q.cursor = page.next;
+                if q.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(got, want, "{text} {order:?}");
+        }
+    }
+}
+
 #[derive(Default)]
 struct Sums {
     words: Words,
