@@ -40,7 +40,7 @@ fn three_ways<F: Fold, T: PartialEq + std::fmt::Debug>(columns: &[&str], make: i
         let bytes = one.keep().unwrap();
         kept.take(&bytes).unwrap();
         // What was cut short is read to its end, whatever comes of it.
-        (0..bytes.len()).step_by(97).for_each(|n| drop(make().take(&bytes[..n])));
+        (0..bytes.len()).step_by(97).for_each(|n| _ = make().take(&bytes[..n]));
         joined.join(one);
     }
     assert_eq!(told(&straight), told(&joined));
