@@ -153,7 +153,9 @@ mod tests {
         use crate::finding::{Entity, Finding, Phase, Role};
         let [own, other] = ["10.0.0.9", "10.0.0.8"].map(|ip| ip.parse::<vigie_base::Ip>().unwrap());
         let mac = vigie_base::Mac([2, 0, 0, 0, 0, 9]);
-        let settings = Settings { own: crate::Own { ips: vec![own], macs: vec![mac] }, ..Settings::default() };
+        let mut settings = Settings::default();
+        settings.own.ips.push(own);
+        settings.own.macs.push(mac);
         let told = |first: Entity, second: Entity| {
             let mut out = Vec::new();
             let mut cx = Cx { now: Time(0), settings: &settings, env: Envelope::default(), out: &mut out };
