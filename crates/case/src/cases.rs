@@ -573,6 +573,7 @@ mod tests {
         let lossy = |name: &str, at: u64, phase: Phase| Finding {
             detector: "capture_health",
             template: "lossy",
+            key: at ^ u64::from(name.as_bytes()[3]) << 32,
             phase,
             params: vec![],
             entities: vec![Entity { name: Some(name.to_owned()), ..Entity::NOBODY }],

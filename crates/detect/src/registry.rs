@@ -154,7 +154,8 @@ mod tests {
         let [own, other] = ["10.0.0.9", "10.0.0.8"].map(|ip| ip.parse::<vigie_base::Ip>().unwrap());
         let mac = vigie_base::Mac([2, 0, 0, 0, 0, 9]);
         let mut settings = Settings::default();
-        settings.own = crate::Own { ips: vec![own], macs: vec![mac] };
+        settings.own.ips.push(own);
+        settings.own.macs.push(mac);
         let told = |first: Entity, second: Entity| {
             let mut out = Vec::new();
             let mut cx = Cx { now: Time(0), settings: &settings, env: Envelope::default(), out: &mut out };
