@@ -578,7 +578,6 @@ mod tests {
             params: vec![],
             entities: vec![Entity { name: Some(name.to_owned()), ..Entity::NOBODY }],
             reasons: vec![Reason { key: "capture_health.lossy", points: 35 }],
-            key: at ^ u64::from(name.as_bytes()[3]),
             ..finding("10.0.0.9", at, 35)
         };
         cases.take(&lossy("eth1", 1000, Phase::Open), &mut out);
