@@ -258,6 +258,27 @@ class Api(unittest.TestCase):
         assets = self.viewer.get("/assets?q=kali")
         self.assertEqual([a["ip"] for a in assets["items"]], ["10.20.3.66"])
 
+    def test_a_whole_address_is_that_one(self):
+        for asset in self.viewer.get("/assets?q=10.20.1.10&limit=100")["items"]:
+            self.assertIn("10.20.1.10", asset["ips"])
+        found = self.viewer.get("/search?q=10.20.1.10")
+        self.assertEqual(found["kind"], "asset")
+        self.assertIn("10.20.1.10", self.viewer.get(f"/assets/{found['target']['id']}")["ips"])
+        self.assertGreater(len(self.viewer.get("/assets?q=10.20.1.10&limit=100")["items"]), 0)
+        self.assertGreater(len(self.viewer.get("/assets?q=10.20.1&limit=100")["items"]), 1)
+
+    def test_reasons_are_told_in_the_language_of_the_reader(self):
+        reasons = 0
+        for asset in self.viewer.get("/assets?limit=20")["items"]:
+            english, french = (self.viewer.get(f"/assets/{asset['id']}?lang={lang}")["facts"] for lang in ("en", "fr"))
+            for one, other in zip(english, french):
+                if one["reason"] and not one["reason"].startswith(other["reason"]):
+                    reasons += 1
+                else:
+                    self.assertEqual(one["reason"], other["reason"])
+                    self.assertIsNone(one["reason"])
+        self.assertGreater(reasons, 10)
+
     def test_events_agree_with_each_other(self):
         histogram = self.viewer.get("/events/histogram?kind=dns&buckets=7")
         seen, cursor = [], ""

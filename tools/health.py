@@ -243,7 +243,7 @@ drive.n, drive.due, drive.packets = 0, 0, Packets()
 
 def run(vigie, short):
     evidence = 10 if short else None
-    before, most = (25, 60) if short else (90, 240)
+    before, most = (15, 60) if short else (90, 240)
     names = [*FAULTS, *(["healthy"] if short else HEALTHY)]
     mirrors = [Mirror(vigie, name, i, evidence) for i, name in enumerate(names)]
     wrong = []
@@ -282,7 +282,7 @@ def run(vigie, short):
                 wrong.append(f"{m.name}: told as {titles}")
             elif m.name in FAULTS and m.mended is None:
                 wrong.append(f"{m.name}: not closed by itself: {m.cases}")
-        wrong += canary(mirrors[-1])
+        wrong += canary(next(m for m in mirrors if m.name == "healthy"))
     finally:
         for mirror in mirrors:
             mirror.end()

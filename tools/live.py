@@ -374,7 +374,13 @@ class Live(unittest.TestCase):
             until(other.exists)
             send("tap0", "icmp_tunnel")
             until(lambda: any(e["event_type"] == "alert" for e in events(other)))
+            # No other folder can be written to any more: what was asked for before goes on.
+            conf.write_text(conf.read_text().replace(str(other), "/var/tmp/elsewhere.json"))
+            v.process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+            self.assertFalse(pathlib.Path("/var/tmp/elsewhere.json").exists())
             said = v.stop()
+            self.assertIn('output.eve.file: "/var/tmp/elsewhere.json": holds after a restart', said)
             self.assertIn("nothing changed", said)
             self.assertIn("output.eve.file", said)
             self.assertIn("holds now", said)

@@ -79,7 +79,7 @@ class Settings(Kept):
         rows = {r["kind"]: r for r in self.viewer.get("/settings")["retention"]}
         self.assertEqual((rows["dns"]["days"], rows["dns"]["pinned"]), (30, True))
         self.assertFalse(rows["flow"]["pinned"] or rows["flow"]["own"])
-        refused = self.put("retention", {"dns": 3}, status=400)
+        refused = self.put("retention", {"dns": 3}, status=409)
         self.assertIn("pinned by store.retention.dns", refused["error"]["message"])
         self.assertTrue(self.viewer.get("/settings")["captures"]["pinned"])
         refused = self.put("captures_keep", False, status=409)

@@ -4,10 +4,11 @@
 usage: store_bench.py --vigie BINARY --month BINARY --scratch DIR [--events N,N...] [--assets N] [--mixed CAPTURE]
                       [--recordings DIR] [--rounds N] [--keep]
 
-For each N the generator of the lab fills a data directory with a month of about N events. A server is then started on it, and every
-request that a page of the console makes over the whole month is timed: cold (each round a fresh server, and the page cache dropped, which
-needs root) and warm. Pivots ask for values drawn from the month. Where DuckDB is installed (PyPI: duckdb) it answers the same questions
-over the same files as a referee: its counts must agree, its times stand beside; where chdb is, the same flows go into it for its rate.
+First events are only kept, for the rate at which they go in. Then for each N the generator of the lab fills a data directory with a
+month of about N events. A server is started on it, and every request that a page of the console makes over the whole month is timed: cold
+(each round a fresh server, and the page cache dropped, which needs root) and warm. Pivots ask for values drawn from the month. Where DuckDB
+is installed (PyPI: duckdb) it answers the same questions over the same files as a referee: its counts must agree, with sums that are kept of
+files as without, its times stand beside; where chdb is, the same flows go into it for its rate.
 
 The last line is `N passed, M failed`: a count that differs, or a p95 over a second, is a failure.
 """
@@ -296,6 +297,21 @@ def referee(args, data, month, token):
         passed, failed = passed + same, failed + (not same)
         print(f"  {what:40} {a:12,} in {mine:6.3f} s; DuckDB {b:12,} in {theirs:6.3f} s{'' if same else '  DIFFERS'}")
 
+    files_of_flows = f"read_parquet('{files.format('flow')}', union_by_name=true)"
+    for turn in ("read", "kept"):
+        check(f"flows of Situation, {turn}", lambda: sum(sum(s["flows"]) for s in server.get("/situation", **within)["traffic"]["series"]),
+              f"SELECT count(*) FROM {files_of_flows}")
+        check(f"flows of the map, {turn}", lambda: sum(c["flows"] for c in server.get("/map", **within)["cells"]),
+              f"SELECT count(*) FROM {files_of_flows} WHERE src_ip IS NOT NULL AND dest_ip IS NOT NULL")
+        check(f"bytes of TLS on the map, {turn}", lambda: sum(c["bytes"] for c in server.get("/map", **within, app_proto="tls")["cells"]),
+              f"SELECT sum(bytes_toserver + bytes_toclient)::BIGINT FROM {files_of_flows} WHERE app_proto = 'tls' AND src_ip IS NOT NULL")
+        check(f"callers, {turn}", lambda: server.get("/events/facets", **within, kind="flow", field="src_ip", limit=1)["distinct"],
+              f"SELECT count(DISTINCT src_ip) FROM {files_of_flows}")
+    own = server.get(f"/assets/{month['asset']}")["addresses"]
+    own = ", ".join("'" + a["ip"] + "'" for a in own)
+    check("flows of an asset", lambda: sum(sum(s["flows"]) for s in server.get(f"/assets/{month['asset']}/activity", **within)["series"]),
+          f"SELECT count(*) FROM {files_of_flows} WHERE src_ip IN ({own}) OR dest_ip IN ({own})")
+
     def facet(field, value, **more):
         for v in server.get("/events/facets", **within, **more, field=field, limit=100)["values"]:
             if v["value"] == value:
@@ -368,14 +384,26 @@ def main():
         fits = tell_sizes(data, "the mixed capture", DUE_BYTES["mixed"]) <= DUE_BYTES["mixed"]
         passed, failed = passed + fits, failed + (not fits)
         shutil.rmtree(data)
-    for events in args.events.split(","):
+    counts = args.events.split(",")
+    if not args.keep:
+        data = os.path.join(args.scratch, "rate")
+        shutil.rmtree(data, ignore_errors=True)
+        said = run(args.month, "--events", counts[0], "--assets", args.assets, "--data", data, "--keep-only")
+        print(f"── Ingestion, a month of {int(counts[0]):,} events")
+        for line in said.splitlines():
+            if line.startswith(("packed", "and merged")):
+                print(f"  {line}")
+        shutil.rmtree(data)
+    for events in counts:
         data = os.path.join(args.scratch, f"month-{events}")
         if not (args.keep and os.path.exists(data)):
             shutil.rmtree(data, ignore_errors=True)
             print(f"── A month of {int(events):,} events")
             sys.stdout.flush()
-            if subprocess.run([args.month, "--events", events, "--assets", args.assets, "--data", data, "--recordings", args.recordings], check=False).returncode:
-                failed += 1
+            made = subprocess.run([args.month, "--events", events, "--assets", args.assets, "--data", data, "--recordings", args.recordings],
+                                  check=False, text=True, stdout=subprocess.PIPE)
+            print("\n".join(f"  {line}" for line in made.stdout.splitlines() if not line.startswith("day ")))
+            failed += made.returncode != 0
         fits = tell_sizes(data, f"a month of {int(events):,} events", DUE_BYTES["month"]) <= DUE_BYTES["month"]
         passed, failed = passed + fits, failed + (not fits)
         bad, good, month, token = measure(args, data, "month")

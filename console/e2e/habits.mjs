@@ -374,6 +374,26 @@ export async function habits({ browser, base, account, mock, check }) {
       await page.locator('.save').waitFor({ state: 'detached' })
       expect((await page.locator('.card').first().innerText()).includes('pas de quota'), 'a quota of 0 is not said')
     })
+    await part('an output is set, tried, and taken away; its secret is not shown', async () => {
+      await go('/settings?section=outputs')
+      const [webhook, syslog] = [page.locator('.card').nth(0), page.locator('.card').nth(1)]
+      expect((await webhook.locator('input[type=password]').inputValue()) === '', 'a secret is shown')
+      expect((await webhook.innerText()).includes('31'), 'what it took is not told')
+      await syslog.locator('input[type=checkbox]').first().check()
+      await syslog.locator('.field-error').waitFor()
+      await syslog.locator('input:not([type=checkbox])').first().fill('syslog.exemple:514')
+      await syslog.locator('select').first().selectOption('tcp')
+      await syslog.locator('.save .button-main').click()
+      await syslog.locator('.save').waitFor({ state: 'detached' })
+      const is = (await get('/settings')).syslog
+      expect(is.target === 'syslog.exemple:514' && is.carrier === 'tcp' && is.lang === 'fr', JSON.stringify(is))
+      await syslog.locator('button', { hasText: 'essai' }).click()
+      await page.getByText('L’essai a été pris.').waitFor()
+      await syslog.locator('input[type=checkbox]').first().uncheck()
+      await syslog.locator('.save .button-main').click()
+      await syslog.locator('.save').waitFor({ state: 'detached' })
+      expect((await get('/settings')).syslog === null, 'it is still there')
+    })
     await part('names from traffic are text', async () => {
       for (const path of ['/', '/cases', '/cases/c0006', '/assets', '/assets/a00006', '/explore?last=30d&q=dns', '/map', '/sensors'])
         await go(path)

@@ -772,7 +772,7 @@ export function makeServer(options = {}) {
           (one) =>
             one.first_seen >= iso(from) && one.first_seen < iso(to) && (!params.get('dataset') || one.dataset === params.get('dataset')),
         )
-        const brief = (one) => ({ asset_id: one.id, name: one.name, first_seen: one.first_seen })
+        const brief = (one) => ({ asset_id: one.id, dataset: one.dataset, name: one.name, first_seen: one.first_seen })
         const { camera, plc } = world.named
         return {
           sentence: L2(

@@ -573,10 +573,12 @@ mod tests {
         let lossy = |name: &str, at: u64, phase: Phase| Finding {
             detector: "capture_health",
             template: "lossy",
+            key: at ^ u64::from(name.as_bytes()[3]) << 32,
             phase,
             params: vec![],
             entities: vec![Entity { name: Some(name.to_owned()), ..Entity::NOBODY }],
             reasons: vec![Reason { key: "capture_health.lossy", points: 35 }],
+            key: at ^ u64::from(name.as_bytes()[3]),
             ..finding("10.0.0.9", at, 35)
         };
         cases.take(&lossy("eth1", 1000, Phase::Open), &mut out);

@@ -1,20 +1,25 @@
 //! Assets: kept and joined, listed, found by id and by address in time; what is declared of them, and what is new.
 
-use crate::db::{Catalog, Error, Page, Sort, Where, dataset_id, ip_of, ns, refused, shown, time};
+use crate::db::{Catalog, Error, PAGE_MAX, Page, Sort, TOTAL_MAX, Where, dataset_id, ip_of, ns, refused, shown, time};
 use crate::keep::{Changes, Kept, cut};
 use crate::known::Known;
+use crate::met::Met;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io::Read;
+use std::sync::LazyLock;
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
 use vigie_base::{Cidr, Ip, Mac, Time};
+use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::stream::read::Decoder;
 
 /// Values of one facet told.
 const FACET_MAX: u32 = 100;
 /// Peers of one asset of which it is kept when they were first met.
-const PEERS_MAX: u64 = 2000;
+const PEERS_MAX: usize = 2000;
 /// Case rows, shared addresses told of one asset.
 const TOLD_MAX: usize = 100;
 /// How long from when a network is first seen until what comes is new, unless the setting [`KNOWN_AFTER`] says otherwise.
@@ -191,7 +196,7 @@ pub enum AssetSort {
 pub struct AssetFilter {
     /// Of this dataset.
     pub dataset: Option<String>,
-    /// Every word stands in a name, an address, the vendor, the class or the system.
+    /// Every word stands in a name, an address, the vendor, the class or the system; a whole address is one that it had.
     pub text: Option<String>,
     /// Of one of these classes; empty: any.
     pub classes: Vec<String>,
@@ -234,7 +239,7 @@ pub struct Facets {
     pub role: Vec<(String, u64)>,
 }
 
-/// A kind of thing that can be new.
+/// A kind of thing that can be new; the catalog keeps its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NewsKind {
     /// A device.
@@ -398,32 +403,32 @@ impl Catalog {
     }
 
     /// What is new: what came to a network that was known ([`KNOWN_AFTER`]), the latest first. Of a device that is itself new only the
-    /// device is told.
+    /// device is told. Peers are known to the second.
     pub fn news(&self, f: &NewsFilter) -> Result<Page<News>, Error> {
         let db = self.read();
-        let (rows, next, w) = some_news(&db, f)?;
-        Ok(Page { rows, next, total: w.total(&db, NEWS)? })
+        let search = Search::of(&db, f)?;
+        let mut total = 0;
+        for kind in f.kinds() {
+            total += search.count(&db, kind, TOTAL_MAX - total)?;
+        }
+        let (rows, next) = search.page(&db, f)?;
+        Ok(Page { rows, next, total })
     }
 
     /// The latest of [`Catalog::news`], and not how many there are.
     pub fn latest_news(&self, f: &NewsFilter) -> Result<Vec<News>, Error> {
-        Ok(some_news(&self.read(), f)?.0)
+        let db = self.read();
+        Ok(Search::of(&db, f)?.page(&db, f)?.0)
     }
 
     /// How many things of each kind are new since a moment (event time), in the order of [`NewsKind::ALL`]; counting stops at
     /// [`NEWS_COUNTED`].
     pub fn news_counts(&self, dataset: Option<&str>, since: Time) -> Result<[u64; 4], Error> {
         let db = self.read();
+        let search = Search::of(&db, &NewsFilter { dataset: dataset.map(str::to_owned), since: Some(since), ..NewsFilter::default() })?;
         let mut out = [0; 4];
         for (n, kind) in out.iter_mut().zip(NewsKind::ALL) {
-            let mut w = Where::default();
-            is_news(&mut w, learning(&db)?);
-            w.and("t.kind = ?", [Sql::Text(kind.name().to_owned())]);
-            w.and("t.first >= ?", [Sql::Integer(ns(since))]);
-            if let Some(d) = dataset {
-                w.and("t.ds = ?", [Sql::Integer(dataset_id(&db, d)?)]);
-            }
-            *n = w.total_upto(&db, NEWS, NEWS_COUNTED)?;
+            *n = search.count(&db, kind, NEWS_COUNTED)?;
         }
         Ok(out)
     }
@@ -432,44 +437,176 @@ impl Catalog {
 /// A person who has so many new things to look at does not ask for the number.
 pub const NEWS_COUNTED: u64 = 10_000;
 
-/// A page of news, and its conditions.
-fn some_news(db: &Connection, f: &NewsFilter) -> Result<(Vec<News>, Option<String>, Where), Error> {
-    let mut w = Where::default();
-    is_news(&mut w, learning(db)?);
-    if let Some(d) = &f.dataset {
-        w.and("t.ds = ?", [Sql::Integer(dataset_id(db, d)?)]);
-    }
-    w.one_of("t.kind", f.kinds.iter().map(|k| Sql::Text(k.name().to_owned())));
-    if let Some(id) = f.asset {
-        w.and("t.asset = ?", [Sql::Integer(id as i64)]);
-    }
-    if let Some(t) = f.since {
-        w.and("t.first >= ?", [Sql::Integer(ns(t))]);
-    }
-    if let Some(t) = f.until {
-        w.and("t.first < ?", [Sql::Integer(ns(t))]);
-    }
-    let sort = Sort { key: "t.first", descending: true, cursor: f.cursor.as_deref(), limit: f.limit };
-    let (rows, next) = w.page(db, ("d.name, t.kind, t.asset, a.name, t.key, t.first", NEWS), &sort, |r| {
-        Ok(News {
-            dataset: r.get(3)?,
-            kind: NewsKind::of(&r.get::<_, String>(4)?).unwrap_or(NewsKind::Device),
-            asset: r.get(5)?,
-            name: r.get(6)?,
-            key: r.get(7)?,
-            first: time(r.get(8)?),
-        })
-    })?;
-    Ok((rows, next, w))
+/// Something new: when, dataset, asset, kind, key; listed in this order, the last first.
+type New = (i64, i64, u64, NewsKind, String);
+
+/// News are looked for in three places: devices among assets, peers in what assets have met, the rest in `novelty`.
+struct Search {
+    devices: Where,
+    met: Where,
+    novelty: Where,
+    learning: i64,
+    since: i64,
+    until: i64,
 }
 
-const NEWS: &str = "novelty t CROSS JOIN asset a ON a.ds = t.ds AND a.id = t.asset CROSS JOIN dataset d ON d.id = t.ds
-                    LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net";
+// Columns: dataset, asset, and from when on what is seen of it is new.
+const LEARNT: &str = "max(ifnull(n.first, a.first), a.first) + ";
+const NEW_DEVICES: &str = "asset a LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net";
+const NEW_MET: &str = "met m CROSS JOIN asset a ON a.ds = m.ds AND a.id = m.asset LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net";
+const NEW_NOVELTY: &str =
+    "novelty t CROSS JOIN asset a ON a.ds = t.ds AND a.id = t.asset LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net";
 
-fn is_news(w: &mut Where, learning: u64) {
-    let l = Sql::Integer(ns(Time(learning)));
-    w.and("t.first >= ifnull(n.first, a.first) + ?", [l.clone()]);
-    w.and("(t.kind = 'device' OR t.first >= a.first + ?)", [l]);
+impl Search {
+    fn of(db: &Connection, f: &NewsFilter) -> Result<Search, Error> {
+        let learning = ns(Time(learning(db)?));
+        let (since, until) = (f.since.map_or(0, ns), f.until.map_or(i64::MAX, ns));
+        let ds = f.dataset.as_ref().map(|d| dataset_id(db, d)).transpose()?;
+        // Nothing is new before the oldest device was known: what was there at first, nearly all, is passed over by its time.
+        let oldest: Option<i64> =
+            db.prepare_cached("SELECT min(first) FROM asset WHERE ?1 IS NULL OR ds = ?1")?.query_row([ds], |r| r.get(0))?;
+        let learnt = since.max(oldest.unwrap_or(0).saturating_add(learning));
+        let [mut devices, mut met, mut novelty] = [Where::default(), Where::default(), Where::default()];
+        devices.and(format!("a.first >= ifnull(n.first, a.first) + {learning}"), []);
+        met.and(format!("m.last >= {LEARNT}{learning}"), []);
+        novelty.and(format!("t.first >= {LEARNT}{learning}"), []);
+        for (w, first, of, id) in
+            [(&mut devices, "a.first", "a", "id"), (&mut met, "", "m", "asset"), (&mut novelty, "t.first", "t", "asset")]
+        {
+            if let Some(ds) = ds {
+                w.and(format!("{of}.ds = ?"), [Sql::Integer(ds)]);
+            }
+            if let Some(asset) = f.asset {
+                w.and(format!("{of}.{id} = ?"), [Sql::Integer(asset as i64)]);
+            }
+            if first.is_empty() {
+                w.and("m.last >= ?", [Sql::Integer(learnt)]);
+            } else {
+                w.and(format!("{first} >= ?"), [Sql::Integer(if of == "a" { since } else { learnt })]);
+                w.and(format!("{first} < ?"), [Sql::Integer(until)]);
+            }
+        }
+        Ok(Search { devices, met, novelty, learning, since, until })
+    }
+
+    /// Gives every new peer to `take`, of an asset all at once, until it says that it is enough.
+    fn peers(&self, db: &Connection, mut take: impl FnMut(i64, u64, Vec<(Ip, i64)>) -> bool) -> Result<(), Error> {
+        let learning = self.learning;
+        let sql = format!("SELECT m.ds, m.asset, {LEARNT}{learning}, m.data FROM {NEW_MET} WHERE {}", self.met.sql());
+        let mut s = db.prepare_cached(&sql)?;
+        let mut rows = s.query(params_from_iter(self.met.args()))?;
+        while let Some(r) = rows.next()? {
+            let from = r.get::<_, i64>(2)?.max(self.since);
+            let met = Met::of(r.get_ref(3)?.as_blob().unwrap_or_default());
+            let new = met.each().map(|(ip, first)| (ip, ns(first))).filter(|(_, t)| *t >= from && *t < self.until);
+            if !take(r.get(0)?, r.get(1)?, new.collect()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, db: &Connection, kind: NewsKind, max: u64) -> Result<u64, Error> {
+        match kind {
+            NewsKind::Device => self.devices.total_upto(db, NEW_DEVICES, max),
+            NewsKind::Peer => {
+                let mut n = 0;
+                self.peers(db, |_, _, new| {
+                    n += new.len() as u64;
+                    n < max
+                })?;
+                Ok(n.min(max))
+            }
+            NewsKind::Service | NewsKind::Protocol => {
+                let mut w = self.novelty.clone();
+                w.and("t.kind = ?", [Sql::Integer(kind as i64)]);
+                w.total_upto(db, NEW_NOVELTY, max)
+            }
+        }
+    }
+
+    fn page(&self, db: &Connection, f: &NewsFilter) -> Result<(Vec<News>, Option<String>), Error> {
+        let limit = f.limit.clamp(1, PAGE_MAX) as usize;
+        let after = f.cursor.as_deref().map(|c| place(c).ok_or_else(|| Error::Refused(NO_CURSOR.to_owned()))).transpose()?;
+        let before = after.as_ref().map_or(i64::MAX, |c| c.0);
+        // The latest so far, one more than a page has.
+        let mut best: BinaryHeap<Reverse<New>> = BinaryHeap::new();
+        let mut offer = |new: New| {
+            if after.as_ref().is_none_or(|a| new < *a) {
+                best.push(Reverse(new));
+                if best.len() > limit + 1 {
+                    best.pop();
+                }
+            }
+        };
+        for kind in f.kinds() {
+            match kind {
+                NewsKind::Peer => self.peers(db, |ds, asset, new| {
+                    for (ip, first) in new.into_iter().filter(|(_, t)| *t <= before) {
+                        offer((first, ds, asset, kind, ip.to_string()));
+                    }
+                    true
+                })?,
+                _ => {
+                    let (from, first, id, key, w) = match kind {
+                        NewsKind::Device => (NEW_DEVICES, "a.first", "a.id", "''", &self.devices),
+                        _ => (NEW_NOVELTY, "t.first", "t.asset", "t.key", &self.novelty),
+                    };
+                    let mut w = w.clone();
+                    w.and(format!("{first} <= ?"), [Sql::Integer(before)]);
+                    if kind != NewsKind::Device {
+                        w.and("t.kind = ?", [Sql::Integer(kind as i64)]);
+                    }
+                    let sql = format!("SELECT {first}, a.ds, {id}, {key} FROM {from} WHERE {} ORDER BY 1 DESC", w.sql());
+                    let mut s = db.prepare_cached(&sql)?;
+                    let mut rows = s.query(params_from_iter(w.args()))?;
+                    let (mut n, mut edge) = (0, i64::MAX);
+                    while let Some(r) = rows.next()? {
+                        let new: New = (r.get(0)?, r.get(1)?, r.get(2)?, kind, r.get(3)?);
+                        // Those of one moment are told in the order of the rest.
+                        if n > limit && new.0 < edge {
+                            break;
+                        }
+                        n += usize::from(after.as_ref().is_none_or(|a| new < *a));
+                        edge = new.0;
+                        offer(new);
+                    }
+                }
+            }
+        }
+        let mut best: Vec<New> = best.into_iter().map(|b| b.0).collect();
+        best.sort_unstable_by(|a, b| b.cmp(a));
+        let more = best.len() > limit;
+        best.truncate(limit);
+        let next = best.last().filter(|_| more).map(cursor);
+        let mut told =
+            db.prepare_cached("SELECT d.name, a.name FROM asset a JOIN dataset d ON d.id = a.ds WHERE a.ds = ?1 AND a.id = ?2")?;
+        let rows = best.into_iter().map(|(first, ds, asset, kind, key)| {
+            let (dataset, name) = told.query_row(params![ds, asset as i64], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            Ok(News { dataset, kind, asset, name, key, first: time(first) })
+        });
+        Ok((rows.collect::<Result<_, Error>>()?, next))
+    }
+}
+
+const NO_CURSOR: &str = "the cursor is not one of this list: ask without it";
+
+/// A place in the list of news as text.
+fn cursor((first, ds, asset, kind, key): &New) -> String {
+    format!("{first}_{ds}_{asset}_{}_{key}", kind.name())
+}
+
+fn place(cursor: &str) -> Option<New> {
+    let mut parts = cursor.splitn(5, '_');
+    let mut next = || parts.next();
+    Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?, NewsKind::of(next()?)?, next()?.to_owned()))
+}
+
+impl NewsFilter {
+    /// The kinds asked for.
+    fn kinds(&self) -> impl Iterator<Item = NewsKind> + '_ {
+        NewsKind::ALL.into_iter().filter(|k| self.kinds.is_empty() || self.kinds.contains(k))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -488,7 +625,13 @@ impl AssetFilter {
             w.and("t.ds = ?", [Sql::Integer(dataset_id(db, d)?)]);
         }
         for word in crate::cases::words(self.text.as_deref()) {
-            w.and("instr(t.search, ?) > 0", [Sql::Text(word)]);
+            // A whole address is that one, and not the beginning of others.
+            if let Ok(ip) = word.parse::<Ip>() {
+                let sql = "EXISTS (SELECT 1 FROM asset_address x WHERE x.ip = ? AND x.ds = t.ds AND x.asset = t.id)";
+                w.and(sql, [Sql::Blob(ip.0.to_vec())]);
+            } else {
+                w.and("instr(t.search, ?) > 0", [Sql::Text(word)]);
+            }
         }
         let texts = |l: &[String]| l.iter().take(100).map(|v| Sql::Text(v.clone())).collect::<Vec<_>>();
         for (facet, column, list) in
@@ -507,11 +650,7 @@ impl AssetFilter {
         if without != Some(Facet::Role) {
             any(&mut w, &self.roles, "EXISTS (SELECT 1 FROM asset_role r WHERE r.ds = t.ds AND r.asset = t.id AND r.role IN ($))");
         }
-        any(
-            &mut w,
-            &self.services,
-            "EXISTS (SELECT 1 FROM novelty s WHERE s.ds = t.ds AND s.asset = t.id AND s.kind IN ('service', 'protocol') AND s.key IN ($))",
-        );
+        any(&mut w, &self.services, "EXISTS (SELECT 1 FROM novelty s WHERE s.ds = t.ds AND s.asset = t.id AND s.key IN ($))");
         if let Some(net) = self.net {
             let (first, last) = (net.first().0.to_vec(), net.last().0.to_vec());
             let sql = "EXISTS (SELECT 1 FROM asset_address x WHERE x.ds = t.ds AND x.asset = t.id AND x.ip BETWEEN ? AND ?)";
@@ -655,20 +794,37 @@ fn load(db: &Connection, ds: i64, id: u64) -> Result<Option<Known>, Error> {
 /// Bytes of what is known of an asset at most: many times what the inventory's caps let it be.
 const KNOWN_MAX: u64 = 16 << 20;
 
-/// What is known of an asset as the file holds it: a third of the text.
+/// Before a value that is compressed with [`WORDS`]; no frame of zstd begins with it.
+const WITH_WORDS: u8 = 1;
+/// How hard: the work on a text of some thousand bytes is small.
+const LEVEL: i32 = 9;
+/// Some assets of the generated month as the catalog writes them: what texts of assets have in common. Never changed: what was written
+/// needs it.
+static WORDS: LazyLock<(EncoderDictionary<'static>, DecoderDictionary<'static>)> = LazyLock::new(|| {
+    let words = include_bytes!("known.dict");
+    (EncoderDictionary::copy(words, LEVEL), DecoderDictionary::copy(words))
+});
+
+/// What is known of an asset as the file holds it: an eighth of the text.
 fn packed(text: &str) -> Result<Vec<u8>, Error> {
-    zstd::bulk::compress(text.as_bytes(), 3).map_err(|e| Error::File(format!("an asset cannot be kept: {e}")))
+    let packed = zstd::bulk::Compressor::with_prepared_dictionary(&WORDS.0).and_then(|mut c| c.compress(text.as_bytes()));
+    let mut packed = packed.map_err(|e| Error::File(format!("an asset cannot be kept: {e}")))?;
+    packed.insert(0, WITH_WORDS);
+    Ok(packed)
 }
 
-/// The text again; before version 6 it stands as it is.
+/// The text again. Version 6 knew no dictionary, and before it stands as it is.
 fn unpacked(data: &Sql) -> Result<Vec<u8>, String> {
+    let read = |mut text: Box<dyn Read + '_>| {
+        let mut out = Vec::new();
+        text.read_to_end(&mut out).map_err(|e| e.to_string()).map(|_| out)
+    };
+    let told = |e: std::io::Error| e.to_string();
     match data {
-        Sql::Blob(bytes) => {
-            let mut text = Vec::new();
-            let decoder = zstd::stream::read::Decoder::new(&bytes[..]).map_err(|e| e.to_string())?;
-            decoder.take(KNOWN_MAX).read_to_end(&mut text).map_err(|e| e.to_string())?;
-            Ok(text)
-        }
+        Sql::Blob(bytes) => match bytes.split_first() {
+            Some((&WITH_WORDS, bytes)) => read(Box::new(Decoder::with_prepared_dictionary(bytes, &WORDS.1).map_err(told)?.take(KNOWN_MAX))),
+            _ => read(Box::new(Decoder::new(&bytes[..]).map_err(told)?.take(KNOWN_MAX))),
+        },
         Sql::Text(text) => Ok(text.clone().into_bytes()),
         _ => Err("neither text nor bytes".to_owned()),
     }
@@ -676,7 +832,7 @@ fn unpacked(data: &Sql) -> Result<Vec<u8>, String> {
 
 /// Joins assets with those that are kept.
 pub(crate) fn keep_assets(db: &Connection, ds: i64, kept: &Kept<'_>, changes: &mut Changes) -> Result<(), Error> {
-    let before: i64 = db.prepare_cached("SELECT ifnull(max(id), 0) FROM novelty")?.query_row([], |r| r.get(0))?;
+    let mut came = Came::default();
     let mut nets: BTreeMap<String, Time> = BTreeMap::new();
     // Those with an Ethernet address first: the others may turn out to be one of them.
     for with_mac in [true, false] {
@@ -686,7 +842,7 @@ pub(crate) fn keep_assets(db: &Connection, ds: i64, kept: &Kept<'_>, changes: &m
                 let first = nets.entry(net_of(Some(i.ip))).or_insert(i.first);
                 *first = (*first).min(i.first);
             }
-            keep_asset(db, ds, run, changes)?;
+            keep_asset(db, ds, run, changes, &mut came)?;
         }
     }
     for (net, first) in nets.iter().filter(|(net, _)| !net.is_empty()) {
@@ -694,22 +850,77 @@ pub(crate) fn keep_assets(db: &Connection, ds: i64, kept: &Kept<'_>, changes: &m
             "INSERT INTO network(ds, net, first) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET first = min(first, ?3) WHERE first > ?3";
         db.prepare_cached(sql)?.execute(params![ds, net, ns(*first)])?;
     }
+    let mut met: BTreeMap<u64, Vec<(Ip, Time)>> = BTreeMap::new();
     for p in kept.pairs {
-        let Some(asset) = asset_at(db, ds, None, Some(p.client), p.first)? else { continue };
-        let sql = "SELECT count(*) FROM novelty WHERE ds = ?1 AND asset = ?2 AND kind = 'peer'";
-        let n: u64 = db.prepare_cached(sql)?.query_row(params![ds, asset as i64], |r| r.get(0))?;
-        if n < PEERS_MAX {
-            first_seen(db, ds, asset, NewsKind::Peer, &p.server.to_string(), p.first)?;
+        if let Some(asset) = asset_at(db, ds, None, Some(p.client), p.first)? {
+            met.entry(asset).or_default().push((p.server, p.first));
         }
     }
-    let mut w = Where::default();
-    is_news(&mut w, learning(db)?);
-    w.and("t.id > ?", [Sql::Integer(before)]);
-    changes.news = w.total(db, NEWS)?;
+    for (asset, met) in met {
+        let new = meet(db, ds, asset, met)?;
+        came.entry(asset).or_default().extend(new.into_iter().map(|(_, first)| (NewsKind::Peer, first)));
+    }
+    changes.news = are_news(db, ds, came)?;
     Ok(())
 }
 
-fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes) -> Result<(), Error> {
+/// What was not known of assets, and when it was seen.
+type Came = BTreeMap<u64, Vec<(NewsKind, Time)>>;
+
+/// How many of these are news.
+fn are_news(db: &Connection, ds: i64, came: Came) -> Result<u64, Error> {
+    let learning = learning(db)?;
+    let sql = "SELECT ifnull(n.first, a.first), a.first FROM asset a LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net
+               WHERE a.ds = ?1 AND a.id = ?2";
+    let mut s = db.prepare_cached(sql)?;
+    let mut news = 0;
+    for (asset, things) in came {
+        let asset = resolve(db, ds, asset)?;
+        let Some((net, own)) = s.query_row(params![ds, asset as i64], |r| Ok((time(r.get(0)?), time(r.get(1)?)))).optional()? else {
+            continue;
+        };
+        let (net, own) = (net.plus(learning), own.plus(learning));
+        news += things.iter().filter(|(kind, first)| *first >= net && (*kind == NewsKind::Device || *first >= own)).count() as u64;
+    }
+    Ok(news)
+}
+
+/// Notes whom an asset met. Those that it had not met before.
+fn meet(db: &Connection, ds: i64, asset: u64, met: Vec<(Ip, Time)>) -> Result<Vec<(Ip, Time)>, Error> {
+    let sql = "SELECT data FROM met WHERE ds = ?1 AND asset = ?2";
+    let old: Option<Vec<u8>> = db.prepare_cached(sql)?.query_row(params![ds, asset as i64], |r| r.get(0)).optional()?;
+    let old = old.unwrap_or_default();
+    let mut all = Met::of(&old);
+    let new = all.add(met, PEERS_MAX);
+    let data = all.bytes();
+    if data != old && all.len() > 0 {
+        let sql = "INSERT OR REPLACE INTO met(ds, asset, last, data) VALUES (?1, ?2, ?3, ?4)";
+        db.prepare_cached(sql)?.execute(params![ds, asset as i64, ns(all.latest()), data])?;
+    }
+    Ok(new)
+}
+
+/// To version 7: peers that were rows become values.
+pub(crate) fn peers_as_values(db: &Connection) -> Result<(), Error> {
+    let mut s = db.prepare("SELECT ds, asset, key, first FROM novelty_2 WHERE kind = 'peer' ORDER BY ds, asset")?;
+    let mut rows = s.query([])?;
+    let (mut of, mut met) = ((0, 0), Vec::new());
+    while let Some(r) = rows.next()? {
+        let next: (i64, u64) = (r.get(0)?, r.get(1)?);
+        if next != of {
+            meet(db, of.0, of.1, std::mem::take(&mut met))?;
+            of = next;
+        }
+        if let Ok(ip) = r.get::<_, String>(2)?.parse::<Ip>() {
+            met.push((ip, time(r.get(3)?)));
+        }
+    }
+    meet(db, of.0, of.1, met)?;
+    db.execute_batch("DROP TABLE novelty_2")?;
+    Ok(())
+}
+
+fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes, came: &mut Came) -> Result<(), Error> {
     let text = json(&run)?;
     let seen = Stable::default().bytes(text.as_bytes()).finish() as i64;
     let mut id = resolve(db, ds, run.id)?;
@@ -756,13 +967,16 @@ fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes) -> Re
     }
     // Of each run its own: what the joined asset says of a port may be the word of another run.
     for ((kind, key), first) in things(&run) {
-        first_seen(db, ds, id, kind, &key, first)?;
+        if first_seen(db, ds, id, kind, &key, first)? {
+            came.entry(id).or_default().push((kind, first));
+        }
     }
     if whole.mac.is_some() && known.as_ref().is_none_or(|k| k.addresses != whole.addresses) {
         absorb(db, ds, &mut whole, seen, changes)?;
     }
     if is_new {
         changes.new_assets.push(id);
+        came.entry(id).or_default().push((NewsKind::Device, whole.first));
     } else if changed {
         changes.changed_assets += 1;
     }
@@ -845,6 +1059,9 @@ fn take_in(db: &Connection, ds: i64, whole: &mut Known, id: u64, seen: i64, chan
                ON CONFLICT DO UPDATE SET first = min(first, excluded.first)";
     let ids = params![ds, id as i64, whole.id as i64];
     db.prepare_cached(sql)?.execute(ids)?;
+    let met = "SELECT data FROM met WHERE ds = ?1 AND asset = ?2";
+    let met: Option<Vec<u8>> = db.prepare_cached(met)?.query_row(params![ds, id as i64], |r| r.get(0)).optional()?;
+    meet(db, ds, whole.id, Met::of(&met.unwrap_or_default()).each().collect())?;
     db.prepare_cached("UPDATE asset_alias SET asset = ?3 WHERE ds = ?1 AND asset = ?2")?.execute(ids)?;
     db.prepare_cached("DELETE FROM asset WHERE ds = ?1 AND id = ?2")?.execute(params![ds, id as i64])?;
     alias(db, ds, id, whole.id, changes)
@@ -914,9 +1131,9 @@ fn store(db: &Connection, ds: i64, k: &Known, old: Option<&Known>, seen: i64) ->
     Ok(())
 }
 
-/// What can be new of an asset, with when a run first saw it.
+/// What can be new of an asset beside itself and its peers, with when a run first saw it.
 fn things(k: &Known) -> BTreeMap<(NewsKind, String), Time> {
-    let mut out = BTreeMap::from([((NewsKind::Device, String::new()), k.first)]);
+    let mut out = BTreeMap::new();
     let mut add = |kind, key, first: Time| {
         let t = out.entry((kind, key)).or_insert(first);
         *t = (*t).min(first);
@@ -927,11 +1144,16 @@ fn things(k: &Known) -> BTreeMap<(NewsKind, String), Time> {
     out
 }
 
-fn first_seen(db: &Connection, ds: i64, asset: u64, kind: NewsKind, key: &str, first: Time) -> Result<(), Error> {
-    let sql = "INSERT INTO novelty(ds, asset, kind, key, first) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (ds, asset, kind, key) DO UPDATE SET first = ?5 WHERE first > ?5";
-    db.prepare_cached(sql)?.execute(params![ds, asset as i64, kind.name(), key, ns(first)])?;
-    Ok(())
+/// Notes that something was seen of an asset, of two times the earlier; whether it was not known.
+fn first_seen(db: &Connection, ds: i64, asset: u64, kind: NewsKind, key: &str, first: Time) -> Result<bool, Error> {
+    let id = params![ds, asset as i64, kind as i64, key, ns(first)];
+    let is_new =
+        db.prepare_cached("INSERT OR IGNORE INTO novelty(ds, asset, kind, key, first) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(id)? > 0;
+    if !is_new {
+        let sql = "UPDATE novelty SET first = ?5 WHERE ds = ?1 AND asset = ?2 AND kind = ?3 AND key = ?4 AND first > ?5";
+        db.prepare_cached(sql)?.execute(id)?;
+    }
+    Ok(is_new)
 }
 
 // ---- declared

@@ -8,9 +8,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vigie_base::{Budget, Ip, Time};
 
-/// Each step to the next version, the first from nothing.
-const MIGRATIONS: [&str; 5] =
-    [include_str!("1.sql"), include_str!("2.sql"), include_str!("4.sql"), include_str!("6.sql"), include_str!("9.sql")];
+/// A step to the next version: SQL, then what SQL cannot say.
+type Migration = (&'static str, fn(&Connection) -> Result<(), Error>);
+/// Each step, the first from nothing.
+const MIGRATIONS: [Migration; 6] = [
+    (include_str!("1.sql"), nothing),
+    (include_str!("2.sql"), nothing),
+    (include_str!("4.sql"), nothing),
+    (include_str!("6.sql"), nothing),
+    (include_str!("7.sql"), crate::assets::peers_as_values),
+    (include_str!("9.sql"), nothing),
+];
 /// The version that this program writes.
 pub const VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process that has the file.
@@ -118,7 +126,10 @@ impl Catalog {
             return Err(Error::Newer { file: path.to_owned(), version });
         }
         writer.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
-        prepare(&mut writer).map_err(named)?;
+        prepare(&mut writer).map_err(|e| match e {
+            Error::Sqlite(e) => named(e),
+            e => e,
+        })?;
         let mut readers = Vec::new();
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -189,15 +200,25 @@ fn settle(db: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn prepare(db: &mut Connection) -> Result<(), rusqlite::Error> {
+fn nothing(_: &Connection) -> Result<(), Error> {
+    Ok(())
+}
+
+fn prepare(db: &mut Connection) -> Result<(), Error> {
     db.pragma_update(None, "synchronous", "FULL")?;
     settle(db)?;
     let version: u32 = db.query_row("PRAGMA user_version", [], |r| r.get(0))?;
-    for (i, sql) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+    for (i, (sql, then)) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let tx = db.transaction()?;
         tx.execute_batch(sql)?;
+        then(&tx)?;
         tx.pragma_update(None, "user_version", i as u32 + 1)?;
         tx.commit()?;
+    }
+    if (1..VERSION).contains(&version) {
+        // What the old form took is given back to the disk; where there is no room for that, it is used for what comes.
+        // In memory meanwhile: elsewhere this program may have no right to write.
+        let _ = db.execute_batch("PRAGMA temp_store = MEMORY; VACUUM; PRAGMA temp_store = DEFAULT");
     }
     Ok(())
 }
@@ -236,7 +257,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// Conditions with their arguments, of one `WHERE`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Where {
     parts: Vec<String>,
     args: Vec<Value>,

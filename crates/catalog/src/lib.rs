@@ -22,6 +22,7 @@ mod db;
 mod exclusion;
 mod keep;
 mod known;
+mod met;
 mod output;
 mod records;
 #[cfg(test)]

@@ -149,6 +149,40 @@ mod tests {
     }
 
     #[test]
+    fn the_sensors_own_machine_is_no_finding_but_its_attacker_is() {
+        use crate::finding::{Entity, Finding, Phase, Role};
+        let [own, other] = ["10.0.0.9", "10.0.0.8"].map(|ip| ip.parse::<vigie_base::Ip>().unwrap());
+        let mac = vigie_base::Mac([2, 0, 0, 0, 0, 9]);
+        let mut settings = Settings::default();
+        settings.own.ips.push(own);
+        settings.own.macs.push(mac);
+        let told = |first: Entity, second: Entity| {
+            let mut out = Vec::new();
+            let mut cx = Cx { now: Time(0), settings: &settings, env: Envelope::default(), out: &mut out };
+            let finding = Finding {
+                detector: "scan",
+                key: 1,
+                phase: Phase::Open,
+                template: "",
+                params: Vec::new(),
+                entities: vec![first, second],
+                reasons: Vec::new(),
+                count: 1,
+                evidence: Vec::new(),
+                first: Time(0),
+                last: Time(0),
+                opens_case: true,
+                env: Envelope::default(),
+            };
+            cx.tell(Phase::Open, finding);
+            out.len()
+        };
+        assert_eq!(told(Entity::ip(Role::Attacker, own), Entity::ip(Role::Victim, other)), 0);
+        assert_eq!(told(Entity::mac(Role::Attacker, mac, None), Entity::ip(Role::Victim, other)), 0);
+        assert_eq!(told(Entity::ip(Role::Attacker, other), Entity::ip(Role::Victim, own)), 1);
+    }
+
+    #[test]
     fn tunables_are_their_detectors_and_change() {
         let mut settings = Settings::default();
         for d in DETECTORS {

@@ -15,7 +15,7 @@ pub(crate) struct Bench {
     only: &'static str,
     engine: Engine,
     pub(crate) env: Envelope,
-    out: Vec<Finding>,
+    pub(crate) out: Vec<Finding>,
 }
 
 impl Bench {
@@ -67,6 +67,11 @@ impl Bench {
         self.engine.row(batch.row(0), &mut self.out);
         self.env.seq += 1;
         self
+    }
+
+    /// How often a table was full, by its budget's name.
+    pub(crate) fn full(&self, table: &str) -> u64 {
+        self.engine.full().into_iter().find(|f| f.0 == table).expect("a budget").1
     }
 
     /// Ends the input; the last word on each finding, in the order of opening. Holds what is true of every finding.

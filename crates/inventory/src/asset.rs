@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::{Ip, Mac, Time};
 use vigie_event::json;
 
+/// Why an address is contested.
+pub(crate) const TWO_OWNERS: &str = "two Ethernet addresses say that this address is theirs";
 /// Names told at most.
 const NAMES_MAX: usize = 16;
 /// Addresses of one Ethernet address that only sent, once, and were never answered: from here on they are taken for forged.
@@ -368,7 +370,7 @@ impl Inventory {
                     first_seen: first,
                     last_seen: last,
                     hearsay: false,
-                    reason: Some("two Ethernet addresses say that this address is theirs"),
+                    reason: Some(TWO_OWNERS),
                 });
             }
             next = o.before;

@@ -14,6 +14,9 @@ const ROLE_CLIENTS: u64 = 3;
 /// A class or system is told from this weight on.
 const TOLD_WEIGHT: u32 = 9;
 
+/// Why a device is a router.
+pub(crate) const FORWARDS: &str = "forwards for other addresses";
+
 /// What is concluded.
 pub(crate) struct Conclusion {
     pub(crate) class: &'static str,
@@ -82,7 +85,7 @@ pub(crate) fn conclude(
         roles.iter().filter(|(_, (d, clients))| d.confidence() >= ROLE_WEIGHT || *clients >= ROLE_CLIENTS).map(|(r, _)| *r).collect();
     let mut out = Vec::new();
     if let Some((first, last)) = router {
-        out.push(reason("role", "router", "flows", 90, "forwards for other addresses", first, last));
+        out.push(reason("role", "router", "flows", 90, FORWARDS, first, last));
         told_roles.push("router");
         class.entry(rank_of("network")).or_insert(Doubt(Doubt::ALL)).lessen(60);
     }

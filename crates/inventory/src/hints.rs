@@ -1,5 +1,6 @@
 //! What evidence says of a device: the table `content/hints.tsv`, and how its lines are matched and weighed.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use vigie_base::Time;
 use vigie_base::hash::{FastMap, table_state};
@@ -43,6 +44,17 @@ impl Hint {
     pub(crate) fn asks_for(&self, port: &[u8]) -> bool {
         self.ports.contains(&port)
     }
+}
+
+/// Reasons in French, by their English.
+static FRENCH: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
+    let lines = include_str!("../../../content/reasons.fr.tsv").lines().filter(|l| !l.starts_with('#'));
+    lines.filter_map(|l| l.split_once('\t')).collect()
+});
+
+/// A reason as [`FactView`](crate::FactView) has it, in French; none where it is not one of ours.
+pub fn french(reason: &str) -> Option<&'static str> {
+    FRENCH.get(reason).copied()
 }
 
 #[derive(Default)]
@@ -188,6 +200,17 @@ mod tests {
         for l in &hints.lines {
             assert!(kinds.contains(&l.on), "{l:?}");
         }
+    }
+
+    #[test]
+    fn every_reason_is_there_in_french() {
+        let hints = Hints::parse(TEXT).unwrap();
+        let own = [crate::conclude::FORWARDS, crate::asset::TWO_OWNERS];
+        let missing: Vec<_> = hints.lines.iter().map(|l| l.why).chain(own).filter(|why| french(why).is_none()).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+        let known = |english: &&&str| hints.lines.iter().any(|l| l.why == **english) || own.contains(*english);
+        assert_eq!(FRENCH.keys().filter(|k| !known(k)).collect::<Vec<_>>(), Vec::<&&str>::new());
+        assert_eq!(french("nobody says so"), None);
     }
 
     #[test]

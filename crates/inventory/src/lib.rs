@@ -25,7 +25,7 @@ mod tests;
 mod vendor;
 
 pub use asset::{Address, Asset, FactView, ServiceView, UseView, write_asset_json};
-pub use hints::CLASSES;
+pub use hints::{CLASSES, french};
 pub use observe::{Counters, Inventory, Settings};
 pub use station::{ADDRESSES_MAX, SERVICES_MAX, USES_MAX};
 pub use vendor::vendor;

@@ -26,8 +26,10 @@ pub struct Settings {
     pub holders_max: u32,
     /// Facts kept at most, over all.
     pub facts_max: u32,
-    /// Services, and ports used of others, kept at most, over all.
+    /// Services kept at most, over all.
     pub services_max: u32,
+    /// Ports used of others kept at most, over all.
+    pub uses_max: u32,
     /// Seed of the hash tables: 0 in replay.
     pub seed: u64,
 }
@@ -41,13 +43,14 @@ impl Settings {
             site: "default".to_owned(),
             holders_max: 100_000,
             facts_max: 400_000,
-            services_max: 200_000,
+            services_max: 100_000,
+            uses_max: 400_000,
             seed: 0,
         }
     }
 
     /// What the inventory holds at most.
-    pub fn budgets(&self) -> [Budget; 5] {
+    pub fn budgets(&self) -> [Budget; 6] {
         // What a hash table adds for an entry: its share of empty places, and the tag.
         let table = |entry: usize| entry as u64 * 2 + 2;
         let (holders, facts) = (u64::from(self.holders_max), u64::from(self.facts_max));
@@ -77,6 +80,12 @@ impl Settings {
                 when_full: "new services are not kept",
             },
             Budget {
+                name: "inventory.uses",
+                entries_max: u64::from(self.uses_max),
+                entry_bytes: 2 * size_of::<Use>() as u64,
+                when_full: "new ports used of others are not kept",
+            },
+            Budget {
                 name: "inventory.listing",
                 entries_max: 2 * holders,
                 entry_bytes: crate::asset::LISTED_BYTES,
@@ -95,20 +104,23 @@ pub struct Counters {
     pub stations_full: u64,
     /// Facts not kept, or that took the place of another: the caps of a device, of a key, `facts_max`.
     pub facts_full: u64,
-    /// Services or uses not kept: the caps of an address, `services_max`.
+    /// Services not kept: the cap of an address, `services_max`.
     pub services_full: u64,
+    /// Ports used of others not kept: the cap of an address, `uses_max`.
+    pub uses_full: u64,
     /// Addresses that stand alone since their station has [`ADDRESSES_MAX`] others.
     pub addresses_full: u64,
 }
 
 impl Counters {
     /// Names and values, for `stats`.
-    pub fn list(&self) -> [(&'static str, u64); 5] {
+    pub fn list(&self) -> [(&'static str, u64); 6] {
         [
             ("inventory.holders", self.holders_full),
             ("inventory.stations", self.stations_full),
             ("inventory.facts", self.facts_full),
             ("inventory.services", self.services_full),
+            ("inventory.uses", self.uses_full),
             ("inventory.addresses", self.addresses_full),
         ]
     }
@@ -131,6 +143,7 @@ pub struct Inventory {
     pub(crate) counters: Counters,
     facts: u32,
     services: u32,
+    used: u32,
     hasher: TableState,
     /// The router last met: most flows that leave take the same.
     last_router: Mac,
@@ -161,6 +174,7 @@ impl Inventory {
             counters: Counters::default(),
             facts: 0,
             services: 0,
+            used: 0,
             hasher: state,
             last_router: Mac::ZERO,
             now: Time(0),
@@ -645,11 +659,11 @@ impl Inventory {
             list.swap(0, at);
             return;
         }
-        if list.len() >= USES_MAX || self.services >= self.settings.services_max {
-            self.counters.services_full += 1;
+        if list.len() >= USES_MAX || self.used >= self.settings.uses_max {
+            self.counters.uses_full += 1;
             return;
         }
-        self.services += 1;
+        self.used += 1;
         list.push(Use { proto, port, app: "", flows: 1, first: at_time, last: at_time });
     }
 

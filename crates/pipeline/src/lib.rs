@@ -7,7 +7,7 @@ mod analysis;
 pub mod config;
 mod eve;
 mod names;
-mod plan;
+pub mod plan;
 mod replay;
 pub mod stats;
 pub mod story;

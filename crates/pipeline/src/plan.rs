@@ -6,9 +6,17 @@ use crate::story;
 use vigie_base::Budget;
 
 /// What is there whatever is read: the program and its data, the stacks of its threads, the allocator's slack.
-const FIXED: Budget = Budget { name: "fixed", entries_max: 1, entry_bytes: 48 << 20, when_full: "it does not grow" };
+pub const FIXED: Budget = Budget { name: "fixed", entries_max: 1, entry_bytes: 48 << 20, when_full: "it does not grow" };
 /// Stack and allocator arena of a thread.
 const THREAD: u64 = 4 << 20;
+
+/// The threads of a sensor: what one does that is alone, and what the last of several does.
+pub fn threads(config: &Config, [alone, last]: [&'static str; 2]) -> Vec<(&'static str, usize)> {
+    match config.sensor.workers.0.max(1) {
+        1 => vec![(alone, 1)],
+        workers => vec![("reads and decodes", 1), ("own flows", workers), (last, 1)],
+    }
+}
 
 /// What a run may take.
 pub struct Plan {
@@ -23,7 +31,11 @@ pub struct Plan {
 impl Plan {
     /// Of a replay under `config`.
     pub fn of(config: &Config) -> Plan {
-        let mut plan = Plan::with(config, &vigie_capture::BUDGETS, &[]);
+        let mut plan = Plan::with(
+            config,
+            &vigie_capture::BUDGETS,
+            threads(config, ["reads, dissects, detects and writes", "merges, detects and writes"]),
+        );
         plan.files.extend([("captures that overlap in time", vigie_capture::OPEN_MAX), ("eve.json, cases.json, assets.json", 3)]);
         let inventory = vigie_inventory::Settings::new(config.home_net.clone());
         plan.budgets.extend(story::budgets(u64::from(inventory.holders_max)));
@@ -31,15 +43,8 @@ impl Plan {
         plan
     }
 
-    /// Of what dissects and detects under `config`, whoever gives the frames (`input`), with the threads that run beside it.
-    pub fn with(config: &Config, input: &[Budget], beside: &[(&'static str, usize)]) -> Plan {
-        let workers = config.sensor.workers.0.max(1);
-        let mut threads = if workers == 1 {
-            vec![("reads, dissects, detects and writes", 1)]
-        } else {
-            vec![("reads and decodes", 1), ("own flows", workers), ("merges, detects and writes", 1)]
-        };
-        threads.extend(beside);
+    /// Of what dissects and detects under `config`, whoever gives the frames (`input`), on these threads.
+    pub fn with(config: &Config, input: &[Budget], threads: Vec<(&'static str, usize)>) -> Plan {
         let count: usize = threads.iter().map(|t| t.1).sum();
         let mut budgets =
             vec![FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];

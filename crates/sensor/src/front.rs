@@ -40,7 +40,7 @@ impl Front {
             settings: settings.decode.clone(),
             outside: vigie_decode::Settings { tunnel_depth: 0, ..settings.decode.clone() },
             defrag: Defrag::new(settings.defrag.clone()),
-            doubled: Doubled::new(),
+            doubled: Doubled::new(settings.flow.use_vlan),
             packet: Packet::EMPTY,
             datagram: Vec::new(),
             now: Time(0),
@@ -127,11 +127,13 @@ impl Front {
         if p.ip_version != 0
             && let Some(repeat) = self.doubled.repeat(p, frame.data, self.now)
         {
-            if repeat == Repeat::Copy {
+            if matches!(repeat, Repeat::Copy | Repeat::Elsewhere { copied: true }) {
                 f.copied += 1;
                 f.of_interface(frame.source).copied += 1;
             }
-            return f.duplicate += 1;
+            if !matches!(repeat, Repeat::Elsewhere { .. }) {
+                return f.duplicate += 1;
+            }
         }
         let direct = !matches!(p.body, Body::Fragment(_));
         let item = match p.body {
@@ -212,6 +214,12 @@ enum Repeat {
     Copy,
     /// The same packet on its way.
     Routed,
+    /// The same packet in another VLAN, where that makes it another flow's: each of both VLANs may be where one direction is seen first, so
+    /// that neither copy can be spared.
+    Elsewhere {
+        /// Whether nothing else differs.
+        copied: bool,
+    },
 }
 
 /// Frames of the last millisecond, by the hash of their IP packet without what a second look at it changes (TTL, header checksum).
@@ -222,6 +230,8 @@ enum Repeat {
 ///
 /// A copy with the same Ethernet addresses and TTL is the mirror's doing; another one was routed between the two looks at it.
 struct Doubled {
+    /// Whether equal addresses in two VLANs are two flows.
+    by_vlan: bool,
     seen: Vec<(u64, Time)>,
     hasher: FixedState,
     /// Frames in a row with one and the same stamp.
@@ -234,6 +244,11 @@ const FROZEN: u32 = 64;
 
 /// Places: a power of two. At 10 Gbit/s of 300-byte frames a millisecond holds some 4,000.
 const DOUBLED_PLACES: usize = 8192;
+/// The low bits of a place: a VLAN, and a digest of what a router changes; the rest is the packet's hash.
+const VLAN_BITS: u32 = 12;
+const VLAN: u64 = (1 << VLAN_BITS) - 1;
+const WAY_SHIFT: u32 = 51;
+const HASH: u64 = u64::MAX << 25;
 /// What the places take.
 pub(crate) const DOUBLED: Budget = Budget {
     name: "frames.doubled",
@@ -245,8 +260,8 @@ pub(crate) const DOUBLED: Budget = Budget {
 const DOUBLED_WITHIN: u64 = MILLISECOND;
 
 impl Doubled {
-    fn new() -> Self {
-        Doubled { seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0), frozen: 0, now: Time(0) }
+    fn new(by_vlan: bool) -> Self {
+        Doubled { by_vlan, seen: vec![(0, Time(0)); DOUBLED_PLACES], hasher: FixedState::with_seed(0), frozen: 0, now: Time(0) }
     }
 
     /// Whether the packet was just seen, and how.
@@ -268,16 +283,22 @@ impl Doubled {
             _ => h.write(p.l4.of(frame)),
         }
         let hash = h.finish();
-        const PLACE: u64 = DOUBLED_PLACES as u64 - 1;
-        let place = &mut self.seen[(hash & PLACE) as usize];
-        // The place says the low bits of the hash: there it is kept what a router changes.
+        // Beside the hash is kept what may differ between two looks at one packet.
         let mac = |m: [u8; 6]| u64::from_le_bytes([m[0], m[1], m[2], m[3], m[4], m[5], p.ttl, 0]);
         let way = mac(p.src_mac.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ mac(p.dst_mac.0).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        let kept = hash & !PLACE | way >> 51 & PLACE;
-        let repeat = place.0 & !PLACE == hash & !PLACE && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
-        let how = if place.0 == kept { Repeat::Copy } else { Repeat::Routed };
+        let vlan = if p.vlans == 0 { 0 } else { u64::from(p.vlan[0]) & VLAN };
+        let kept = hash & HASH | (way >> WAY_SHIFT << VLAN_BITS) & !HASH & !VLAN | vlan;
+        let place = &mut self.seen[hash as usize & (DOUBLED_PLACES - 1)];
+        let is_seen = (place.0 ^ kept) & HASH == 0 && now.since(place.1) < DOUBLED_WITHIN && self.frozen < FROZEN;
+        let (same_way, same_vlan) = ((place.0 ^ kept) & !HASH & !VLAN == 0, (place.0 ^ kept) & VLAN == 0);
         *place = (kept, now);
-        repeat.then_some(how)
+        match (same_way, same_vlan) {
+            _ if !is_seen => None,
+            (true, true) => Some(Repeat::Copy),
+            (true, false) if self.by_vlan => Some(Repeat::Elsewhere { copied: true }),
+            (false, false) if self.by_vlan => Some(Repeat::Elsewhere { copied: false }),
+            _ => Some(Repeat::Routed),
+        }
     }
 }
 
@@ -313,8 +334,14 @@ mod tests {
         assert_eq!(see(&first, 11, 1), (1, 1, 0));
         assert_eq!(see(&routed, 12, 0), (2, 1, 0));
         assert_eq!(see(&first[..40], 100, 1), (2, 1, 1));
+        // In another VLAN it is another flow's: of a trunk to a router each direction is seen first in its own.
+        let tagged = |f: &[u8]| [&f[..12], &[0x81, 0, 0, 20][..], &f[12..]].concat();
+        assert_eq!(see(&first, 200, 0), (2, 1, 1));
+        assert_eq!(see(&tagged(&routed), 201, 0), (2, 1, 1));
+        assert_eq!(see(&tagged(&routed), 202, 0), (3, 2, 1));
+        assert_eq!(see(&routed, 203, 0), (3, 3, 1));
         let of = |i: usize| (front.frames.interfaces[i].copied, front.frames.interfaces[i].truncated);
-        assert_eq!((of(0), of(1)), ((0, 0), (1, 1)));
+        assert_eq!((of(0), of(1)), ((2, 0), (1, 1)));
     }
 
     #[test]

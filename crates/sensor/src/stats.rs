@@ -37,7 +37,7 @@ pub struct Frames {
     pub snapped: u64,
     /// Shorter than their IP packet says, for whatever reason: the capture's snap length, or a mirror that cuts.
     pub truncated: u64,
-    /// Of `duplicate`, those that are the very same frame: not a packet that was routed in between.
+    /// The very same frame once more, if in another VLAN: not a packet that was routed in between.
     pub copied: u64,
     /// Of both, by interface (live).
     pub interfaces: [Told; vigie_capture::live::INTERFACES_MAX],

@@ -45,7 +45,15 @@ impl Job {
         if !self.own {
             return message;
         }
-        self.paths.iter().fold(message, |m, path| m.replace(&path.display().to_string(), &self.name))
+        // As it was given, as the system resolves it, as it is shown, and alone: the longest first.
+        let mut ways: Vec<String> = Vec::new();
+        for path in &self.paths {
+            ways.extend([path.display().to_string(), vigie_base::text::lossy(path.as_os_str().as_encoded_bytes()).into_owned()]);
+            ways.extend(path.parent().and_then(|p| Some(p.canonicalize().ok()?.join(path.file_name()?).display().to_string())));
+            ways.extend(path.file_name().map(|n| n.to_string_lossy().into_owned()));
+        }
+        ways.sort_by_key(|w| std::cmp::Reverse(w.len()));
+        ways.iter().fold(message, |m, way| m.replace(way, &self.name))
     }
 
     /// Removes the server's own copies.

@@ -70,7 +70,27 @@ pub(crate) struct Key {
     /// A member of its value that is neither shown nor exported, nor written into the trail.
     secret: Option<&'static str>,
     /// Reads a value into what is in force and gives it back as it is kept.
-    read: fn(&mut InForce, &Value, Reading<'_>) -> Result<Value, String>,
+    read: fn(&mut InForce, &Value, Reading<'_>) -> Result<Value, Unfit>,
+}
+
+/// Why a value is not taken.
+enum Unfit {
+    /// It is none: one line.
+    Value(String),
+    /// The configuration says it: one line.
+    Pinned(String),
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Unfit::Value(why)
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(why: &str) -> Self {
+        Unfit::Value(why.to_owned())
+    }
 }
 
 /// Under which configuration a value is read.
@@ -123,7 +143,9 @@ impl InForce {
             let mut next = now.clone();
             match (key.read)(&mut next, &kept.value, Reading { config, is_kept: true }) {
                 Ok(_) => now = next,
-                Err(why) => problems.push(format!("the setting {} is not taken: {why}; set it again", key.name)),
+                Err(Unfit::Value(why) | Unfit::Pinned(why)) => {
+                    problems.push(format!("the setting {} is not taken: {why}; set it again", key.name))
+                }
             }
         }
         Ok((now, problems))
@@ -140,7 +162,10 @@ impl InForce {
         }
         let mut next = self.clone();
         let reading = Reading { config, is_kept: false };
-        let kept = (key.read)(&mut next, value, reading).map_err(|why| Refused::Value("value", format!("{}: {why}", key.name)))?;
+        let kept = (key.read)(&mut next, value, reading).map_err(|unfit| match unfit {
+            Unfit::Value(why) => Refused::Value("value", format!("{}: {why}", key.name)),
+            Unfit::Pinned(line) => Refused::Pinned(line),
+        })?;
         Ok((next, key, kept))
     }
 
@@ -264,18 +289,18 @@ fn networks(value: &Value, one: fn(&str) -> Result<(), String>) -> Result<(Vec<S
     Ok((all, set))
 }
 
-fn home_net(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn home_net(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     // An exclusion takes out of the others: `!10.1.0.0/16`.
     let (kept, set) = networks(value, |n| n.strip_prefix('!').unwrap_or(n).trim().parse::<Cidr>().map(drop))?;
     now.home_net = set;
     Ok(json!(kept))
 }
 
-fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, String> {
+fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Unfit> {
     let list =
         value.as_array().ok_or("a list is expected: [{\"name\": \"servers\", \"networks\": [\"10.1.0.0/16\"], \"description\": \"\"}]")?;
     if list.len() > GROUPS_MAX {
-        return Err(format!("at most {GROUPS_MAX} groups"));
+        return Err(Unfit::from(format!("at most {GROUPS_MAX} groups")));
     }
     let mut all = pinned_groups(of.config);
     let mut kept = Vec::new();
@@ -284,13 +309,13 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, St
         let (name, description) = (text("name"), text("description"));
         let fits = |c: char| c.is_alphanumeric() || " ._-".contains(c);
         if name.is_empty() || name.chars().count() > NAME_MAX || !name.chars().all(fits) {
-            return Err(format!("a group's name has 1 to {NAME_MAX} letters, digits, spaces, `.`, `_` or `-`"));
+            return Err(Unfit::from(format!("a group's name has 1 to {NAME_MAX} letters, digits, spaces, `.`, `_` or `-`")));
         }
         if name.parse::<Cidr>().is_ok() {
-            return Err(format!("\"{name}\" is an address: give the group a name"));
+            return Err(Unfit::from(format!("\"{name}\" is an address: give the group a name")));
         }
         if description.chars().count() > DESCRIPTION_MAX || description.chars().any(char::is_control) {
-            return Err(format!("{name}: a description is one line of at most {DESCRIPTION_MAX} characters"));
+            return Err(Unfit::from(format!("{name}: a description is one line of at most {DESCRIPTION_MAX} characters")));
         }
         let (networks, set) = networks(&given["networks"], |n| n.parse::<Cidr>().map(drop)).map_err(|why| format!("{name}: {why}"))?;
         if let Some(other) = all.iter().find(|g| g.name.to_lowercase() == name.to_lowercase()) {
@@ -299,8 +324,8 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, St
                 continue;
             }
             return Err(match other.pinned {
-                true => pinned_line(&name, "vars.address-groups", "the configuration"),
-                false => format!("there are two groups {name}: give each its own name"),
+                true => Unfit::Pinned(pinned_line(&name, "vars.address-groups", "the configuration")),
+                false => Unfit::from(format!("there are two groups {name}: give each its own name")),
             });
         }
         kept.push(json!({"name": name, "networks": networks, "description": description}));
@@ -310,22 +335,22 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, St
     Ok(Value::Array(kept))
 }
 
-fn quota(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn quota(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     let bytes = value.as_u64().filter(|b| *b == 0 || (QUOTA_MIN..=QUOTA_MAX).contains(b));
     now.quota = bytes.ok_or_else(|| format!("bytes are from {QUOTA_MIN} to {QUOTA_MAX}, or 0 for as much as the disk holds"))?;
     Ok(json!(now.quota))
 }
 
 /// Takes what is given over what is set; `null` takes a kind back to `others` (or `internal`).
-fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, String> {
+fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Unfit> {
     let given = value.as_object().ok_or("days by kind are expected: {\"dns\": 30, \"others\": 365}")?;
     for (kind, days) in given {
         let is_rest = RETENTION_OF_REST.contains(&kind.as_str());
         if !is_rest && !schemas().iter().any(|s| s.kind == kind) {
-            return Err(format!(
+            return Err(Unfit::from(format!(
                 "there is no kind of event {:?}; `others` and `internal` stand for all that have no days of their own",
                 short(kind)
-            ));
+            )));
         }
         let key = format!("store.retention.{kind}");
         let pinned = of.config.pinned(&key);
@@ -333,7 +358,7 @@ fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value,
             Value::Null if !is_rest => None,
             days => match days.as_u64().filter(|d| *d <= RETENTION_DAYS_MAX) {
                 Some(days) => Some(days),
-                None => return Err(format!("{kind}: days are from 0 (until the quota) to {RETENTION_DAYS_MAX}")),
+                None => return Err(Unfit::from(format!("{kind}: days are from 0 (until the quota) to {RETENTION_DAYS_MAX}"))),
             },
         };
         if let Some(pinned) = pinned {
@@ -341,7 +366,7 @@ fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value,
             if of.is_kept || asked == now.retention.get(kind).copied() {
                 continue;
             }
-            return Err(pinned_line(kind, &key, &pinned.from));
+            return Err(Unfit::Pinned(pinned_line(kind, &key, &pinned.from)));
         }
         match asked {
             Some(days) => now.retention.insert(kind.clone(), days),
@@ -352,23 +377,23 @@ fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value,
     Ok(Value::Object(own.map(|(kind, days)| (kind.clone(), json!(days))).collect::<Map<_, _>>()))
 }
 
-fn captures(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn captures(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     now.captures_keep = value.as_bool().ok_or("true or false is expected")?;
     Ok(json!(now.captures_keep))
 }
 
-fn known_after(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn known_after(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     let hours = value.as_u64().filter(|h| (1..=KNOWN_AFTER_MAX).contains(h));
     now.known_after_hours = hours.ok_or_else(|| format!("hours are from 1 to {KNOWN_AFTER_MAX}"))?;
     Ok(json!(now.known_after_hours))
 }
 
-fn webhook(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn webhook(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     now.webhook = Webhook::read(value, now.webhook.as_ref())?;
     Ok(now.webhook.as_ref().map_or(Value::Null, Webhook::kept))
 }
 
-fn syslog(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, String> {
+fn syslog(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     now.syslog = Syslog::read(value)?;
     Ok(now.syslog.as_ref().map_or(Value::Null, Syslog::kept))
 }

@@ -2,14 +2,14 @@
 
 use crate::app::{App, now};
 use crate::home::{Held, Home};
-use crate::out::{CaseOutput, deliver};
+use crate::out::{CaseOutput, Sink, deliver};
 use crate::plan::BLOCKING_MAX;
 use crate::watch::{Told, Watch};
 use crate::{Fault, api, listen, metrics, person, tls, web};
 use axum::Router;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,7 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 use vigie_capture::{Advice, Sockets};
 use vigie_catalog::UserRole;
 use vigie_pipeline::Config;
-use vigie_pipeline::config::{Changed, Takes, changed};
+use vigie_pipeline::config::{Changed, EveOutput, Takes, changed};
 
 /// How often the certificate is looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
@@ -58,28 +58,40 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 /// Serves until it is told to stop; `say` is given the lines that a person should read.
-pub fn up(options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+pub fn up(mut options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
     // What needs a right comes first; then rights are given up, before the first thread.
     let sockets = if options.interfaces.is_empty() {
         None
     } else {
+        let (ips, macs) = vigie_capture::live::addresses();
+        options.config.detect.own = vigie_detect::Own { ips, macs };
         Some(Sockets::open(&options.interfaces, &options.config.live).map_err(Fault::of)?)
     };
     let port = listen::port(options.listen)?;
     Home::make(&options.data)?;
-    let folder = |file: &Path| file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    let eve = options.config.eve.file.as_deref().map(folder);
-    let keeps = vigie_sandbox::Server { writes: [options.data.clone()].into_iter().chain(eve).collect() };
+    let keeps = vigie_sandbox::Server { writes: [options.data.clone()].into_iter().chain(folder(&options.config.eve)).collect() };
     match vigie_sandbox::server(&keeps) {
         Err(e) if !options.allow_weaker => return Err(Fault::new(format!("{e}; mend it, or start with --allow-weaker"))),
         Err(e) => say(&format!("Weaker than it should be: {e}")),
         Ok(()) => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_MAX).build().map_err(Fault::of)?;
-    runtime.block_on(serve(options, sockets, port, say))
+    runtime.block_on(serve(options, sockets, port, keeps.writes, say))
 }
 
-async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+/// The folder in which a file of events is written and rotated.
+fn folder(asked: &EveOutput) -> Option<PathBuf> {
+    let folder = asked.file.as_ref()?.parent()?;
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
+}
+
+async fn serve(
+    options: Options,
+    sockets: Option<Sockets>,
+    port: TcpListener,
+    writes: Vec<PathBuf>,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), Fault> {
     let home = match Home::open(&options.data, options.config) {
         Ok(home) => home,
         Err(Held::Fault(fault)) => return Err(fault),
@@ -145,7 +157,7 @@ async fn serve(options: Options, sockets: Option<Sockets>, port: TcpListener, sa
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let outputs = CaseOutput::ALL.map(|output| tokio::spawn(deliver(Arc::clone(&app), output, stopped.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    let reload = Reload { app: Arc::clone(&app), again: options.again, sensor: sensor.as_ref().map(Watch::told) };
+    let reload = Reload { app: Arc::clone(&app), again: options.again, sensor: sensor.as_ref().map(Watch::told), writes };
     tokio::select! {
         () = asked_to_stop => {}
         () = reload.whenever(asked_to_reload) => {}
@@ -263,6 +275,8 @@ struct Reload {
     app: Arc<App>,
     again: Again,
     sensor: Option<Arc<Told>>,
+    /// Folders that can be written to: the right to others was given up.
+    writes: Vec<PathBuf>,
 }
 
 impl Reload {
@@ -285,21 +299,23 @@ impl Reload {
     /// Now: what came of it, a line each.
     fn now(&self) -> Vec<String> {
         let (app, old) = (&self.app, self.app.home.told());
-        let eve_as_it_was = |new: &Config| new.eve == old.eve;
-        let new = match (self.again)() {
+        let mut new = match (self.again)() {
             Ok(new) => new,
             Err(why) => {
                 app.eve.reopen();
                 return vec![format!("{why}; the configuration from before goes on")];
             }
         };
-        let mut lines = Vec::new();
-        if self.sensor.is_some() && !eve_as_it_was(&new) {
+        let (mut lines, mut changes) = (Vec::new(), changed(&old, &new));
+        if folder(&new.eve).is_some_and(|f| !self.writes.iter().any(|w| f.starts_with(w))) {
+            new.eve.clone_from(&old.eve);
+            changes.iter_mut().filter(|c| c.name == Sink::File.key()).for_each(|c| c.takes = Takes::Start);
+        }
+        if self.sensor.is_some() && new.eve != old.eve {
             lines.extend(app.eve.set(&new.eve));
         } else {
             app.eve.reopen();
         }
-        let changes = changed(&old, &new);
         match app.home.tell(new) {
             Ok(problems) => lines.extend(problems),
             Err(e) => return vec![format!("{e}; the configuration from before goes on")],

@@ -1,4 +1,7 @@
 //! Columns of files to folds: how sums over all rows of a time are read.
+//!
+//! A file never changes, and so do not its sums: those that a page asks for again and again are kept in memory ([`Sums`]), and a page
+//! then reads what lies only partly in its time, and what is new. They are what the file's rows gave, and gone with the process.
 
 use crate::files::LiveFile;
 use crate::query::{Query, micros};
@@ -8,21 +11,68 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter};
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use vigie_link::{Packed, arrow_schema};
 use vigie_tally::{Fold, Rows};
 
 /// Rows given at once.
 const ROWS: usize = 32 << 10;
 
-/// What is to be read.
-struct Work {
-    files: Vec<Arc<LiveFile>>,
-    next: usize,
+/// Bytes of sums of files kept at most; beyond, those not asked for longest go.
+const SUMS_MAX: usize = 64 << 20;
+/// Bytes of one file's sums of one name at most; larger ones are not kept.
+const SUM_MAX: usize = 4 << 20;
+
+/// Sums of whole files, by the file, the columns and the name of the sum.
+#[derive(Default)]
+pub(crate) struct Sums {
+    all: BTreeMap<Key, (Arc<[u8]>, u64)>,
+    bytes: usize,
+    asked: u64,
 }
+
+impl Sums {
+    fn get(&mut self, key: &Key) -> Option<Arc<[u8]>> {
+        self.asked += 1;
+        let (kept, last) = self.all.get_mut(key)?;
+        *last = self.asked;
+        Some(Arc::clone(kept))
+    }
+
+    fn put(&mut self, key: Key, kept: Vec<u8>) {
+        if kept.len() > SUM_MAX {
+            return;
+        }
+        self.bytes += kept.len();
+        if let Some((old, _)) = self.all.insert(key, (kept.into(), self.asked)) {
+            self.bytes -= old.len();
+        }
+        while self.bytes > SUMS_MAX {
+            let oldest = self.all.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| key.clone());
+            let Some((gone, _)) = oldest.and_then(|key| self.all.remove(&key)) else { return };
+            self.bytes -= gone.len();
+        }
+    }
+
+    /// Forgets those of a file that is gone.
+    pub(crate) fn forget(&mut self, gone: impl Fn(&std::path::Path) -> bool) {
+        self.all.retain(|(path, _), (kept, _)| {
+            let stays = !gone(path);
+            self.bytes -= if stays { 0 } else { kept.len() };
+            stays
+        });
+    }
+}
+
+/// What is to be read: files, and where a file's sums are to be kept, under which name and by which fold.
+type Work<F> = Vec<(Arc<LiveFile>, Option<(Key, F)>)>;
+/// What sums are of: a file, and what of it.
+type Key = (PathBuf, String);
 
 /// Ends the threads when nobody waits any more.
 struct Stop(Arc<AtomicBool>);
@@ -65,22 +115,42 @@ impl Store {
             }
             let stop = Arc::new(AtomicBool::new(false));
             let _ends = Stop(Arc::clone(&stop));
-            let threads = self.0.options.threads.clamp(1, part.files.len().max(1));
-            let work = Arc::new(Mutex::new(Work { files: part.files.clone(), next: 0 }));
+            let name = whole.name().map(|name| format!("{} {name}", columns.join(" ")));
+            let (mut work, mut known): (Work<F>, Vec<_>) = (Vec::new(), Vec::new());
+            {
+                let mut sums = crate::lock(&self.0.sums);
+                for file in part.files.iter().rev() {
+                    let key = name.clone().filter(|_| is_whole(file, span)).map(|name| (file.path.clone(), name));
+                    match key.as_ref().and_then(|key| sums.get(key)) {
+                        Some(kept) => known.push(kept),
+                        None => work.push((Arc::clone(file), key.map(|key| (key, make())))),
+                    }
+                }
+            }
+            for kept in known {
+                whole.take(&kept).ok_or_else(|| Error::Query("sums that were kept cannot be read: start Vigie again".to_owned()))?;
+            }
+            let threads = self.0.options.threads.min(work.len());
+            let work = Arc::new(Mutex::new(work));
             let mut running = Vec::new();
             for _ in 0..threads {
                 let (work, stop, wanted, mut fold) = (Arc::clone(&work), Arc::clone(&stop), Arc::clone(&wanted), make());
+                let store = self.clone();
                 running.push(tokio::task::spawn_blocking(move || -> Result<F, Error> {
                     loop {
-                        let file = {
-                            let mut w = work.lock().unwrap_or_else(PoisonError::into_inner);
-                            w.next += 1;
-                            w.files.get(w.next - 1).cloned()
+                        let next = crate::lock(&work).pop();
+                        let Some((file, keeps)) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return Ok(fold) };
+                        let Some((key, mut own)) = keeps else {
+                            of_file(&file, &wanted, span, &stop, &mut fold)?;
+                            continue;
                         };
-                        match file.filter(|_| !stop.load(Ordering::Relaxed)) {
-                            Some(file) => of_file(&file, &wanted, span, &stop, &mut fold)?,
-                            None => return Ok(fold),
+                        of_file(&file, &wanted, span, &stop, &mut own)?;
+                        if !stop.load(Ordering::Relaxed)
+                            && let Some(kept) = own.keep()
+                        {
+                            crate::lock(&store.0.sums).put(key, kept);
                         }
+                        fold.join(own);
                     }
                 }));
             }
@@ -121,6 +191,11 @@ fn within(rows: RecordBatch, ts: &ArrayRef, (from, to): (i64, i64)) -> Result<Re
     filter_record_batch(&rows, &mask).map_err(|e| Error::Query(e.to_string()))
 }
 
+/// Whether all rows of a file lie in a span of time.
+fn is_whole(file: &LiveFile, span: (i64, i64)) -> bool {
+    micros(file.meta.first) >= span.0 && micros(file.meta.last) < span.1
+}
+
 fn of_file<F: Fold>(file: &LiveFile, wanted: &SchemaRef, span: (i64, i64), stop: &AtomicBool, fold: &mut F) -> Result<(), Error> {
     let bad = |e: String| Error::Read(format!("{}: {e}", file.path.display()));
     let f = File::open(&file.path).map_err(|e| bad(e.to_string()))?;
@@ -134,7 +209,7 @@ fn of_file<F: Fold>(file: &LiveFile, wanted: &SchemaRef, span: (i64, i64), stop:
     let options = ArrowReaderOptions::new().with_schema(hinted);
     let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(|e| bad(e.to_string()))?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(f, metadata);
-    let is_whole = micros(file.meta.first) >= span.0 && micros(file.meta.last) < span.1;
+    let is_whole = is_whole(file, span);
     let names = wanted.fields().iter().map(|f| f.name().as_str()).chain((!is_whole).then_some("ts"));
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let mut builder = builder.with_projection(mask).with_batch_size(ROWS);
@@ -147,6 +222,12 @@ fn of_file<F: Fold>(file: &LiveFile, wanted: &SchemaRef, span: (i64, i64), stop:
         });
         let groups = groups.map(|(i, _)| i).collect();
         builder = builder.with_row_groups(groups);
+    }
+    if let Some(mut only) = fold.only() {
+        // The other columns are read only where one of these says so.
+        let mask = ProjectionMask::columns(builder.parquet_schema(), only.columns().iter().copied());
+        let filter = ArrowPredicateFn::new(mask, move |rows| Ok(only.mask(&rows)));
+        builder = builder.with_row_filter(RowFilter::new(vec![Box::new(filter)]));
     }
     for rows in builder.build().map_err(|e| bad(e.to_string()))? {
         if stop.load(Ordering::Relaxed) {

@@ -218,6 +218,7 @@ pub(crate) struct Inner {
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) problems: Mutex<Vec<Problem>>,
     pub(crate) engine: query::Engine,
+    pub(crate) sums: Mutex<fold::Sums>,
     _lock: std::fs::File,
 }
 
@@ -257,6 +258,7 @@ impl Store {
             manifest: Mutex::new(manifest),
             problems: Mutex::new(problems.clone()),
             engine,
+            sums: Mutex::default(),
             _lock: lock,
         }));
         Ok((store, problems))

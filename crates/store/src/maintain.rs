@@ -227,6 +227,8 @@ impl Store {
         next.save(&self.0.dir)?;
         *manifest = next;
         let added = by.map(|m| Arc::new(LiveFile::new(&self.0.dir, m)));
+        let paths: Vec<_> = gone.iter().map(|m| self.0.dir.join(m.path())).collect();
+        crate::lock(&self.0.sums).forget(|path| paths.iter().any(|p| p == path));
         self.change(|s: &mut Snapshot| {
             s.files.retain(|f| {
                 let goes = ids.contains(&f.meta.id);

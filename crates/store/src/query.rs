@@ -26,9 +26,15 @@ use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie_base::Time;
+use vigie_base::hash::{FastMap, table_state};
 use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
 use vigie_tally::{Bars, Counts, DISTINCT_MAX};
+
+/// Rows of a file of which a page looks at the near end first.
+const NEAR_ROWS: u64 = 128 << 10;
+/// See [`Source::near_end`].
+const NEAR_PART: i64 = 32;
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 10_000;
@@ -216,6 +222,23 @@ impl Source {
     /// What decides between rows of one key.
     fn tie(&self, parts: &[Part]) -> (&'static str, &str) {
         (parts[self.part].schema.kind, &self.dataset)
+    }
+
+    /// The end of a large file from which a page begins, a part in [`NEAR_PART`] of its time.
+    fn near_end(&self, q: &Query, newest: bool) -> Option<Expr> {
+        let rows: u64 = self.files.iter().map(|f| f.meta.rows).sum();
+        if rows < NEAR_ROWS {
+            return None;
+        }
+        let part = (micros(self.last) - micros(self.first)) / NEAR_PART;
+        let cursor = q.cursor.as_ref().map(|c| micros(c.ts));
+        Some(if newest {
+            let end = q.to.map(micros).into_iter().chain(cursor).fold(micros(self.last), i64::min);
+            ident("ts").gt_eq(ts(end - part))
+        } else {
+            let end = q.from.map(micros).into_iter().chain(cursor).fold(micros(self.first), i64::max);
+            ident("ts").lt_eq(ts(end + part))
+        })
     }
 }
 
@@ -434,11 +457,25 @@ impl Store {
             if source.files.iter().any(|f| f.may_hold(&part.needles).is_some_and(|may| !may.contains(&true))) {
                 continue;
             }
-            // When the last row of the page is comes first: of the rows beyond it nothing else need be known.
-            let frame = self.frame(part, &source.files, &source.tail, expr.clone())?;
-            let times = frame.select([ident("ts")])?.sort(vec![ident("ts").sort(!newest, true)])?.limit(0, Some(want))?.collect().await?;
-            let times = times.iter().flat_map(|b| b.column(0).as_primitive::<TimestampMicrosecondType>().values().iter().copied());
-            let Some(edge) = (if newest { times.min() } else { times.max() }) else { continue };
+            // What lies behind a page that is full already is not looked at.
+            if best.len() >= want {
+                let edge = ts(best[want - 1].0.0);
+                expr = if newest { ident("ts").gt_eq(edge) } else { ident("ts").lt_eq(edge) }.and(expr);
+            }
+            // When the last row of the page is comes first: of the rows beyond it nothing else need be known. What comes often fills a page
+            // from the near end of a large file, and the rest of it need not be read.
+            let mut times: Vec<i64> = Vec::new();
+            for within in source.near_end(q, newest).map(Some).into_iter().chain([None]) {
+                let expr = within.map_or(expr.clone(), |within| within.and(expr.clone()));
+                let frame = self.frame(part, &source.files, &source.tail, expr)?.select([ident("ts")])?;
+                let found = frame.sort(vec![ident("ts").sort(!newest, true)])?.limit(0, Some(want))?.collect().await?;
+                times =
+                    found.iter().flat_map(|b| b.column(0).as_primitive::<TimestampMicrosecondType>().values().iter().copied()).collect();
+                if times.len() >= want {
+                    break;
+                }
+            }
+            let Some(edge) = (if newest { times.into_iter().min() } else { times.into_iter().max() }) else { continue };
             let near = if newest { ident("ts").gt_eq(ts(edge)) } else { ident("ts").lt_eq(ts(edge)) };
             let frame = self.frame(part, &source.files, &source.tail, near.and(expr))?;
             let frame = frame.select(["ts", "ts_ns", "flow_id", "seq"].map(ident))?.sort(order)?.limit(0, Some(want))?;
@@ -582,7 +619,7 @@ impl Store {
     async fn top_of(&self, s: &Snapshot, q: &Query, field: &str, n: usize) -> Result<Top, Error> {
         let parts = self.parts(s, q)?;
         self.affordable(&parts)?;
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut counts: FastMap<String, u64> = FastMap::with_hasher(table_state(0));
         let mut known = field == "event_type";
         for part in parts {
             if field == "event_type" {
@@ -694,7 +731,7 @@ fn beyond(c: &Cursor, newest: bool, tie: bool) -> Expr {
 }
 
 /// Adds the values of a column, each as often as `times` says (once where it says nothing); lists give their items.
-fn tally(column: &ArrayRef, times: Option<&[i64]>, counts: &mut BTreeMap<String, u64>) -> Result<(), Error> {
+fn tally(column: &ArrayRef, times: Option<&[i64]>, counts: &mut FastMap<String, u64>) -> Result<(), Error> {
     if let Some(list) = column.as_list_opt::<i32>() {
         let o = list.value_offsets();
         let (first, last) = (o[0] as usize, o[o.len() - 1] as usize);

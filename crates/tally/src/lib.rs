@@ -6,11 +6,15 @@
 
 mod coverage;
 mod flows;
+mod kept;
 
 pub use coverage::{Coverage, Span};
-pub use flows::{Activity, BLIND, Pair, Pairs, SIDES, Sum, Traffic};
+pub use flows::{Activity, BLIND, Between, Naming, Pair, Pairs, SIDES, Sum, Traffic};
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray};
+use kept::{Get, Put};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, StringArray};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use vigie_base::hash::{FastMap, table_state};
@@ -60,6 +64,76 @@ pub trait Fold: Send + 'static {
     fn rows(&mut self, rows: &Rows);
     /// Takes what another summed up.
     fn join(&mut self, other: Self);
+
+    /// Where only rows count that hold one of some texts in one of some columns: which.
+    fn only(&self) -> Option<Only> {
+        None
+    }
+
+    /// Where the sums of a file's rows are the same each time that they are asked for: a name for what they are. Then [`Fold::keep`] and
+    /// [`Fold::take`] are for sums of the same name.
+    fn name(&self) -> Option<String> {
+        None
+    }
+
+    /// The sums as bytes; `None` where there are too many to be kept.
+    fn keep(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes sums that were kept; `None` where they are none, and then what was taken is of no use.
+    fn take(&mut self, _kept: &[u8]) -> Option<()> {
+        None
+    }
+}
+
+/// Texts of which one stands in one of some columns.
+#[derive(Debug)]
+pub struct Only {
+    columns: &'static [&'static str],
+    texts: Arc<Vec<String>>,
+    /// For each column the dictionary seen last, and for each of its words whether it is one of the texts; none where no word is.
+    seen: Vec<Option<(ArrayRef, Option<Vec<bool>>)>>,
+}
+
+impl Only {
+    /// Rows that hold one of `texts` in one of `columns`.
+    pub fn new(columns: &'static [&'static str], texts: Arc<Vec<String>>) -> Self {
+        Only { columns, texts, seen: Vec::new() }
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &'static [&'static str] {
+        self.columns
+    }
+
+    /// For each row whether one of its columns, which are dictionaries, holds one of the texts.
+    pub fn mask(&mut self, rows: &RecordBatch) -> BooleanArray {
+        let mut found = vec![false; rows.num_rows()];
+        self.seen.resize_with(rows.num_columns(), || None);
+        for (column, seen) in rows.columns().iter().zip(&mut self.seen) {
+            let Some(column) = column.as_dictionary_opt::<Int32Type>() else { continue };
+            let Some(words) = column.values().as_string_opt::<i32>() else { continue };
+            if seen.as_ref().is_none_or(|s| s.0.as_string_opt::<i32>().is_none_or(|old| place(old) != place(words))) {
+                let is_one: Vec<bool> = words.iter().map(|w| w.is_some_and(|w| self.texts.iter().any(|t| t == w))).collect();
+                *seen = Some((column.values().clone(), Some(is_one).filter(|one| one.contains(&true))));
+            }
+            if let Some((_, Some(is_one))) = seen {
+                let (keys, nulls) = (column.keys().values(), column.keys().nulls());
+                let holds = |key: &i32| is_one.get(*key as usize).copied().unwrap_or(false);
+                match nulls {
+                    None => found.iter_mut().zip(keys).for_each(|(found, key)| *found |= holds(key)),
+                    Some(nulls) => found.iter_mut().zip(keys).zip(nulls).for_each(|((found, key), there)| *found |= there && holds(key)),
+                }
+            }
+        }
+        found.into()
+    }
+}
+
+/// Where a dictionary's words stand: the same place, the same words, as long as one of them is held.
+fn place(words: &StringArray) -> (usize, usize, usize) {
+    (words.value_offsets().as_ptr().addr(), words.value_data().as_ptr().addr(), words.len())
 }
 
 /// Numbers for words: the same word has the same number, from 0.
@@ -125,7 +199,6 @@ impl Words {
 
     /// The numbers of a dictionary's words.
     fn learn(&mut self, at: usize, texts: &DictionaryArray<Int32Type>) -> &[u32] {
-        let place = |v: &StringArray| (v.value_offsets().as_ptr().addr(), v.value_data().as_ptr().addr(), v.len());
         let Some(values) = texts.values().as_string_opt::<i32>() else { return &[] };
         let same = |held: &ArrayRef| held.as_string_opt::<i32>().is_some_and(|h| place(h) == place(values));
         // A dictionary is made once for many rows.
@@ -139,6 +212,9 @@ impl Words {
         &self.seen[known].2
     }
 }
+
+/// Most distinct values whose counts are kept of a file.
+const KEPT_MAX: usize = 100_000;
 
 /// Most distinct values that are counted in memory; what counts more stops, and has more than so many.
 pub const DISTINCT_MAX: usize = 2_000_000;
@@ -232,6 +308,55 @@ impl Fold for Counts {
             *self.numbers.entry(v).or_default() += n;
         }
     }
+
+    fn name(&self) -> Option<String> {
+        Some("counts".to_owned())
+    }
+
+    fn keep(&self) -> Option<Vec<u8>> {
+        if self.len() > KEPT_MAX {
+            return None;
+        }
+        let mut out = Put::default();
+        let words: Vec<_> = self.counts.iter().enumerate().filter(|(_, n)| **n > 0).collect();
+        out.number(words.len() as u64);
+        for (word, n) in words {
+            out.bytes(self.words.word(word as u32).as_bytes());
+            out.number(*n);
+        }
+        let small: Vec<_> = self.small.iter().enumerate().filter(|(_, n)| **n > 0).collect();
+        out.number(small.len() as u64);
+        for (v, n) in small {
+            out.number(v as u64);
+            out.number(*n);
+        }
+        for (v, n) in &self.numbers {
+            out.bytes(&v.to_le_bytes());
+            out.number(*n);
+        }
+        Some(out.0)
+    }
+
+    fn take(&mut self, kept: &[u8]) -> Option<()> {
+        let mut kept = Get(kept);
+        for _ in 0..kept.number()? {
+            let at = self.words.number(kept.text()?) as usize;
+            if self.counts.len() <= at {
+                self.counts.resize(at + 1, 0);
+            }
+            self.counts[at] += kept.number()?;
+        }
+        for _ in 0..kept.number()? {
+            self.small.resize(1 << 16, 0);
+            let (v, n) = (kept.number()?, kept.number()?);
+            *self.small.get_mut(usize::try_from(v).ok()?)? += n;
+        }
+        while !kept.0.is_empty() {
+            let v = i128::from_le_bytes(kept.bytes()?.try_into().ok()?);
+            *self.numbers.entry(v).or_default() += kept.number()?;
+        }
+        Some(())
+    }
 }
 
 /// How many rows in each span of one length.
@@ -258,3 +383,6 @@ impl Fold for Bars {
         self.counts.iter_mut().zip(other.counts).for_each(|(a, b)| *a += b);
     }
 }
+
+#[cfg(test)]
+mod tests;

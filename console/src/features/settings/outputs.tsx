@@ -235,7 +235,7 @@ function Last({ of, children }: { of: Output; children?: ReactNode }) {
         <p className={of.last_error.stands ? 'warned' : 'quiet'}>
           {of.last_error.stands && <Icon name="warning" />}
           <span>
-            {t('outputs.last_error')} <When at={of.last_error.at} /> : {of.last_error.text}
+            {t('outputs.last_error')} <When at={of.last_error.at} /> · {of.last_error.text}
           </span>
         </p>
       )}

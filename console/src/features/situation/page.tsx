@@ -153,7 +153,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
             ))}
           </div>
           <ul className="change-list">
-            {kind === 'devices' && of.devices.map((one) => <Novelty key={one.asset_id} of={one} icon="assets" />)}
+            {kind === 'devices' && of.devices.map((one) => <Novelty key={`${one.dataset} ${one.asset_id}`} of={one} icon="assets" />)}
             {kind === 'services' &&
               of.services.map((one, i) => (
                 <Novelty key={i} of={one} icon="server">
@@ -191,7 +191,7 @@ function Novelty({
   icon,
   children,
 }: {
-  of: { asset_id: string; name: string; first_seen: string }
+  of: { asset_id: string; dataset: string; name: string; first_seen: string }
   icon: IconName
   children?: ReactNode
 }) {
@@ -200,7 +200,7 @@ function Novelty({
     <li>
       <Icon name={icon} />
       <span className="change-main">
-        <Link to="/assets/$id" params={{ id: of.asset_id }} search={kept(search) as never}>
+        <Link to="/assets/$id" params={{ id: of.asset_id }} search={within(search, of.dataset) as never}>
           {of.name}
         </Link>{' '}
         {children}

@@ -108,6 +108,10 @@ fn lists_filter_and_count() {
     assert_eq!(count(AssetFilter { seen_since: Some(t(1021)), ..f.clone() }), 10);
     assert_eq!(count(AssetFilter { text: Some("xerox pc1".into()), ..f.clone() }), 10);
     assert_eq!(count(AssetFilter { text: Some("00:00:00:01:02:1e".into()), ..f.clone() }), 1);
+    // Part of an address finds all that begin so; a whole one that one only.
+    assert_eq!(count(AssetFilter { text: Some("10.0.1".into()), ..f.clone() }), 15);
+    assert_eq!(count(AssetFilter { text: Some("10.0.1.1".into()), ..f.clone() }), 1);
+    assert_eq!(count(AssetFilter { text: Some("10.0.1.100".into()), ..f.clone() }), 0);
     let facets = c.asset_facets(&AssetFilter { classes: vec!["printer".into()], ..f.clone() }).unwrap();
     assert_eq!(facets.class, [("server".into(), 20), ("printer".into(), 10)], "a facet is not narrowed by itself");
     assert_eq!(facets.os, [(String::new(), 7), ("Linux".into(), 3)]);
@@ -152,6 +156,22 @@ fn what_comes_to_a_known_network_is_new() {
     assert_eq!(c.news_counts(Some("replay"), t(3 * DAY)).unwrap(), [0; 4]);
     let marked: Vec<_> = c.assets(&AssetFilter { limit: 9, new_since: Some(t(DAY)), ..AssetFilter::default() }).unwrap().rows;
     assert_eq!(marked.iter().map(|r| (r.id, r.is_new, r.is_learnt)).collect::<Vec<_>>(), [(2, true, true)]);
+    // Whatever the size of its pages, the list is the same.
+    let whole: Vec<_> = c.news(&f).unwrap().rows;
+    for limit in 1..5 {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        for _ in 0..6 {
+            let page = c.news(&NewsFilter { limit, cursor, ..f.clone() }).unwrap();
+            assert_eq!(page.total, 4);
+            all.extend(page.rows);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all, whole);
+    }
+    assert!(c.news(&NewsFilter { cursor: Some("i1_i2".into()), ..f.clone() }).is_err());
     c.set_setting("baseline.known_after_hours", &json!(72), None, "jo", t(3)).unwrap();
     assert_eq!(c.news(&f).unwrap().total, 0);
 }
@@ -266,6 +286,11 @@ fn what_an_earlier_version_kept_as_text_is_read() {
     let held: Vec<u8> = c.read().query_row("SELECT data FROM asset_data", [], |r| r.get(0)).unwrap();
     assert!(held.len() < data.len(), "{} bytes of {}", held.len(), data.len());
     c.write(|db| Ok(db.execute("UPDATE asset_data SET data = ?1", [&data])?)).unwrap();
+    assert_eq!(known(&c, 200), now);
+    // So does what version 6 wrote.
+    let plain = zstd::bulk::compress(data.as_bytes(), 3).unwrap();
+    assert!(held.len() < plain.len() * 2 / 3, "{} bytes of {}", held.len(), plain.len());
+    c.write(|db| Ok(db.execute("UPDATE asset_data SET data = ?1", [&plain])?)).unwrap();
     assert_eq!(known(&c, 200), now);
     // What is neither is said of the asset, and spoils no list.
     c.write(|db| Ok(db.execute("UPDATE asset_data SET data = x'00ff'", [])?)).unwrap();

@@ -67,7 +67,9 @@ fn what_is_kept_is_there_after_it_was_closed() {
     c.remove_dataset("replay").unwrap();
     assert_eq!(c.source_of(&s.sha256).unwrap(), None);
     c.add_source("again", &s, t(3)).unwrap();
-    for table in ["cases", "alert", "case_entity", "trail", "asset", "asset_data", "asset_address", "asset_role", "novelty", "network"] {
+    for table in
+        ["cases", "alert", "case_entity", "trail", "asset", "asset_data", "asset_address", "asset_role", "novelty", "met", "network"]
+    {
         let n: u64 = c.read().query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap();
         assert_eq!(n, 0, "{table}");
     }
@@ -135,4 +137,42 @@ fn version_1_is_brought_to_this_one() {
     let new = asset(6, Some([0, 0, 0, 1, 2, 4]), &[("10.0.0.7", 3 * DAY, 3 * DAY)], None);
     let changes = c.keep("demo", &Kept { assets: &[again, new], ..Kept::default() }, t(9)).unwrap();
     assert_eq!(changes.new_assets, [6]);
+}
+
+#[test]
+fn first_meetings_that_were_rows_become_values() {
+    let folder = Folder::new("rows");
+    let path = folder.0.join("catalog.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    for step in [include_str!("../../testdata/v1.sql"), include_str!("../2.sql"), include_str!("../4.sql"), include_str!("../6.sql")] {
+        old.execute_batch(step).unwrap();
+    }
+    let at = |day: u64| (day * DAY * SECOND) as i64;
+    old.pragma_update(None, "user_version", 4).unwrap();
+    let add = "INSERT INTO novelty(ds, asset, kind, key, first) VALUES (1, 5, ?1, ?2, ?3)";
+    for (kind, key, first) in [
+        ("peer", "10.0.0.1", at(0)),
+        ("peer", "10.0.0.2", at(7)),
+        ("peer", "2001:db8::1", at(8)),
+        ("service", "tcp/80", at(7)),
+        ("protocol", "http", at(9)),
+    ] {
+        old.execute(add, (kind, key, first)).unwrap();
+    }
+    drop(old);
+    let c = Catalog::open(&path).unwrap();
+    let told = |f: NewsFilter| -> Vec<_> { c.news(&f).unwrap().rows.into_iter().map(|n| (n.kind.name(), n.key, n.first)).collect() };
+    let want = [
+        ("protocol", "http", t(9 * DAY)),
+        ("peer", "2001:db8::1", t(8 * DAY)),
+        ("peer", "10.0.0.2", t(7 * DAY)),
+        ("service", "tcp/80", t(7 * DAY)),
+    ];
+    assert_eq!(told(NewsFilter { limit: 100, ..NewsFilter::default() }), want.map(|(k, v, t)| (k, v.to_owned(), t)));
+    assert_eq!(c.news_counts(Some("demo"), t(8 * DAY)).unwrap(), [0, 0, 1, 1]);
+    // Met before is not met again, and earlier is earlier.
+    let pairs = ["10.0.0.1", "10.0.0.2"].map(|server| Pair { client: ip("10.0.0.9"), server: ip(server), first: t(6 * DAY) });
+    assert_eq!(c.keep("demo", &Kept { pairs: &pairs, ..Kept::default() }, t(9)).unwrap(), Changes::default());
+    let peers = NewsFilter { kinds: vec![NewsKind::Peer], until: Some(t(8 * DAY)), limit: 9, ..NewsFilter::default() };
+    assert_eq!(told(peers), [("peer", "10.0.0.2".to_owned(), t(6 * DAY))]);
 }

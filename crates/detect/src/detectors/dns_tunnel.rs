@@ -12,6 +12,7 @@ use crate::count::Distinct;
 use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
+use vigie_base::hash::{hash_one, table_state};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Ip, Time};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
@@ -28,6 +29,8 @@ static NAMES: Tunable = Tunable {
 const NAME_BYTES: f64 = 12.0;
 /// Share of queries for types that carry data. Ordinary clients ask for addresses.
 const CARRYING: f64 = 0.5;
+/// A name whose made part is shorter carries nothing by itself: [`ADDRESS_NAME_BYTES`] asks for more on average.
+const PLAIN_BYTES: usize = 20;
 /// Names by addresses only: exfiltration one way; reputation services look alike but shorter.
 const ADDRESS_NAMES: u64 = 150;
 /// Bytes of the made part then: more than a hash of 128 bits in hexadecimal.
@@ -54,6 +57,12 @@ const DOMAINS: Budget = Budget {
     entry_bytes: size_of::<Domain>() as u64 + 256 + 2 * Distinct::BYTES_MAX + 400,
     when_full: "the client and domain unused for longest are forgotten",
 };
+const PLAIN: Budget = Budget {
+    name: "detect.dns_tunnel.plain",
+    entries_max: 262_144,
+    entry_bytes: size_of::<Plain>() as u64 + 72,
+    when_full: "the ordinary questions of the client and domain unused for longest are forgotten",
+};
 const SERVERS: Budget = Budget {
     name: "detect.dns_tunnel.servers",
     entries_max: 4096,
@@ -69,11 +78,15 @@ pub static INFO: Info = Info {
     category: "Potentially Bad Traffic",
     story: Story::Intrusion,
     inputs: &[DnsMessage::KIND],
-    budgets: &[DOMAINS, SERVERS],
+    budgets: &[DOMAINS, PLAIN, SERVERS],
     tunables: &[&NAMES, &TEXTS],
     templates: &[TUNNEL],
     make: |_: &Settings| {
-        Box::new(DnsTunnel { domains: Bounded::new(DOMAINS.entries_max as usize), servers: Bounded::new(SERVERS.entries_max as usize) })
+        Box::new(DnsTunnel {
+            domains: Bounded::new(DOMAINS.entries_max as usize),
+            plain: Bounded::new(PLAIN.entries_max as usize),
+            servers: Bounded::new(SERVERS.entries_max as usize),
+        })
     },
 };
 
@@ -91,6 +104,8 @@ struct Domain {
     queries: u64,
     carrying: u64,
     names: Distinct,
+    /// Different names before the first that could carry something, about.
+    plain_names: u64,
     /// Bytes of the made part, over different names.
     name_bytes: u64,
     texts: u64,
@@ -103,8 +118,32 @@ struct Domain {
     told: Told,
 }
 
+/// Questions of a client below a domain that carry nothing so far: what nearly all look-ups are. A [`Domain`] begins with the first that
+/// could carry something, and takes these into account.
+#[derive(Clone, Copy, Default)]
+struct Plain {
+    queries: u32,
+    name_bytes: u32,
+    answer_bytes: u32,
+    /// Which of 64 hashes of names came.
+    names: u64,
+}
+
+impl Plain {
+    fn ask(&mut self, made: &[u8]) {
+        self.queries = self.queries.saturating_add(1);
+        let bit = 1 << (hash_one(&table_state(1), &made) & 63);
+        if self.names & bit == 0 {
+            self.names |= bit;
+            self.name_bytes = self.name_bytes.saturating_add(made.len() as u32);
+        }
+    }
+}
+
 struct DnsTunnel {
     domains: Bounded<(Ip, Vec<u8>), Domain>,
+    /// By a hash of client and domain.
+    plain: Bounded<u64, Plain>,
     /// Who was seen to answer: a resolver asks on behalf of others.
     servers: Bounded<Ip, ()>,
 }
@@ -150,6 +189,11 @@ fn is_ordinary_text(t: &[u8]) -> bool {
     t.starts_with(b"v=") || t.windows(13).take(64).any(|w| w.eq_ignore_ascii_case(b"-verification"))
 }
 
+/// Whether an answer brings a text that a program could be waiting for.
+fn is_text(rrtype: &[u8], data: &[u8]) -> bool {
+    matches!(rrtype, b"TXT" | b"NULL") && !data.is_empty() && !is_ordinary_text(data)
+}
+
 impl Detector for DnsTunnel {
     fn row(&mut self, row: Row<'_>, cx: &mut Cx<'_>) {
         let Some(d) = DnsMessageRow::of(row) else { return };
@@ -165,19 +209,37 @@ impl Detector for DnsTunnel {
         let Some(q) = d.queries().next() else { return };
         let Some((domain, made)) = split(q.rrname()) else { return };
         let key = (client, domain.to_ascii_lowercase());
-        if !request && self.domains.get(&key).is_none() {
-            return;
+        let mut before = Plain::default();
+        if self.domains.get(&key).is_none() {
+            let short = hash_one(&table_state(2), &key);
+            if request && made.len() < PLAIN_BYTES && !carries(q.rrtype()) {
+                self.plain.entry(&short, now, Plain::default).0.ask(made);
+                return;
+            }
+            let texts = || d.answers().any(|a| is_text(a.rrtype(), a.rdata().unwrap_or_default()));
+            let plain = self.plain.get_mut(&short);
+            if !request {
+                // An answer to what was not asked is none of ours.
+                let Some(plain) = plain else { return };
+                if !texts() {
+                    let bytes: usize = d.answers().map(|a| a.rdata().unwrap_or_default().len()).sum();
+                    plain.answer_bytes = plain.answer_bytes.saturating_add(bytes as u32);
+                    return;
+                }
+            }
+            before = self.plain.remove(&short).unwrap_or_default();
         }
         let (e, gone) = self.domains.entry(&key, now, || Domain {
             first: now,
             last: now,
-            queries: 0,
+            queries: u64::from(before.queries),
             carrying: 0,
             names: Distinct::default(),
-            name_bytes: 0,
+            plain_names: u64::from(before.names.count_ones()),
+            name_bytes: u64::from(before.name_bytes),
             texts: 0,
             text_bytes: 0,
-            answer_bytes: 0,
+            answer_bytes: u64::from(before.answer_bytes),
             types: Vec::new(),
             example: String::new(),
             server,
@@ -204,7 +266,7 @@ impl Detector for DnsTunnel {
             for a in d.answers() {
                 let data = a.rdata().unwrap_or_default();
                 e.answer_bytes += data.len() as u64;
-                if matches!(a.rrtype(), b"TXT" | b"NULL") && !data.is_empty() && !is_ordinary_text(data) {
+                if is_text(a.rrtype(), data) {
                     e.texts += 1;
                     e.text_bytes += data.len() as u64;
                 }
@@ -219,6 +281,7 @@ impl Detector for DnsTunnel {
 
     fn time(&mut self, cx: &mut Cx<'_>) {
         while self.servers.expired(cx.now, 12 * QUIET).is_some() {}
+        while self.plain.expired(cx.now, QUIET).is_some() {}
         while let Some(((client, domain), mut e)) = self.domains.expired(cx.now, QUIET) {
             tell(&domain, client, false, &mut e, cx, true);
         }
@@ -231,12 +294,12 @@ impl Detector for DnsTunnel {
     }
 
     fn full(&self) -> Vec<u64> {
-        vec![self.domains.evicted, self.servers.evicted]
+        vec![self.domains.evicted, self.plain.evicted, self.servers.evicted]
     }
 }
 
 fn tell(domain: &[u8], client: Ip, resolver: bool, e: &mut Domain, cx: &mut Cx<'_>, end: bool) {
-    let names = e.names.count();
+    let names = e.names.count() + e.plain_names;
     let each = e.name_bytes as f64 / names.max(1) as f64;
     let carrying = e.carrying as f64 / e.queries.max(1) as f64;
     let once = names as f64 >= ONCE * e.queries as f64;
@@ -260,7 +323,7 @@ fn tell(domain: &[u8], client: Ip, resolver: bool, e: &mut Domain, cx: &mut Cx<'
     let mut params = vec![
         ("client", Value::Ip(client)),
         ("server", Value::Ip(e.server)),
-        ("names", (&e.names).into()),
+        ("names", if e.plain_names == 0 { (&e.names).into() } else { Value::About(names) }),
         ("queries", Value::Count(e.queries)),
         ("duration", Value::Duration(e.last.since(e.first))),
         ("up", Value::Bytes(e.name_bytes)),
@@ -402,6 +465,32 @@ mod tests {
             b.env = b.env.flipped();
         }
         assert_eq!(b.finish().len(), 1);
+    }
+
+    #[test]
+    fn ordinary_questions_take_little_room_and_are_taken_into_account() {
+        let ask = |b: &mut Bench, name: &str, rrtype: &str| {
+            b.at(0.01).push(&dns_request(&[(name.as_bytes(), rrtype.as_bytes())]));
+        };
+        let mut b = Bench::of(INFO.name);
+        for i in 0..30_000u32 {
+            b.from(&format!("10.{}.{}.1", i / 250, i % 250));
+            ask(&mut b, "www.example.com", "A");
+        }
+        assert_eq!(b.full("detect.dns_tunnel.domains"), 0);
+        // Thirty texts among a hundred look-ups of addresses are a mail server's work; alone they would be a tunnel.
+        for ordinary in [true, false] {
+            let mut b = Bench::of(INFO.name);
+            for i in 0..100 {
+                if ordinary {
+                    ask(&mut b, &format!("h{i}.example.org"), "A");
+                }
+            }
+            for i in 0..30 {
+                ask(&mut b, &format!("{}.example.org", made(i, 16)), "TXT");
+            }
+            assert_eq!(b.finish().len(), usize::from(!ordinary));
+        }
     }
 
     #[test]

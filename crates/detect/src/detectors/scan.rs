@@ -140,6 +140,12 @@ const HOST_VIEWS: Budget = Budget {
     entry_bytes: size_of::<View>() as u64 + 128 + 2 * Distinct::BYTES_MAX + 160,
     when_full: "the source and port unused for longest are forgotten",
 };
+const ANSWERED: Budget = Budget {
+    name: "detect.scan.answered",
+    entries_max: 262_144,
+    entry_bytes: size_of::<Answered>() as u64 + 96,
+    when_full: "that a port answered the source that asked longest ago is forgotten",
+};
 const SOURCES: Budget = Budget {
     name: "detect.scan.sources",
     entries_max: 4096,
@@ -157,7 +163,7 @@ pub static INFO: Info = Info {
     category: "Attempted Information Leak",
     story: Story::Intrusion,
     inputs: &[FlowStart::KIND, FlowUpdate::KIND, FlowEnd::KIND, Arp::KIND, DnsMessage::KIND, DhcpMessage::KIND, IcmpMessage::KIND],
-    budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, SOURCES, RESOLVED],
+    budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, ANSWERED, SOURCES, RESOLVED],
     tunables: &[&PORTS, &PORTS_SLOW, &UDP_PORTS, &HOSTS, &HOSTS_SLOW, &UDP_HOSTS, &ARP_HOSTS],
     templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
     make: |_: &Settings| Box::new(Scan::new()),
@@ -235,6 +241,28 @@ impl Attempt {
     }
 }
 
+/// One source and one port of many hosts, while all of them answer: what nearly every machine does all day. A [`View`] begins with the
+/// first that does not.
+#[derive(Clone, Copy)]
+struct Answered {
+    first: Time,
+    hosts: Bits,
+}
+
+/// About how many different things, up to two hundred, in one word (linear counting, Whang 1990).
+#[derive(Clone, Copy, Default)]
+struct Bits(u64);
+
+impl Bits {
+    fn add(&mut self, thing: u64) {
+        self.0 |= 1 << (thing.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
+    }
+
+    fn count(self) -> u64 {
+        (64.0 * (64.0 / f64::from(self.0.count_zeros().max(1))).ln()).round() as u64
+    }
+}
+
 /// Attempts of one source at the ports of one host, or at one port of many hosts.
 struct View {
     first: Time,
@@ -242,6 +270,8 @@ struct View {
     failed: Distinct,
     refused: u32,
     answered: Distinct,
+    /// The same, with those before the first that failed.
+    all_answered: Bits,
     /// Targets that answered, and whose answer the caller refused: counted as failed as well.
     half_open: u64,
     probes: u64,
@@ -269,6 +299,7 @@ impl View {
             failed: Distinct::default(),
             refused: 0,
             answered: Distinct::default(),
+            all_answered: Bits::default(),
             half_open: 0,
             probes: 0,
             kinds: 0,
@@ -300,7 +331,8 @@ impl View {
     }
 
     fn ratio(&self) -> f64 {
-        self.failed.count() as f64 / (self.answered.count().saturating_sub(self.half_open) as f64).max(0.5)
+        let answered = self.answered.count().max(self.all_answered.count());
+        self.failed.count() as f64 / (answered.saturating_sub(self.half_open) as f64).max(0.5)
     }
 }
 
@@ -406,6 +438,7 @@ struct Scan {
     pending: Bounded<u64, Attempt>,
     ports: Bounded<PortKey, View>,
     hosts: Bounded<HostKey, View>,
+    answers: Bounded<HostKey, Answered>,
     sources: Bounded<Ip, Source>,
     resolved: Bounded<Ip, ()>,
     /// Stations that asked for an address so far: before it offers one, a server looks whether anybody has it.
@@ -421,6 +454,7 @@ impl Scan {
             pending: Bounded::new(PENDING.entries_max as usize),
             ports: Bounded::new(PORT_VIEWS.entries_max as usize),
             hosts: Bounded::new(HOST_VIEWS.entries_max as usize),
+            answers: Bounded::new(ANSWERED.entries_max as usize),
             sources: Bounded::new(SOURCES.entries_max as usize),
             resolved: Bounded::new(RESOLVED.entries_max as usize),
             discovers: 0,
@@ -544,16 +578,30 @@ impl Scan {
         };
         // Whether one service answers is looked at so by load balancers, on all hosts behind them.
         let horizontal = !matches!(a.kind, Kind::Protocol) && !a.is_half_open() && self.resolved.get(&a.dst).is_none() && {
-            let now = cx.now;
-            let (v, _) = self.hosts.entry(&HostKey { src: a.src, port: a.port, family }, now, || View::new(a.at, self.discovers));
-            v.refresh(a.at, now, self.discovers);
-            if failed {
-                note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
-                v.scanning |= is_host_scan(v, a.kind, cx.settings) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
+            let (now, key) = (cx.now, HostKey { src: a.src, port: a.port, family });
+            if !failed && self.hosts.get(&key).is_none() {
+                let (all, _) = self.answers.entry(&key, now, || Answered { first: a.at, hosts: Bits::default() });
+                if now.since(all.first) > SLOW {
+                    *all = Answered { first: a.at, hosts: Bits::default() };
+                }
+                all.hosts.add(fold(a.dst));
+                false
             } else {
-                v.answered.add(&fold(a.dst));
+                let before = if self.hosts.get(&key).is_none() { self.answers.remove(&key) } else { None };
+                let (v, _) = self.hosts.entry(&key, now, || View::new(a.at, self.discovers));
+                v.refresh(a.at, now, self.discovers);
+                if let Some(before) = before.filter(|b| now.since(b.first) <= SLOW) {
+                    v.all_answered = before.hosts;
+                }
+                if failed {
+                    note(v, flow, a, fold(a.dst), now, HOSTS_DRAIN);
+                    v.scanning |= is_host_scan(v, a.kind, cx.settings) && !(a.kind == Kind::Echo && v.is_for_leases(self.discovers));
+                } else {
+                    v.answered.add(&fold(a.dst));
+                    v.all_answered.add(fold(a.dst));
+                }
+                v.scanning
             }
-            v.scanning
         };
         if vertical || horizontal {
             self.scanning(flow, a, vertical, horizontal, None, cx);
@@ -755,6 +803,7 @@ impl Detector for Scan {
         self.settle(cx);
         while self.ports.expired(cx.now, SLOW).is_some() {}
         while self.hosts.expired(cx.now, SLOW).is_some() {}
+        while self.answers.expired(cx.now, SLOW).is_some() {}
         while self.resolved.expired(cx.now, SLOW).is_some() {}
         while let Some((src, mut s)) = self.sources.expired(cx.now, QUIET) {
             tell(src, &mut s, cx, true);
@@ -771,7 +820,14 @@ impl Detector for Scan {
     }
 
     fn full(&self) -> Vec<u64> {
-        vec![self.pending.evicted, self.ports.evicted, self.hosts.evicted, self.sources.evicted, self.resolved.evicted]
+        vec![
+            self.pending.evicted,
+            self.ports.evicted,
+            self.hosts.evicted,
+            self.answers.evicted,
+            self.sources.evicted,
+            self.resolved.evicted,
+        ]
     }
 }
 
@@ -1190,6 +1246,29 @@ mod tests {
             attempt(&mut b, next(), "10.0.2.1", 3306, "closed");
         }
         assert!(b.finish().is_empty());
+    }
+
+    #[test]
+    fn what_answers_takes_little_room_and_is_remembered() {
+        let mut b = Bench::of(INFO.name);
+        for i in 0..30_000u64 {
+            b.from(&format!("10.{}.{}.1", i / 250, i % 250));
+            attempt(&mut b, i, "10.0.0.2", 443, "established");
+        }
+        assert_eq!(b.full("detect.scan.hosts"), 0);
+        // Forty servers that answered in the morning, and thirty that are down in the afternoon: less than two for each.
+        b.from("10.0.0.9");
+        for i in 1..=70 {
+            attempt(&mut b, 40_000 + i, &format!("10.0.7.{i}"), 443, if i <= 40 { "established" } else { "closed" });
+        }
+        assert!(b.finish().is_empty());
+        // Were they not remembered, thirty failures would be a scan.
+        let mut b = Bench::of(INFO.name);
+        b.from("10.0.0.9");
+        for i in 41..=70 {
+            attempt(&mut b, i, &format!("10.0.7.{i}"), 443, "closed");
+        }
+        assert_eq!(b.finish().len(), 1);
     }
 
     #[test]

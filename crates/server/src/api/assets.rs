@@ -360,7 +360,7 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
                 value: f.value.clone(),
                 source: f.source.clone(),
                 confidence: f.confidence,
-                reason: f.reason.clone(),
+                reason: f.reason.as_ref().map(|r| in_words(r, lang)),
                 first_seen: time_text(f.first),
                 last_seen: time_text(f.last),
             })
@@ -396,6 +396,12 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: vigie_detect::Lang
             ..told(view.row)
         },
     }))
+}
+
+/// A reason in the reader's language; one of another version as it stands.
+fn in_words(reason: &str, lang: vigie_detect::Lang) -> String {
+    let french = (lang == vigie_detect::Lang::Fr).then(|| vigie_inventory::french(reason)).flatten();
+    french.unwrap_or(reason).to_owned()
 }
 
 /// The addresses of an asset, for questions to the store.
@@ -455,7 +461,7 @@ pub(crate) async fn peers(
     let within = Within { dataset: Some(dataset.clone()), ..within };
     let own_text: Vec<String> = own.iter().map(ToString::to_string).collect();
     let ends = Arc::new(own_text.clone());
-    let make = || Pairs::new(None, Some(Arc::clone(&ends)));
+    let make = || Pairs::new(Some(Arc::clone(&ends)));
     let found = app.home.store.fold(&within.query(), "flow", &Pairs::COLUMNS, make).await?;
     // Who, whether it was called by the asset, in which protocol, how much.
     let mut sums: BTreeMap<(&str, bool, &str), Sum> = BTreeMap::new();

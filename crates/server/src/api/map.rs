@@ -4,19 +4,20 @@ use crate::api::rows::Scope;
 use crate::app::App;
 use crate::error::{Answer, Refusal};
 use crate::person::Viewer;
+use crate::settings::InForce;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_base::Ip;
-use vigie_tally::Pairs;
+use vigie_base::{Cidr, Ip};
+use vigie_tally::{Between, Naming};
 
-/// Pairs of addresses that are looked at: those that move most.
-const PAIRS_MAX: usize = 20_000;
 /// Groups that are told apart; the rest are one.
 const GROUPS_MAX: usize = 40;
+/// The group of whoever is not the site's own.
+const INTERNET: &str = "internet";
 /// Protocols told of a cell.
 const PROTOCOLS_TOLD: usize = 4;
 
@@ -25,7 +26,7 @@ const PROTOCOLS_TOLD: usize = 4;
 pub(crate) struct TrafficMap {
     groups: Vec<MapGroup>,
     cells: Vec<Cell>,
-    /// Whether pairs of addresses were left out because there are too many.
+    /// Whether pairs of networks were left out because there are too many.
     partial: bool,
 }
 
@@ -82,10 +83,43 @@ fn network(ip: Ip) -> String {
     }
 }
 
+/// Which group an address is in: a named one where that is asked for, its network where it is the site's own or of no host, else the
+/// Internet.
+fn naming(in_force: &Arc<InForce>, by_group: bool) -> Naming {
+    let mut name = format!("network {}", in_force.home_net.text());
+    for group in in_force.groups.iter().filter(|_| by_group) {
+        name.push_str(&format!(" {:?} {}", group.name, group.set.text()));
+    }
+    let in_force = Arc::clone(in_force);
+    let of = move |ip: Ip| {
+        let named = if by_group { in_force.group_of(ip) } else { None };
+        if let Some(group) = named {
+            group.name.clone()
+        } else if ip.is_unspecified() {
+            format!("{ip}/{}", if ip.is_v4() { 32 } else { 128 })
+        } else if in_force.home_net.contains(ip) || ip.is_multicast_or_broadcast() || ip.is_link_local() || ip.is_loopback() {
+            network(ip)
+        } else {
+            INTERNET.to_owned()
+        }
+    };
+    Naming { name, of: Arc::new(of) }
+}
+
+/// Whether a group is part of HOME_NET.
+fn is_inside(in_force: &InForce, id: &str) -> bool {
+    let named = in_force.groups.iter().find(|g| g.name == id);
+    let net: Option<Cidr> = id.parse().ok();
+    match named {
+        Some(group) => group.networks.iter().filter_map(|n| n.parse::<Cidr>().ok()).any(|n| in_force.home_net.contains(n.first())),
+        None => net.is_some_and(|n| in_force.home_net.contains(n.first()) || in_force.home_net.contains(n.last())),
+    }
+}
+
 /// The flows between two groups as a query, where it can be said.
 fn query(from: &str, to: &str) -> Option<String> {
     let value = |id: &str| match id {
-        "internet" | "others" => None,
+        INTERNET | "others" => None,
         network if network.contains('/') => Some(network.to_owned()),
         name => Some(format!("\"{name}\"")),
     };
@@ -101,38 +135,29 @@ pub(crate) async fn get(
     Query(only): Query<Only>,
 ) -> Answer<Json<TrafficMap>> {
     let within = scope.read(&app)?;
-    let make = || Pairs::new(only.app_proto.clone(), None);
-    let found = app.home.store.fold(&within.query(), "flow", &Pairs::COLUMNS, make).await?;
-    let partial = found.partial || found.len() > PAIRS_MAX;
     let by_group = match only.by.as_deref() {
         None | Some("network") => false,
         Some("group") => true,
         Some(_) => return Err(Refusal::parameter("by", "by is network or group")),
     };
     let in_force = app.home.in_force();
-    let mut members: BTreeMap<String, (bool, BTreeSet<Ip>, u64)> = BTreeMap::new();
+    let naming = naming(&in_force, by_group);
+    let make = || Between::new(naming.clone(), only.app_proto.clone());
+    let found = app.home.store.fold(&within.query(), "flow", &Between::COLUMNS, make).await?;
+    let mut members: BTreeMap<String, (bool, u64, u64)> = BTreeMap::new();
+    for (id, ips) in found.members() {
+        members.insert(id.clone(), (is_inside(&in_force, &id), ips, 0));
+    }
     let mut pairs: BTreeMap<(String, String), Sum> = BTreeMap::new();
-    for ((src, dst, app_proto), pair) in found.ordered(PAIRS_MAX) {
-        let [Some(src), Some(dst)] = [src, dst].map(|t| t.parse::<Ip>().ok()) else { continue };
-        let (flows, bytes) = (pair.flows, pair.bytes);
-        let [from, to] = [src, dst].map(|ip| {
-            let inside = in_force.home_net.contains(ip);
-            let named = if by_group { in_force.group_of(ip) } else { None };
-            let id = if let Some(group) = named {
-                group.name.clone()
-            } else if inside || ip.is_multicast_or_broadcast() {
-                network(ip)
-            } else {
-                "internet".to_owned()
-            };
-            let entry = members.entry(id.clone()).or_insert_with(|| (inside, BTreeSet::new(), 0));
-            entry.1.insert(ip);
-            entry.2 += bytes;
-            id
-        });
-        let sum = pairs.entry((from, to)).or_default();
-        (sum.flows, sum.bytes) = (sum.flows + flows, sum.bytes + bytes);
-        *sum.protocols.entry(app_proto.to_owned()).or_default() += bytes;
+    for ((from, to, app_proto), pair) in found.each() {
+        for id in [from, to] {
+            if let Some(m) = members.get_mut(id) {
+                m.2 = m.2.saturating_add(pair.bytes);
+            }
+        }
+        let sum = pairs.entry((from.to_owned(), to.to_owned())).or_default();
+        (sum.flows, sum.bytes) = (sum.flows + pair.flows, sum.bytes.saturating_add(pair.bytes));
+        *sum.protocols.entry(app_proto.to_owned()).or_default() += pair.bytes;
     }
     // The rest is folded into one group, so that a person can read it.
     let mut order: Vec<_> = members.iter().map(|(id, m)| (std::cmp::Reverse(m.2), id.clone())).collect();
@@ -143,7 +168,7 @@ pub(crate) async fn get(
     for (id, (inside, ips, _)) in members {
         let id = name(&id);
         let group = groups.entry(id.clone()).or_insert_with(|| MapGroup { label: id.clone(), id, inside, assets: 0 });
-        group.assets += ips.len() as u64;
+        group.assets += ips;
     }
     let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
     for ((from, to), sum) in pairs {
@@ -160,5 +185,5 @@ pub(crate) async fn get(
         Cell { q: query(&from, &to), from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }
     });
     let cells = cells.collect();
-    Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial }))
+    Ok(Json(TrafficMap { groups: groups.into_values().collect(), cells, partial: found.partial }))
 }

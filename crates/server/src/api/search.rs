@@ -12,6 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use vigie_base::{Ip, Mac};
 use vigie_catalog::AssetFilter;
 
+/// Devices that may have had one address.
+const HOLDERS: u32 = 20;
+
 /// What was typed.
 #[derive(Deserialize, IntoParams)]
 pub(crate) struct Typed {
@@ -57,8 +60,19 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer, Query(typed):
             }
             let (ip, mac) = (word.parse::<Ip>().ok(), word.parse::<Mac>().ok());
             if ip.is_some() || mac.is_some() || !word.contains([' ', ':', '*']) {
-                let filter = AssetFilter { dataset: dataset.clone(), text: Some(word.to_lowercase()), limit: 2, ..AssetFilter::default() };
-                if let [only] = c.assets(&filter)?.rows.as_slice() {
+                let filter = AssetFilter {
+                    dataset: dataset.clone(),
+                    text: Some(word.to_lowercase()),
+                    descending: true,
+                    limit: HOLDERS,
+                    ..AssetFilter::default()
+                };
+                let mut rows = c.assets(&filter)?.rows;
+                // Of several that had an address, the one that has it; else they are told apart by their events.
+                if rows.len() > 1 && ip.is_some() {
+                    rows.retain(|r| r.ip == ip);
+                }
+                if let [only] = rows.as_slice() {
                     return Ok(Found {
                         kind: "asset",
                         target: Target { id: Some(id_text(only.id)), dataset: Some(only.dataset.clone()), ..Target::default() },

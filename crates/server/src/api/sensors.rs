@@ -187,12 +187,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer, headers: Hea
         let page = app.home.store.page(&query).await?;
         let within = Within { dataset: None, from: Time(span.1.0.saturating_sub(COVERED)), to: span.1.plus(1_000) };
         let within = Within { from: within.from.max(span.0), ..within };
+        let covered = coverage::of(&app, dataset, &within).await?;
         for row in page.rows() {
             let mut line = Vec::new();
             vigie_event::eve::write(row, &mut line);
             let Ok(stats) = serde_json::from_slice::<Value>(&line) else { continue };
             let mut told = sensor(lang, budget, &stats, dataset, dataset, Some(time_text(span.0)), Some(time_text(span.1)));
-            told.coverage = coverage::of(&app, dataset, &within).await?;
+            told.coverage = covered.clone();
             told.canary = if dataset == LIVE { Canary::now(&app) } else { None };
             out.push(told);
         }

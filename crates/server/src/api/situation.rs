@@ -88,6 +88,7 @@ struct WhatChanged {
 #[derive(Serialize, ToSchema)]
 struct NewDevice {
     asset_id: String,
+    dataset: String,
     name: String,
     first_seen: String,
 }
@@ -96,6 +97,7 @@ struct NewDevice {
 #[derive(Serialize, ToSchema)]
 struct NewService {
     asset_id: String,
+    dataset: String,
     name: String,
     proto: String,
     port: u16,
@@ -106,6 +108,7 @@ struct NewService {
 #[derive(Serialize, ToSchema)]
 struct NewPeer {
     asset_id: String,
+    dataset: String,
     name: String,
     peer: String,
     first_seen: String,
@@ -115,6 +118,7 @@ struct NewPeer {
 #[derive(Serialize, ToSchema)]
 struct NewProtocol {
     asset_id: String,
+    dataset: String,
     name: String,
     app_proto: String,
     first_seen: String,
@@ -134,15 +138,22 @@ impl WhatChanged {
         let totals = Totals { devices, services, peers, protocols };
         let mut all = WhatChanged { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
         for n in news {
-            let (asset_id, name, first_seen) = (id_text(n.asset), n.name, time_text(n.first));
+            let (asset_id, dataset, name, first_seen) = (id_text(n.asset), n.dataset, n.name, time_text(n.first));
             match n.kind {
-                NewsKind::Device => all.devices.push(NewDevice { asset_id, name, first_seen }),
+                NewsKind::Device => all.devices.push(NewDevice { asset_id, dataset, name, first_seen }),
                 NewsKind::Service => {
                     let (proto, port) = n.key.split_once('/').unwrap_or((&n.key, ""));
-                    all.services.push(NewService { asset_id, name, proto: proto.to_owned(), port: port.parse().unwrap_or(0), first_seen });
+                    all.services.push(NewService {
+                        asset_id,
+                        dataset,
+                        name,
+                        proto: proto.to_owned(),
+                        port: port.parse().unwrap_or(0),
+                        first_seen,
+                    });
                 }
-                NewsKind::Peer => all.peers.push(NewPeer { asset_id, name, peer: n.key, first_seen }),
-                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, name, app_proto: n.key, first_seen }),
+                NewsKind::Peer => all.peers.push(NewPeer { asset_id, dataset, name, peer: n.key, first_seen }),
+                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, dataset, name, app_proto: n.key, first_seen }),
             }
         }
         all
@@ -260,10 +271,11 @@ async fn traffic(app: &Arc<App>, within: &Within, lang: Lang) -> Answer<(Traffic
     let home = Arc::new(app.home.in_force().home_net.clone());
     let make = || vigie_tally::Traffic::new(step, within.from.secs() / step, bars.len(), Arc::clone(&home));
     let seen = app.home.store.fold(&within.query(), "flow", &vigie_tally::Traffic::COLUMNS, make).await?;
+    let sides = seen.bars();
     let series = vigie_tally::SIDES.into_iter().enumerate().map(|(side, key)| TrafficSeries {
         key,
-        bytes: seen.bars.iter().map(|b| b[side].bytes).collect(),
-        flows: seen.bars.iter().map(|b| b[side].flows).collect(),
+        bytes: sides.iter().map(|b| b[side].bytes).collect(),
+        flows: sides.iter().map(|b| b[side].flows).collect(),
     });
     let protocols = seen.protocols().into_iter().take(PROTOCOLS_MAX);
     let traffic = Traffic {

@@ -205,8 +205,8 @@ impl Watch {
     pub(crate) fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
         let home = &app.home;
         let config = configured(app);
-        app.pulse.begin(config.live.canary, now());
         let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
+        app.pulse.begin(config.live.canary, now());
         if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
             home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
         }

@@ -2,12 +2,13 @@
 
 use crate::common::*;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use vigie_base::{Cidr, Ip, Time};
 use vigie_event::{Batch, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_store::{Filter, Groups, Order, Query, SqlLimits, Store, fields};
-use vigie_tally::{Fold, NONE, Rows, Words};
+use vigie_tally::{Between, Fold, NONE, Naming, Pairs, Rows, Words};
 
 const KINDS: [&str; 6] = ["flow", "dns", "http", "tls", "arp", "login"];
 
@@ -227,6 +228,47 @@ fn tops_count_every_value() {
     assert!(run(s.store.top(&every(), "no.such", 5)).is_err());
 }
 
+/// Of a large file a page looks at the near end first: what comes often, what comes seldom, from either end, page after page.
+#[test]
+fn pages_of_a_large_file_are_those_of_a_loop() {
+    let dir = Dir::new("large");
+    let store = open(&dir.0);
+    let batches: Vec<Batch> = (0..4).map(|i| rows("arp", 36_000, 77 + i, DAY + i * 100_000_000_000_000)).collect();
+    for (i, b) in batches.iter().enumerate() {
+        store.append(&[packed(b, "replay", i as u64 + 1)]).unwrap();
+    }
+    store.flush().unwrap();
+    let mut rows: Vec<Row<'_>> = batches.iter().flat_map(Batch::rows).collect();
+    rows.sort_by_key(|r| (r.env().ts, r.env().flow_id, r.env().seq));
+    let seldom = rows[rows.len() / 3].env().flow_id;
+    for text in ["", "src_ip:10.0.0.7", &format!("flow_id:{seldom}")] {
+        let keep = |r: &Row<'_>| match text {
+            "" => true,
+            t if t.starts_with("src") => r.env().ip_version != 0 && r.env().src == Ip::v4([10, 0, 0, 7]),
+            _ => r.env().flow_id == seldom,
+        };
+        for order in [Order::Newest, Order::Oldest] {
+            let mut want: Vec<String> = rows.iter().filter(|r| keep(r)).map(|r| line(*r)).collect();
+            if order == Order::Newest {
+                want.reverse();
+            }
+            want.truncate(120);
+            let filter = store.filter(text).unwrap();
+            let mut q = Query { kinds: vec!["arp".to_owned()], filter, limit: 40, order, ..Query::default() };
+            let mut got = Vec::new();
+            for _ in 0..3 {
+                let page = run(store.page(&q)).unwrap();
+                got.extend(lines(&page));
+                q.cursor = page.next;
+                if q.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(got, want, "{text} {order:?}");
+        }
+    }
+}
+
 #[derive(Default)]
 struct Sums {
     words: Words,
@@ -274,6 +316,73 @@ fn folds_see_each_row_once() {
         assert_eq!(bars.iter().flat_map(|b| b.counts.values()).sum::<u64>(), want.values().map(|v| v.0).sum::<u64>());
     }
     assert!(run(s.store.fold(&Query::default(), "flow", &["no_such"], Sums::default)).is_err());
+}
+
+/// Reads all rows, and not only where the addresses are.
+struct Unasked(Pairs);
+
+impl Fold for Unasked {
+    fn rows(&mut self, rows: &Rows) {
+        self.0.rows(rows);
+    }
+    fn join(&mut self, other: Self) {
+        self.0.join(other.0);
+    }
+}
+
+#[test]
+fn sums_of_files_are_kept_and_agree_with_the_rows() {
+    let s = setting("kept");
+    let spans = [(0, 2000), (250, 700), (620, 1010), (399, 401)];
+    let within = |(from, to): (u64, u64)| Query {
+        from: Some(Time(DAY + from * 1_000_000_000)),
+        to: Some(Time(DAY + to * 1_000_000_000)),
+        dataset: Some("replay".to_owned()),
+        ..Query::default()
+    };
+    let naming = || Naming { name: "last byte".into(), of: Arc::new(|ip: Ip| (ip.0[15] % 5).to_string()) };
+    let told = |q: &Query| {
+        let found = run(s.store.fold(q, "flow", &Between::COLUMNS, || Between::new(naming(), None))).unwrap();
+        let mut cells: Vec<_> =
+            found.each().map(|((a, b, c), sum)| (a.to_owned(), b.to_owned(), c.to_owned(), sum.flows, sum.bytes)).collect();
+        cells.sort();
+        (cells, found.members())
+    };
+    // Asked twice, and again when files are merged: the second answer comes of what was kept.
+    for merged in [false, true] {
+        if merged {
+            s.store.flush().unwrap();
+            while s.store.maintain(Time(DAY)).unwrap().more {}
+        }
+        for span in spans {
+            let q = within(span);
+            let first = told(&q);
+            assert_eq!(told(&q), first, "{span:?}");
+            let rows = s.batches.iter().filter(|(b, d)| b.schema().kind == "flow" && *d == "replay").flat_map(|(b, _)| b.rows());
+            let rows: Vec<_> = rows.filter(|r| (q.from.unwrap()..q.to.unwrap()).contains(&r.env().ts) && r.env().ip_version != 0).collect();
+            let mut want: BTreeMap<(String, String, String), (u64, u64)> = BTreeMap::new();
+            for r in &rows {
+                let (env, flow) = (r.env(), FlowEndRow::of(*r).unwrap());
+                let app = serde_json::from_str::<Value>(&line(*r)).unwrap()["app_proto"].as_str().unwrap_or_default().to_owned();
+                let sum = want.entry(((naming().of)(env.src), (naming().of)(env.dst), app)).or_default();
+                let bytes = flow.bytes_toserver().saturating_add(flow.bytes_toclient());
+                *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
+            }
+            let want: Vec<_> = want.into_iter().map(|((a, b, c), (flows, bytes))| (a, b, c, flows, bytes)).collect();
+            assert_eq!(first.0, want, "{span:?}");
+            let ends: BTreeSet<Ip> = rows.iter().flat_map(|r| [r.env().src, r.env().dst]).collect();
+            assert_eq!(first.1.values().sum::<u64>(), ends.len() as u64, "{span:?}");
+            // Files that are read only where an address is give what reading all of them does.
+            let some = Arc::new(ends.iter().step_by(3).map(ToString::to_string).collect::<Vec<_>>());
+            let all = run(s.store.fold(&q, "flow", &Pairs::COLUMNS, || Unasked(Pairs::new(Some(Arc::clone(&some)))))).unwrap();
+            let few = run(s.store.fold(&q, "flow", &Pairs::COLUMNS, || Pairs::new(Some(Arc::clone(&some))))).unwrap();
+            assert_eq!(few.ordered(usize::MAX), all.0.ordered(usize::MAX), "{span:?}");
+            let top = run(s.store.top(&Query { kinds: vec!["flow".to_owned()], ..q.clone() }, "src_ip", 1000)).unwrap();
+            let again = run(s.store.top(&Query { kinds: vec!["flow".to_owned()], ..q.clone() }, "src_ip", 1000)).unwrap();
+            assert_eq!(top, again);
+            assert_eq!(top.values.iter().map(|v| v.1).sum::<u64>(), rows.len() as u64);
+        }
+    }
 }
 
 #[test]
