@@ -95,7 +95,7 @@ export async function tasks({ browser, base, account, check }) {
   await task('7 send the link of what one sees', async () => {
     await click(nav('/cases'))
     await click(page.locator('.row').first())
-    await click(page.locator('.page-actions .button').first())
+    await click(page.locator('.copy-link'))
     const link = await page.evaluate(() => navigator.clipboard.readText())
     const title = await page.locator('.panel h2').first().innerText()
     const other = await context.newPage()
@@ -130,6 +130,17 @@ export async function tasks({ browser, base, account, check }) {
     await page.locator('.exclusion input[name=reason]').fill('Normal ici : ticket 1234')
     await click('.exclusion .button-main')
     await page.locator('.page-head .state-closed').waitFor()
+    // It is put away and not lost: closed, marked, and behind the exclusion's count.
+    const title = await page.locator('h1').innerText()
+    await page.locator('.trail').getByText('ticket 1234').waitFor()
+    for (const list of ['/cases?state=closed', '/cases?state=all']) {
+      await page.goto(base + list)
+      await page.locator('.row', { hasText: title }).locator('.state-line .tag').first().waitFor()
+    }
+    await page.goto(`${base}/settings?section=exclusions`)
+    await page.locator('tr', { hasText: 'ticket 1234' }).locator('td.figure a').click()
+    await page.waitForURL(/excluded=/)
+    await page.locator('.row', { hasText: title }).first().waitFor()
   })
   check('tasks: faults', faults.length === 0, faults.join('\n'))
   await context.close()

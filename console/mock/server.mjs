@@ -248,6 +248,7 @@ export function makeServer(options = {}) {
     first_seen: one.first_seen,
     last_seen: one.last_seen,
     alert_count: one.alert_count,
+    excluded_by: one.excluded_by ?? null,
     version: one.version,
   })
   const detail = (one, lang) => ({
@@ -264,6 +265,7 @@ export function makeServer(options = {}) {
       last_seen: one.last_seen,
       summary: say(one.summary, lang),
       entities: one.entities,
+      port: null,
       evidence: i ? one.evidence.slice(0, 3) : one.evidence,
     })),
     timeline: timeline(one, lang),
@@ -362,6 +364,7 @@ export function makeServer(options = {}) {
     const list = cases.filter(
       (one) =>
         (!states || states.includes(one.state)) &&
+        hidden(one, params.get('excluded')) &&
         (!severity || severity === one.severity) &&
         (!owner || (owner === 'none' ? one.owner === null : one.owner === owner)) &&
         (!params.get('dataset') || one.dataset === params.get('dataset')) &&
@@ -371,6 +374,11 @@ export function makeServer(options = {}) {
     )
     return list.sort((a, b) => (a[key] < b[key] ? 1 : a[key] > b[key] ? -1 : a.id < b.id ? -1 : 1) * (sort.startsWith('-') ? 1 : -1))
   }
+  const covers = (scope, one) =>
+    (!scope.detector || one.detectors.every((name) => [scope.detector].flat().includes(name))) &&
+    (!scope.asset_id || one.entities.some((e) => e.asset_id === scope.asset_id)) &&
+    (!scope.peer || one.entities.some((e) => e.ip === scope.peer))
+  const hidden = (one, asked) => (asked === 'true' ? true : asked ? one.excluded_by === Number(asked) : !one.excluded_by)
   const findCase = (id) =>
     cases.find((one) => one.id === id) ?? fail(404, 'absent', `There is no case ${id}. It may have been deleted with its dataset.`)
   const findAsset = (id) => assets.find((one) => one.id === id) ?? fail(404, 'absent', `There is no asset ${id}.`)
@@ -480,6 +488,7 @@ export function makeServer(options = {}) {
           (but === 'os' || !params.get('os') || one.os === params.get('os')) &&
           (but === 'role' || !params.get('role') || one.roles.includes(params.get('role'))) &&
           (!params.get('new_since') || one.first_seen >= params.get('new_since')) &&
+          (!params.get('first_since') || one.first_seen >= params.get('first_since')) &&
           (!params.get('service') || one.roles.some((role) => role.startsWith(params.get('service').toLowerCase()))) &&
           (!params.get('dataset') || one.dataset === params.get('dataset')) &&
           (!q || JSON.stringify([one.names, one.ips, one.mac, one.vendor, one.os]).toLowerCase().includes(q))
@@ -987,6 +996,13 @@ export function makeServer(options = {}) {
       '/exclusions',
       (_, __, body, user) => (
         exclusions.push({ id: ++ids, owner: user.name, created: iso(Date.now()), hits: 0, expires: null, ...body }),
+        cases
+          .filter((one) => covers(body.scope, one))
+          .forEach((one) => {
+            one.excluded_by = ids
+            exclusions.at(-1).hits += one.alert_count
+            one.trail.push({ ts: iso(Date.now()), who: user.name, action: 'exclusion', text: body.reason, to: body.expires ?? null })
+          }),
         exclusions.at(-1)
       ),
     ],
@@ -1006,9 +1022,7 @@ export function makeServer(options = {}) {
         const found = cases.filter(
           (one) =>
             one.last_seen >= body.since &&
-            (!body.scope.detector || one.detectors.includes(body.scope.detector)) &&
-            (!body.scope.asset_id || one.entities.some((e) => e.asset_id === body.scope.asset_id)) &&
-            (!body.scope.peer || one.entities.some((e) => e.ip === body.scope.peer)),
+            covers(body.scope, one),
         )
         return {
           cases: found.map((one) => row(one, params.get('lang'))),

@@ -73,6 +73,6 @@ export interface Scope {
   peer?: string
   port?: number
   proto?: string
-  detector?: string
+  detector?: string | string[]
 }
 export type Settings = Answer<'get', '/settings'>

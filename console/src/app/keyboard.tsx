@@ -20,6 +20,9 @@ const pressed = (event: KeyboardEvent) =>
   event.target instanceof Element &&
   event.target.closest('button, a, summary, [role="button"], [role="menuitem"]') !== null
 
+/** Menus, popovers and dialogs that are open. */
+const OVER = '[data-open]:is([role="menu"], [role="dialog"], [role="listbox"]), dialog[open]'
+
 /** How long a first key of two waits for the second. */
 const CHORD_MS = 1200
 
@@ -27,7 +30,13 @@ export function KeyboardProvider({ children }: { children: ReactNode }) {
   const registry = useMemo<Registry>(() => new Set(), [])
   const pending = useRef<{ key: string; at: number } | null>(null)
   useEffect(() => {
+    // What lies over the page closes itself at Esc, and is gone when the key comes here: looked at before it hears of it.
+    let covered = false
+    const before = (event: KeyboardEvent) => {
+      covered = event.key === 'Escape' && document.querySelector(OVER) !== null
+    }
     const onKey = (event: KeyboardEvent) => {
+      if (covered) return
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target) || pressed(event)) return
       if (document.querySelector('[role="menu"][data-open], dialog[open]')) return
       const recent = pending.current && event.timeStamp - pending.current.at < CHORD_MS ? pending.current.key : null
@@ -43,8 +52,12 @@ export function KeyboardProvider({ children }: { children: ReactNode }) {
         pending.current = { key: event.key, at: event.timeStamp }
       }
     }
+    window.addEventListener('keydown', before, true)
     document.addEventListener('keydown', onKey)
-    return () => document.removeEventListener('keydown', onKey)
+    return () => {
+      window.removeEventListener('keydown', before, true)
+      document.removeEventListener('keydown', onKey)
+    }
   }, [registry])
   return <Context value={registry}>{children}</Context>
 }

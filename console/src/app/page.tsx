@@ -3,6 +3,7 @@ import { useEffect, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Empty, Failed, Skeleton } from '../ui/states'
 import { Icon } from '../ui/icons'
+import { CopyLink } from '../ui/views'
 import { useScope } from './scope'
 import { kept, useUrl } from '../lib/url'
 
@@ -33,7 +34,10 @@ export function PageHead({
           </p>
         )}
       </div>
-      {actions && <div className="page-actions">{actions}</div>}
+      <div className="page-actions">
+        {actions}
+        <CopyLink />
+      </div>
     </header>
   )
 }

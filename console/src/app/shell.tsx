@@ -53,6 +53,7 @@ function Shell() {
       label: `nav.${name}`,
       run: () => void navigate({ to: path, search: kept(search) as never }),
     })),
+    { keys: 'Escape', label: 'keys.close', run: () => {} },
     { keys: '?', label: 'keys.help', run: () => keysDialog.current?.showModal() },
   ])
 

@@ -11,10 +11,10 @@ const flat = (texts: object, path = ''): Map<string, string> =>
     ),
   )
 
-const files = (folder: string): string[] =>
+const files = (folder: string, wanted = /(?<!spec)\.tsx?$/): string[] =>
   readdirSync(folder).flatMap((name) => {
     const path = join(folder, name)
-    return statSync(path).isDirectory() ? files(path) : /(?<!spec)\.tsx?$/.test(name) ? [path] : []
+    return statSync(path).isDirectory() ? files(path, wanted) : wanted.test(name) ? [path] : []
   })
 const sources = files(join(import.meta.dirname, '..'))
 const code = sources.map((path) => readFileSync(path, 'utf8')).join('\n')
@@ -57,6 +57,15 @@ describe('catalogues', () => {
     const known = new Set([...french.keys(), ...[...french.keys()].map(bare)])
     expect(asked.filter((key) => !known.has(key))).toEqual([])
     expect(asked.length).toBeGreaterThan(200)
+  })
+
+  it('name every detector', () => {
+    const folder = join(import.meta.dirname, '../../../crates/detect/src/detectors')
+    const names = files(folder, /\.rs$/).flatMap((path) =>
+      [...readFileSync(path, 'utf8').matchAll(/static INFO: Info = Info \{\s+name: "(\w+)"/g)].map((match) => match[1]!),
+    )
+    expect(names.length).toBeGreaterThan(8)
+    expect(names.filter((name) => !french.has(`detector.${name}`))).toEqual([])
   })
 
   it('are where all words are: no text between tags in the code', () => {

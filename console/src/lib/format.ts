@@ -120,9 +120,10 @@ const DAY = 86_400_000
 /** "3 minutes ago" within a day, else the moment itself. */
 export function ago(ms: number, lang: string, now: number): string {
   const past = now - ms
+  // Clocks differ a little, and the page's own steps twice a minute: seconds would stand still, or lie.
+  if (Math.abs(past) < 60_000) return kept(`n${lang}`, () => new Intl.RelativeTimeFormat(tag(lang), { numeric: 'auto' })).format(0, 'second')
   if (past < 0 || past >= DAY) return moment(ms, lang, now)
   const words = kept(`r${lang}`, () => new Intl.RelativeTimeFormat(tag(lang), { numeric: 'always', style: 'short' }))
-  if (past < 60_000) return words.format(-Math.floor(past / 1000), 'second')
   if (past < 3_600_000) return words.format(-Math.floor(past / 60_000), 'minute')
   return words.format(-Math.floor(past / 3_600_000), 'hour')
 }

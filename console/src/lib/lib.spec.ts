@@ -5,7 +5,7 @@ import { holes } from '../features/sensors/coverage'
 import { at, kindOf, leaves } from './eve'
 import { ago, bytes, duration, number } from './format'
 import { quote, term, terms, withoutTerm, withTerm, wordAt } from './query'
-import { defaultChoice, isBlind, named, readChoice, resolve, unwatched, writeChoice } from './range'
+import { defaultChoice, frozen, isBlind, named, readChoice, resolve, unwatched, writeChoice } from './range'
 import { parseSearch, stringifySearch } from './url'
 
 const NOW = Date.parse('2026-11-25T12:00:00Z')
@@ -24,6 +24,10 @@ describe('query', () => {
     expect(terms('a:1  -b:"x y" (c:1 or c:2) "free text"')).toEqual(['a:1', '-b:"x y"', '(c:1 or c:2)', '"free text"'])
     expect(terms('unclosed "quote')).toEqual(['unclosed', '"quote'])
     expect(terms('')).toEqual([])
+    expect(terms('a:1 and not b:2')).toEqual(['a:1', 'not b:2'])
+    expect(terms('a:1 or b:2')).toEqual(['(a:1 or b:2)'])
+    expect(withTerm('a:1 or b:2', 'c', '3')).toBe('(a:1 or b:2) c:3')
+    expect(withoutTerm('(a:1 or b:2) c:3', 'c:3')).toBe('(a:1 or b:2)')
   })
   it('adds a term once, and takes its contrary away', () => {
     expect(withTerm('a:1', 'a', '1')).toBe('a:1')
@@ -68,6 +72,10 @@ describe('range', () => {
     expect(day.from).toBeLessThan(night.from)
     expect(day.to).toBeLessThan(night.to)
   })
+  it('stands in a link as two times', () => {
+    const range = resolve({ kind: 'last', preset: '24h' }, [], NOW)
+    expect(frozen({ last: '24h', q: 'a:1' }, range)).toEqual({ q: 'a:1', from: '2026-11-24T12:00:00Z', to: '2026-11-25T12:00:00Z' })
+  })
   it('tells what was not watched, and nothing of what is to come', () => {
     const range = { from: 100, to: 1000 }
     expect(unwatched(range, [], 900)).toEqual([{ from: 100, to: 900 }])
@@ -87,6 +95,7 @@ describe('range', () => {
       { from: 700, to: 900 },
     ])
     expect(unwatched(range, [], 50)).toEqual([])
+    expect(unwatched(range, [{ from: 500, to: 300 }], 900)).toEqual([{ from: 100, to: 900 }])
     expect(isBlind(unwatched(range, [], 900), range, 900)).toBe(true)
     expect(isBlind(unwatched(range, [{ from: 100, to: 120 }, { from: 500, to: 600 }], 900), range, 900)).toBe(false)
   })
@@ -109,7 +118,8 @@ describe('format', () => {
   it('says times relative within a day only', () => {
     expect(ago(NOW - 120_000, 'fr', NOW).replaceAll(/\s/g, ' ')).toBe('il y a 2 min')
     expect(ago(NOW - 3 * 86_400_000, 'en', NOW)).toContain('22 Nov')
-    expect(ago(NOW + 5000, 'en', NOW)).toContain('25 Nov')
+    expect([ago(NOW - 5000, 'en', NOW), ago(NOW + 5000, 'fr', NOW)]).toEqual(['now', 'maintenant'])
+    expect(ago(NOW + 120_000, 'en', NOW)).toContain('25 Nov')
   })
 })
 

@@ -39,7 +39,13 @@ export function terms(query: string): string[] {
     } else current += c
   }
   if (current) found.push(current)
-  return found
+  // Alternatives belong together: neither can be taken away, nor anything added, without the others.
+  if (found.some((one) => /^or$/i.test(one))) return [`(${found.join(' ')})`]
+  return found.reduce<string[]>((all, one) => {
+    if (/^not$/i.test(all.at(-1) ?? '')) all.push(`${all.pop()} ${one}`)
+    else if (!/^and$/i.test(one)) all.push(one)
+    return all
+  }, [])
 }
 
 /** Adds a term; one already there stays single, and its contrary goes. */

@@ -75,12 +75,18 @@ export function unwatched(range: Range, watched: Range[], now: number): Range[] 
   const found: Range[] = []
   const end = Math.min(range.to, now)
   let at = range.from
-  for (const one of [...watched].sort((a, b) => a.from - b.from)) {
+  for (const one of watched.filter((each) => each.from < each.to).sort((a, b) => a.from - b.from)) {
     if (one.from > at && at < end) found.push({ from: at, to: Math.min(one.from, end) })
     at = Math.max(at, one.to)
   }
   if (at < end) found.push({ from: at, to: end })
   return found
+}
+
+/** The state of a page with its range as two times. */
+export function frozen(search: Record<string, string>, range: Range): Record<string, string> {
+  const { last: _, ...rest } = search
+  return { ...rest, from: shortIso(range.from), to: shortIso(range.to) }
 }
 
 /** Whether all of a range was unwatched. */

@@ -96,9 +96,14 @@ export function Reasons({ reasons, score }: { reasons: Reason[]; score: number }
   )
 }
 
-export function State({ of }: { of: string }) {
+export function State({ of, excluded = false }: { of: string; excluded?: boolean }) {
   const { t } = useTranslation()
-  return <span className={`state state-${of}`}>{t(`case_state.${of}`)}</span>
+  return (
+    <span className="state-line">
+      <span className={`state state-${of}`}>{t(`case_state.${of}`)}</span>
+      {excluded && <span className="tag">{t('case.excluded')}</span>}
+    </span>
+  )
 }
 
 // One clock for all relative times: they grow together, twice a minute.

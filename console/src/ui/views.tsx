@@ -4,12 +4,34 @@ import { useNavigate } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { request, type Sent } from '../api/client'
 import { useRead } from '../api/queries'
+import { useScope } from '../app/scope'
 import { useSession } from '../app/session'
+import { frozen } from '../lib/range'
 import { parseSearch, stringifySearch, useUrl } from '../lib/url'
 import { say } from './bits'
 import { Icon } from './icons'
 
-/** Filters under a name: saved for oneself or for all, and the link of what one sees. */
+/** The link of what one sees. A range that ends now would show another time tomorrow: the link says when from and when to. */
+export function CopyLink() {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const { range } = useScope()
+  const copy = () => {
+    const link = location.origin + location.pathname + stringifySearch(frozen(search, range))
+    void navigator.clipboard.writeText(link).then(
+      () => say(t('views.link_copied')),
+      () => say(t('value.not_copied'), true),
+    )
+  }
+  return (
+    <button className="button copy-link" onClick={copy}>
+      <Icon name="link" />
+      {t('views.copy_link')}
+    </button>
+  )
+}
+
+/** Filters under a name: saved for oneself or for all. */
 export function Views({ page }: { page: string }) {
   const { t } = useTranslation()
   const { search } = useUrl()
@@ -33,18 +55,6 @@ export function Views({ page }: { page: string }) {
   const mine = views.data?.filter((view) => view.page === page) ?? []
   return (
     <>
-      <button
-        className="button"
-        onClick={() =>
-          void navigator.clipboard.writeText(location.href).then(
-            () => say(t('views.link_copied')),
-            () => say(t('value.not_copied'), true),
-          )
-        }
-      >
-        <Icon name="link" />
-        {t('views.copy_link')}
-      </button>
       <PopoverProvider store={store}>
         <PopoverDisclosure className="button">
           <Icon name="star" />

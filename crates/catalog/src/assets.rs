@@ -214,6 +214,8 @@ pub struct AssetFilter {
     pub seen_since: Option<Time>,
     /// First seen not before, on a network that was known (event time).
     pub new_since: Option<Time>,
+    /// First seen not before, whether its network was known or not (event time).
+    pub first_since: Option<Time>,
     /// Order.
     pub sort: AssetSort,
     /// The greatest first.
@@ -656,6 +658,9 @@ impl AssetFilter {
         }
         if let Some(t) = self.seen_since {
             w.and("t.last >= ?", [Sql::Integer(ns(t))]);
+        }
+        if let Some(t) = self.first_since {
+            w.and("t.first >= ?", [Sql::Integer(ns(t))]);
         }
         if let Some(t) = self.new_since {
             w.and("t.first >= max(?, ifnull(n.first, t.first) + ?)", [Sql::Integer(ns(t)), Sql::Integer(ns(Time(learning)))]);

@@ -155,6 +155,8 @@ pub struct CaseFilter {
     pub until: Option<Time>,
     /// Those too that an exclusion covers.
     pub excluded: bool,
+    /// Only those of which this exclusion hides something, by its number.
+    pub hidden_by: Option<i64>,
     /// Order.
     pub sort: CaseSort,
     /// The lowest first.
@@ -187,9 +189,9 @@ pub struct TrailRow {
     pub at: Time,
     /// Who; `vigie` for what came of itself.
     pub who: String,
-    /// `comment`, `state`, `verdict`, `owner`, `opened`, `reopened`.
+    /// `comment`, `state`, `verdict`, `owner`, `opened`, `reopened`, `exclusion`, `exclusion_removed`.
     pub kind: String,
-    /// The comment; the new state, verdict or owner; the alert that reopened it.
+    /// The comment; the new state, verdict or owner; the alert that reopened it; the exclusion's number.
     pub text: String,
 }
 
@@ -227,7 +229,9 @@ impl Catalog {
         if let Some(t) = f.until {
             w.and("t.first < ?", [Sql::Integer(ns(t))]);
         }
-        if !f.excluded {
+        if let Some(id) = f.hidden_by {
+            w.and("(t.ds, t.id) IN (SELECT ds, case_id FROM alert WHERE excluded_by = ?)", [Sql::Integer(id)]);
+        } else if !f.excluded {
             w.and("t.excluded_by IS NULL", []);
         }
         let key = match f.sort {

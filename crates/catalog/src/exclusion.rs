@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use serde_json::{Value as Json, json};
 use vigie_base::{Cidr, Time};
 use vigie_case::Alert;
-use vigie_detect::registry::info;
+use vigie_detect::registry::{DETECTORS, info};
 use vigie_detect::{Entity, Finding, Value};
 
 /// Exclusions at most, removed ones left out.
@@ -36,8 +36,8 @@ pub struct Scope {
     pub port: Option<u16>,
     /// `tcp`, `udp` or `sctp`.
     pub proto: Option<String>,
-    /// What was found, by the detector's name.
-    pub detector: Option<String>,
+    /// What was found, by the names of detectors: any of these; empty: whatever it is.
+    pub detectors: Vec<String>,
     /// Not what ended before this moment (event time).
     pub from: Option<Time>,
     /// Not what began after this moment (event time).
@@ -55,6 +55,11 @@ pub trait Machines {
 impl Scope {
     /// As data; what is not given is left out.
     pub fn to_json(&self) -> Json {
+        let detector = match self.detectors.as_slice() {
+            [] => Json::Null,
+            [one] => json!(one),
+            more => json!(more),
+        };
         let all = json!({
             "dataset": self.dataset,
             "asset": self.asset.map(|a| format!("{a:014x}")),
@@ -63,7 +68,7 @@ impl Scope {
             "peer": self.peer.map(|n| n.to_string()),
             "port": self.port,
             "proto": self.proto,
-            "detector": self.detector,
+            "detector": detector,
             "from": self.from.map(|t| t.0),
             "until": self.until.map(|t| t.0),
         });
@@ -96,8 +101,17 @@ impl Scope {
         if proto.as_ref().is_some_and(|p| !matches!(p.as_str(), "tcp" | "udp" | "sctp")) {
             return Err(bad("proto", "tcp, udp or sctp"));
         }
-        let detector = text("detector")?;
-        if let Some(d) = detector.as_ref().filter(|d| info(d).is_none()) {
+        let detectors = match &v["detector"] {
+            Json::Array(all) if (1..=DETECTORS.len()).contains(&all.len()) => all.clone(),
+            Json::Array(_) => return Err(bad("detector", "a detector's name, or a list of them")),
+            Json::Null => Vec::new(),
+            one => vec![one.clone()],
+        };
+        let detectors: Vec<String> = detectors
+            .iter()
+            .map(|d| d.as_str().map(str::to_owned).ok_or_else(|| bad("detector", "a detector's name, or a list of them")))
+            .collect::<Result<_, _>>()?;
+        if let Some(d) = detectors.iter().find(|d| info(d).is_none()) {
             return Err(format!("there is no detector \"{}\"", crate::db::shown(d)));
         }
         Ok(Scope {
@@ -108,7 +122,7 @@ impl Scope {
             peer: net("peer")?,
             port: number("port")?.map(|p| u16::try_from(p).map_err(|_| bad("port", "a number from 0 to 65535"))).transpose()?,
             proto,
-            detector,
+            detectors,
             from: number("from")?.map(Time),
             until: number("until")?.map(Time),
         })
@@ -116,7 +130,8 @@ impl Scope {
 
     /// Whether it covers the whole of a finding of a dataset.
     pub fn covers(&self, dataset: &str, f: &Finding, machines: &impl Machines) -> bool {
-        if self.dataset.as_ref().is_some_and(|d| d != dataset) || self.detector.as_ref().is_some_and(|d| d != f.detector) {
+        let is_found = self.detectors.is_empty() || self.detectors.iter().any(|d| d == f.detector);
+        if self.dataset.as_ref().is_some_and(|d| d != dataset) || !is_found {
             return false;
         }
         if self.from.is_some_and(|t| f.first < t) || self.until.is_some_and(|t| f.last > t) {
@@ -157,7 +172,7 @@ impl Scope {
 
     /// Nothing given but where and when: it would hide everything.
     fn is_all(&self) -> bool {
-        self.asset.is_none() && self.net.is_none() && self.role.is_none() && self.peer.is_none() && self.detector.is_none()
+        self.asset.is_none() && self.net.is_none() && self.role.is_none() && self.peer.is_none() && self.detectors.is_empty()
     }
 }
 
@@ -278,12 +293,13 @@ impl Catalog {
                 }
             }
             crate::cases::hide(db, None)?;
+            note_in_cases(db, id, "exclusion", owner, now)?;
             list(db, true)?.into_iter().find(|x| x.id == id).ok_or_else(|| Error::Missing("the exclusion is gone".into()))
         })
     }
 
     /// Removes an exclusion: it hides nothing any more, what it hid shows again.
-    pub fn remove_exclusion(&self, id: i64, now: Time) -> Result<Exclusion, Error> {
+    pub fn remove_exclusion(&self, id: i64, who: &str, now: Time) -> Result<Exclusion, Error> {
         self.write(|db| {
             let n = db.execute("UPDATE exclusion SET removed = ?2 WHERE id = ?1 AND removed IS NULL", params![id, ns(now)])?;
             if n == 0 {
@@ -293,6 +309,7 @@ impl Catalog {
             if let Some(x) = &gone {
                 db.execute("UPDATE exclusion SET hits = ?2, last_hit = ?3 WHERE id = ?1", params![id, x.hits as i64, x.last_hit.map(ns)])?;
             }
+            note_in_cases(db, id, "exclusion_removed", who, now)?;
             db.execute("UPDATE alert SET excluded_by = NULL WHERE excluded_by = ?1", [id])?;
             crate::cases::hide(db, None)?;
             gone.ok_or_else(|| Error::Missing(format!("there is no exclusion {id}")))
@@ -335,6 +352,14 @@ impl Catalog {
     }
 }
 
+/// The trail of each case of which an exclusion hides something says so; its text is the exclusion's number.
+fn note_in_cases(db: &Connection, id: i64, kind: &str, who: &str, now: Time) -> Result<(), Error> {
+    let sql = "INSERT INTO trail(ds, case_id, at, who, kind, text)
+               SELECT DISTINCT ds, case_id, ?2, ?3, ?4, ?1 FROM alert WHERE excluded_by = ?1 AND case_id IS NOT NULL ORDER BY 1, 2";
+    db.execute(sql, params![id, ns(now), who, kind])?;
+    Ok(())
+}
+
 /// An alert of the past.
 struct Past {
     ds: i64,
@@ -348,9 +373,7 @@ struct Past {
 fn past(db: &Connection, scope: &Scope, since: Time) -> Result<(Vec<Past>, bool), Error> {
     let mut w = crate::db::Where::default();
     w.and("a.last >= ?", [Sql::Integer(ns(since))]);
-    if let Some(d) = &scope.detector {
-        w.and("a.detector = ?", [Sql::Text(d.clone())]);
-    }
+    w.one_of("a.detector", scope.detectors.iter().map(|d| Sql::Text(d.clone())));
     if let Some(d) = &scope.dataset {
         w.and("d.name = ?", [Sql::Text(d.clone())]);
     }

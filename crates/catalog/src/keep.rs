@@ -216,8 +216,11 @@ impl To<'_> {
         hide(db, Some((ds, &c.id)))?;
         if !known {
             note(db, ds, &c.id, "opened", "", VIGIE, now)?;
-            let hidden = one(db, ds, &c.id)?.excluded_by.is_some();
-            if hidden { &mut changes.excluded } else { &mut changes.new_cases }.push(c.id.clone());
+            let hidden = one(db, ds, &c.id)?.excluded_by;
+            if let Some(exclusion) = hidden {
+                note(db, ds, &c.id, "exclusion", &exclusion.to_string(), VIGIE, now)?;
+            }
+            if hidden.is_some() { &mut changes.excluded } else { &mut changes.new_cases }.push(c.id.clone());
             return Ok(());
         }
         if grown {

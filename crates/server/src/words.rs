@@ -98,6 +98,14 @@ pub(crate) fn verdict(lang: Lang, name: &str) -> &'static str {
     }
 }
 
+/// The last line of a file that a bound cut.
+pub(crate) fn cut(lang: Lang, rows: usize) -> String {
+    match lang {
+        Lang::En => format!("cut after {rows} rows: there are more; ask for a shorter time in Explore"),
+        Lang::Fr => format!("coupé après {rows} lignes : il y en a d'autres ; demander un temps plus court dans Explorer"),
+    }
+}
+
 /// A heading of a case's report.
 pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
     match (lang, key) {

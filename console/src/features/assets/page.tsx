@@ -43,7 +43,7 @@ export function AssetsPage() {
     os: search.os,
     role: search.role,
     service: search.service,
-    new_since: since,
+    first_since: since,
     sort,
   }
   const settings = useSettings()
@@ -54,6 +54,8 @@ export function AssetsPage() {
   const opened = rows.find((row) => row.id === search.open && row.dataset === search.in)
   const filtered = FACETS.some((facet) => search[facet]) || !!search.q || !!search.new || !!search.service
 
+  // Whoever asks for what appeared sees when, and whether it was news.
+  const byFirst = !!search.new || /^-?first_seen$/.test(sort)
   const columns: Column<AssetRow>[] = [
     {
       key: 'name',
@@ -69,6 +71,11 @@ export function AssetsPage() {
             <Value kind="name" value={row.name} assetId={row.id} dataset={row.dataset} />
           )}
           {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
+          {byFirst && !row.new && (
+            <span className="tag" title={settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}>
+              {t('asset.while_learning')}
+            </span>
+          )}
         </span>
       ),
     },
@@ -127,8 +134,8 @@ export function AssetsPage() {
       figure: true,
       cell: (row) => (row.open_cases ? <strong>{row.open_cases}</strong> : <span className="quiet">0</span>),
     },
-    { key: 'first', label: t('asset.first'), width: '92px', drop: 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
-    { key: 'last', label: t('asset.last'), width: '92px', drop: 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
+    { key: 'first', label: t('asset.first'), width: '92px', drop: byFirst ? undefined : 7, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
+    { key: 'last', label: t('asset.last'), width: '92px', drop: byFirst ? 8 : 1, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
   ]
   return (
     <div className="page page-list">
@@ -187,12 +194,9 @@ export function AssetsPage() {
             <Empty icon="assets" title={t(search.new ? 'assets.none_new' : filtered ? 'assets.none_filtered' : 'assets.none')}>
               {!filtered && <p>{t('assets.none_text')}</p>}
               {search.new && (
-                <>
-                  {settings.data && <p>{t('situation.learning', { hours: settings.data.known_after_hours })}</p>}
-                  <button className="button" onClick={() => set({ new: null, sort: '-first_seen' })}>
-                    {t('assets.by_first')}
-                  </button>
-                </>
+                <button className="button" onClick={() => set({ new: null, sort: '-first_seen' })}>
+                  {t('assets.by_first')}
+                </button>
               )}
             </Empty>
           ) : (

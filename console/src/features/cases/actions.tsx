@@ -3,11 +3,18 @@ import { useTranslation } from 'react-i18next'
 import { ApiError } from '../../api/client'
 import { useChangeCase, useColleagues } from '../../api/queries'
 import type { CaseChange, CaseRow, Verdict } from '../../api/schema'
+import { useShortcuts } from '../../app/keyboard'
 import { useSession } from '../../app/session'
 import { say } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 
 export const VERDICTS: Verdict[] = ['true_positive', 'benign', 'test', 'duplicate']
+
+/** While it is there, Esc means this and not what it means to the page. */
+function EscCloses({ onClose }: { onClose: () => void }) {
+  useShortcuts([{ keys: 'Escape', label: 'keys.close', run: onClose }])
+  return null
+}
 
 /** What one does with a case: acknowledge, work on it, give it to somebody, close it with a verdict. */
 export function CaseActions({ of }: { of: CaseRow }) {
@@ -78,6 +85,7 @@ export function CaseActions({ of }: { of: CaseRow }) {
       </div>
       {closing && of.state !== 'closed' && (
         <div className="closing" role="group" aria-label={t('case.close')}>
+          <EscCloses onClose={() => setClosing(false)} />
           <p>{t('case.verdict_ask')}</p>
           <div className="verdicts">
             {VERDICTS.map((verdict) => (

@@ -3,7 +3,7 @@ import { useMemo, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, type Sent } from '../../api/client'
 import { useChangeCase, useRefreshCases } from '../../api/queries'
-import type { CaseRow, Scope } from '../../api/schema'
+import type { CaseDetail, Scope } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { LENGTH, shortIso } from '../../lib/range'
 import { say, Severity } from '../../ui/bits'
@@ -15,7 +15,7 @@ const EXPIRIES = [30, 90, 365] as const
 const DAY = 86_400_000
 
 /** "Normal here": what is excluded, why, until when; and at once what it would have hidden. */
-export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void }) {
+export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => void }) {
   const { t } = useTranslation()
   const { now } = useScope()
   const client = useQueryClient()
@@ -26,7 +26,11 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
   const second = others.length === 1 ? others[0] : undefined
   const [useFirst, setFirst] = useState(true)
   const [useSecond, setSecond] = useState(!!second?.ip)
-  const [detector, setDetector] = useState(of.detectors[0] ?? '')
+  const [detectors, setDetectors] = useState<string[]>(of.detectors)
+  // A port narrows what all that was found has in common.
+  const ports = [...new Set(of.alerts.map((one) => one.port ?? null))]
+  const port = ports.length === 1 ? ports[0] : null
+  const [usePort, setPort] = useState(false)
   const [period, setPeriod] = useState<(typeof PERIODS)[number]>('7d')
   const [close, setClose] = useState(of.state !== 'closed')
 
@@ -34,11 +38,12 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     () => ({
       ...(useFirst && first ? (first.asset_id ? { asset_id: first.asset_id } : first.ip ? { ip: first.ip } : {}) : {}),
       ...(useSecond && second?.ip ? { peer: second.ip } : {}),
-      ...(detector ? { detector } : {}),
+      ...(usePort && port !== null ? { port } : {}),
+      ...(detectors.length > 1 ? { detector: detectors } : detectors[0] ? { detector: detectors[0] } : {}),
     }),
-    [useFirst, useSecond, detector, first, second],
+    [useFirst, useSecond, detectors, first, second, usePort, port],
   )
-  const empty = Object.keys(scope).length === 0
+  const empty = detectors.length === 0 || !(scope.asset_id || scope.ip || scope.peer || scope.detector)
   const preview = useQuery({
     queryKey: ['/exclusions/preview', scope, period, now],
     queryFn: ({ signal }) =>
@@ -64,7 +69,15 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
     save.mutate({ scope: { ...scope }, reason: String(data.get('reason')).trim(), expires: days ? shortIso(now + days * DAY) : null })
   }
   return (
-    <form className="exclusion" onSubmit={submit}>
+    <form
+      className="exclusion"
+      onSubmit={submit}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || event.defaultPrevented) return
+        event.preventDefault()
+        onDone()
+      }}
+    >
       <h3>{t('exclusion.title')}</h3>
       <p className="quiet">{t('exclusion.text')}</p>
       <fieldset>
@@ -72,26 +85,36 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
         {first && (
           <label className="check">
             <input type="checkbox" checked={useFirst} onChange={(event) => setFirst(event.target.checked)} />
-            {t('exclusion.machine', { name: first.name ?? first.ip ?? first.mac })}
+            {t('exclusion.machine', { name: first.name ?? first.ip ?? first.mac, role: t(`entity_role.${first.role}`, { defaultValue: first.role }) })}
           </label>
         )}
         {second?.ip && (
           <label className="check">
             <input type="checkbox" checked={useSecond} onChange={(event) => setSecond(event.target.checked)} />
-            {t('exclusion.towards', { name: second.name ?? second.ip })}
+            {t('exclusion.towards', { name: second.name ?? second.ip, role: t(`entity_role.${second.role}`, { defaultValue: second.role }) })}
           </label>
         )}
-        <label>
-          {t('exclusion.detector')}
-          <select value={detector} onChange={(event) => setDetector(event.target.value)}>
-            <option value="">{t('exclusion.any_detector')}</option>
-            {of.detectors.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
+        {port !== null && (
+          <label className="check">
+            <input type="checkbox" checked={usePort} onChange={(event) => setPort(event.target.checked)} />
+            {t('exclusion.port', { port })}
+          </label>
+        )}
+      </fieldset>
+      <fieldset>
+        <legend>{t('exclusion.detector')}</legend>
+        {of.detectors.map((name) => (
+          <label className="check" key={name}>
+            <input
+              type="checkbox"
+              checked={detectors.includes(name)}
+              onChange={(event) =>
+                setDetectors(of.detectors.filter((one) => (one === name ? event.target.checked : detectors.includes(one))))
+              }
+            />
+            {t(`detector.${name}`, { defaultValue: name })}
+          </label>
+        ))}
       </fieldset>
       <label>
         {t('exclusion.preview')}
@@ -157,7 +180,7 @@ export function ExclusionForm({ of, onDone }: { of: CaseRow; onDone: () => void 
       )}
       <div className="buttons">
         <button className="button button-main" disabled={empty || save.isPending}>
-          {t('exclusion.save')}
+          {t(close ? 'exclusion.save' : 'exclusion.save_only')}
         </button>
         <button type="button" className="button-quiet" onClick={onDone}>
           {t('exclusion.cancel')}

@@ -34,7 +34,7 @@ export function CasesPage() {
   const changeMany = useChangeCases()
   const colleagues = useColleagues()
 
-  const state = STATES.find((one) => one === search.state) ?? 'open'
+  const state = STATES.find((one) => one === search.state) ?? (search.excluded ? 'all' : 'open')
   const sort = search.sort ?? '-score'
   const inRange = search.within === 'range'
   const filter = {
@@ -42,6 +42,8 @@ export function CasesPage() {
     severity: search.severity,
     owner: search.owner,
     q: search.q,
+    // What is closed, or asked for whole, is there though an exclusion hides it.
+    excluded: search.excluded ?? (state === 'closed' || state === 'all' ? 'true' : undefined),
     sort,
     ...(inRange ? params : { dataset }),
   }
@@ -74,10 +76,10 @@ export function CasesPage() {
     { key: 'alerts', label: t('case.alerts'), width: '56px', figure: true, drop: 3, cell: (row) => number(row.alert_count) },
     { key: 'first', label: t('case.since'), width: '96px', drop: 4, sort: 'first_seen', cell: (row) => <When at={row.first_seen} /> },
     { key: 'last', label: t('case.last'), width: '96px', drop: 2, sort: 'last_seen', cell: (row) => <When at={row.last_seen} /> },
-    { key: 'state', label: t('case.state'), width: '112px', cell: (row) => <State of={row.state} /> },
+    { key: 'state', label: t('case.state'), width: '112px', cell: (row) => <State of={row.state} excluded={row.excluded_by != null} /> },
     { key: 'owner', label: t('case.owner'), width: '90px', drop: 5, cell: (row) => row.owner ?? <span className="quiet">–</span> },
   ]
-  const filtered = !!(search.severity || search.owner || search.q || inRange)
+  const filtered = !!(search.severity || search.owner || search.q || search.excluded || inRange)
 
   return (
     <div className="page page-list">
@@ -90,7 +92,7 @@ export function CasesPage() {
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
         <div className="segments">
           {STATES.map((one) => (
-            <button key={one} aria-pressed={state === one} onClick={() => set({ state: one === 'open' ? null : one, open: null })}>
+            <button key={one} aria-pressed={state === one} onClick={() => set({ state: one === 'open' ? null : one, excluded: null, open: null })}>
               {t(one === 'open' || one === 'all' ? `cases.state_${one}` : `case_state.${one}`)}
             </button>
           ))}
@@ -105,7 +107,7 @@ export function CasesPage() {
         </select>
         <select aria-label={t('case.owner')} value={search.owner ?? ''} onChange={(event) => set({ owner: event.target.value })}>
           <option value="">{t('cases.any_owner')}</option>
-          <option value={session.user.name}>{t('cases.mine')}</option>
+          <option value={session.user.name}>{t('cases.mine', { name: session.user.name })}</option>
           <option value="none">{t('cases.nobody')}</option>
           {colleagues.data
             ?.filter(({ name }) => name !== session.user.name)
@@ -116,6 +118,14 @@ export function CasesPage() {
             ))}
         </select>
         <FilterText name="q" label={t('cases.text')} />
+        {search.excluded && (
+          <span className="chip">
+            {t('cases.hidden_by', { id: search.excluded })}
+            <button aria-label={t('filter.clear')} onClick={() => set({ excluded: null })}>
+              <Icon name="close" />
+            </button>
+          </span>
+        )}
         <label className="check">
           <input type="checkbox" checked={inRange} onChange={(event) => set({ within: event.target.checked ? 'range' : null })} />
           {t('cases.only_range')}
@@ -159,7 +169,7 @@ export function CasesPage() {
           ) : rows.length === 0 ? (
             filtered ? (
               <Empty icon="filter" title={t('cases.none_filtered')}>
-                <button className="button" onClick={() => set({ severity: null, owner: null, q: null, within: null })}>
+                <button className="button" onClick={() => set({ severity: null, owner: null, q: null, excluded: null, within: null })}>
                   {t('filter.clear')}
                 </button>
               </Empty>
@@ -194,7 +204,7 @@ export function CasesPage() {
                     <span className="strong">{row.title}</span>
                   </span>
                   <span className="compact-second">
-                    <Severity level={row.severity} /> · {row.score} · <When at={row.last_seen} /> · {t(`case_state.${row.state}`)}
+                    <Severity level={row.severity} /> · {row.score} · <When at={row.last_seen} /> · {t(`case_state.${row.state}`)}{row.excluded_by != null && ` · ${t('case.excluded')}`}
                   </span>
                 </>
               )}

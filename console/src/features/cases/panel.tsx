@@ -37,7 +37,7 @@ export function CasePanel({
         <>
           <p className="facts-line">
             <Severity level={known.severity} />
-            <State of={known.state} />
+            <State of={known.state} excluded={known.excluded_by != null} />
             {known.verdict && <span>{t(`verdict.${known.verdict}`)}</span>}
             <span>
               <When at={known.last_seen} />

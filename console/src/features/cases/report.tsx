@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, url } from '../../api/client'
 import { useChangeCase, useRead, useRefreshCases } from '../../api/queries'
-import type { CaseDetail, TrailEntry } from '../../api/schema'
+import type { CaseDetail, Eve, TrailEntry } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useShortcuts } from '../../app/keyboard'
 import { useSession } from '../../app/session'
@@ -26,6 +26,7 @@ export function CasePage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const { search, set } = useUrl()
   const { canWrite, lang } = useSession()
+  const { number } = useFormat()
   const navigate = useNavigate()
   const here = { names: { id }, query: { dataset: search.in ?? search.dataset } }
   const detail = useRead('/cases/{id}', here, { keep: false })
@@ -42,11 +43,9 @@ export function CasePage() {
       label: 'keys.acknowledge',
       run: () => found?.state === 'new' && canWrite && change.mutate({ of: found, change: { state: 'acknowledged' } }),
     },
-    {
-      keys: 'Escape',
-      label: 'keys.back',
-      run: () => (excluding ? set({ do: null }) : void navigate({ to: '/cases', search: kept(search) as never })),
-    },
+    // Where nothing lies over the page, Esc does nothing: a key too many must not lose the place.
+    { keys: 'Escape', label: 'keys.close', run: () => excluding && set({ do: null }) },
+    { keys: 'u', label: 'keys.back', run: () => void navigate({ to: '/cases', search: kept(search) as never }) },
   ])
   const wantsComment = search.do === 'comment' && !!found
   useEffect(() => {
@@ -82,7 +81,7 @@ export function CasePage() {
           <span className="facts-line">
             <Severity level={found.severity} />
             <Score of={found} />
-            <State of={found.state} />
+            <State of={found.state} excluded={found.excluded_by != null} />
             {found.verdict && <span>{t(`verdict.${found.verdict}`)}</span>}
             <span>
               {t('case.seen')} <When at={found.first_seen} form="moment" /> – <When at={found.last_seen} form="moment" />
@@ -96,7 +95,7 @@ export function CasePage() {
               <Icon name="download" />
               {t('case.export')}
             </a>
-            <a className="button" href={url('/cases/{id}/flows', here)} download>
+            <a className="button" href={url('/cases/{id}/flows', { names: { id }, query: { ...here.query, lang } })} download title={t('case.export_flows_text', { max: number(FLOWS_MAX) })}>
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
@@ -163,23 +162,12 @@ export function CasePage() {
                   </span>
                 </summary>
                 <p className="quiet">
-                  <Value kind="rule" value={alert.detector} field="" /> · {t('case.evidence_flows', { count: alert.evidence.length })}
+                  {t(`detector.${alert.detector}`, { defaultValue: alert.detector })} · {t('case.evidence_flows', { count: alert.evidence.length })}
                 </p>
-                <ul className="evidence">
-                  {alert.evidence.slice(0, 12).map((flow) => (
-                    <li key={flow}>
-                      <Value kind="flow" field="flow_id" value={flow} />
-                    </li>
-                  ))}
-                </ul>
+                <Evidence of={found} flows={alert.evidence} />
                 {alert.evidence.length > 0 && (
                   <Link
-                    {...explore(
-                      alert.evidence
-                        .slice(0, 50)
-                        .map((flow) => `flow_id:${flow}`)
-                        .join(' or '),
-                    )}
+                    {...explore(anyOf(alert.evidence.slice(0, ASKED_MAX)))}
                     className="button"
                   >
                     <Icon name="explore" />
@@ -199,7 +187,6 @@ export function CasePage() {
           <section>
             <h2>{t('case.discussion')}</h2>
             <Trail entries={found.trail} />
-            {canWrite && <CommentBox of={found} input={comment} />}
           </section>
         </div>
 
@@ -214,6 +201,7 @@ export function CasePage() {
               </button>
             )}
             {excluding && <ExclusionForm of={found} onDone={() => set({ do: null })} />}
+            {canWrite && <CommentBox of={found} input={comment} />}
           </section>
           <section>
             <h2>{t('case.who')}</h2>
@@ -234,6 +222,54 @@ export function CasePage() {
         </aside>
       </div>
     </div>
+  )
+}
+
+/** Flows in the file of a case at most, as the server bounds them. */
+const FLOWS_MAX = 50_000
+/** Flows that one query asks for by their numbers. */
+const ASKED_MAX = 50
+/** Flows of an alert that are shown in place. */
+const EVIDENCE_SHOWN = 12
+
+/** Any of these flows, as one term. */
+const anyOf = (flows: string[]) => (flows.length === 1 ? `flow_id:${flows[0]}` : `(${flows.map((flow) => `flow_id:${flow}`).join(' or ')})`)
+
+/** The flows behind an alert: when, from where to where, by what. Where they are no longer kept, their numbers. */
+function Evidence({ of, flows }: { of: CaseDetail; flows: string[] }) {
+  const { t } = useTranslation()
+  const shown = flows.slice(0, EVIDENCE_SHOWN)
+  const query = { q: anyOf(shown), kind: 'flow', dataset: of.dataset, order: 'asc', limit: EVIDENCE_SHOWN }
+  const { data, isPending } = useRead('/events', { query }, { enabled: shown.length > 0, keep: false, staleMs: Infinity })
+  if (shown.length === 0) return null
+  if (isPending) return <Skeleton rows={Math.min(3, shown.length)} />
+  const known = (data?.items ?? []) as Eve[]
+  const rest = shown.filter((flow) => !known.some((one) => String(one.flow_id) === flow))
+  return (
+    <>
+      <ul className="evidence">
+        {known.map((flow) => (
+          <li key={String(flow.flow_id)}>
+            <When at={String((flow.flow as { start?: string } | undefined)?.start ?? flow.timestamp)} form="clock" />{' '}
+            <Value kind="ip" field="ip" value={flow.src_ip ?? ''} /> <span className="arrow">→</span>{' '}
+            <Value kind="ip" field="ip" value={flow.dest_ip ?? ''} />
+            {flow.dest_port !== undefined && (
+              <>
+                :<Value kind="port" field="dest_port" value={String(flow.dest_port)} />
+              </>
+            )}{' '}
+            <span className="quiet">{flow.app_proto || flow.proto}</span>{' '}
+            <Value kind="flow" field="flow_id" value={String(flow.flow_id)} label={t('case.flow')} />
+          </li>
+        ))}
+        {rest.map((flow) => (
+          <li key={flow}>
+            <Value kind="flow" field="flow_id" value={flow} /> <span className="quiet">{t('case.flow_gone')}</span>
+          </li>
+        ))}
+      </ul>
+      {flows.length > shown.length && <p className="quiet">{t('case.more_flows', { count: flows.length - shown.length })}</p>}
+    </>
   )
 }
 
@@ -273,6 +309,17 @@ function Trail({ entries }: { entries: TrailEntry[] }) {
             </span>
           </p>
           {entry.text && <p className="trail-text">{entry.text}</p>}
+          {entry.action === 'exclusion' && (
+            <p className="quiet">
+              {entry.to ? (
+                <>
+                  {t('exclusion.until')} <When at={entry.to} form="moment" />
+                </>
+              ) : (
+                t('exclusion.for_ever')
+              )}
+            </p>
+          )}
         </li>
       ))}
     </ol>

@@ -134,7 +134,9 @@ export function ExplorePage() {
           )}
           {terms(q).map((one, i) => (
             <li key={i} className={one.startsWith('-') ? 'chip chip-not' : 'chip'}>
-              <span className="mono">{one}</span>
+              <span className="mono" title={one}>
+                {flowsOf(one) > 1 ? t('explore.these_flows', { count: flowsOf(one) }) : one}
+              </span>
               <button aria-label={t('explore.remove_term', { term: one })} onClick={() => set({ q: withoutTerm(q, one), open: null })}>
                 <Icon name="close" />
               </button>
@@ -218,6 +220,9 @@ export function ExplorePage() {
     </div>
   )
 }
+
+/** How many flows a term names, where it names nothing else. */
+const flowsOf = (term: string) => (/^\((flow_id:\d+( or |(?=\))))+\)$/.test(term) ? term.split(' or ').length : 0)
 
 export interface Row {
   key: string

@@ -15,7 +15,7 @@ const OFFERS_MAX = 12
 /** The query as text. Fields and values complete as one types; Enter asks. */
 export function QueryBar({
   value,
-  fields,
+  fields: all,
   wrong,
   onChange,
 }: {
@@ -26,6 +26,8 @@ export function QueryBar({
 }) {
   const { t } = useTranslation()
   const { params } = useScope()
+  // Several kinds may have a field of the same name.
+  const fields = useMemo(() => [...new Map(all.map((one) => [one.name, one])).values()], [all])
   const [text, setText] = useState(value)
   const [caret, setCaret] = useState(value.length)
   const [edited, setEdited] = useState(false)

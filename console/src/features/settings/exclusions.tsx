@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { request } from '../../api/client'
 import { useRead } from '../../api/queries'
@@ -18,7 +19,7 @@ const KINDS: Record<keyof Scope, ValueKind> = {
   peer: 'ip',
   port: 'port',
   proto: 'proto',
-  detector: 'rule',
+  detector: 'text',
 }
 
 /** The machine that an exclusion is for, by its name where it is still known. */
@@ -66,11 +67,13 @@ export function Exclusions() {
             {data.map((one) => (
               <tr key={one.id}>
                 <td>
-                  {(Object.entries(one.scope) as [keyof Scope, string | number][]).map(([key, value]) => (
+                  {(Object.entries(one.scope) as [keyof Scope, string | number | string[]][]).map(([key, value]) => (
                     <div key={key} className="nowrap">
                       <span className="quiet">{t(`scope.${key}`, { defaultValue: key })}</span>{' '}
                       {key === 'asset_id' ? (
                         <AssetName id={String(value)} />
+                      ) : key === 'detector' ? (
+                        [value].flat().map((name) => <div key={name}>{t(`detector.${name}`, { defaultValue: String(name) })}</div>)
                       ) : (
                         <Value
                           kind={KINDS[key] ?? 'text'}
@@ -87,7 +90,15 @@ export function Exclusions() {
                   <When at={one.created} />
                 </td>
                 <td>{one.expires ? <When at={one.expires} form="moment" /> : t('exclusion.never')}</td>
-                <td className="figure">{number(one.hits)}</td>
+                <td className="figure">
+                  {one.hits > 0 ? (
+                    <Link to="/cases" search={{ excluded: String(one.id) } as never} title={t('exclusion.hidden_cases')}>
+                      {number(one.hits)}
+                    </Link>
+                  ) : (
+                    number(one.hits)
+                  )}
+                </td>
                 <td>
                   {canWrite && (
                     <Twice

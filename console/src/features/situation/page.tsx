@@ -53,7 +53,7 @@ export function SituationPage() {
           <OpenCases of={data.cases} />
           <Changes of={data.changes} />
           <Traffic of={data.traffic} unwatched={unwatched} />
-          <Blind of={data.blind} canary={data.canary} traffic={data.traffic.protocols.length > 0} unwatched={unwatched} />
+          <Blind of={data.blind} canary={data.canary} traffic={data.traffic.protocols.length > 0} blind={blind} unwatched={unwatched} />
         </div>
       )}
     </div>
@@ -138,7 +138,10 @@ function Changes({ of }: { of: Situation['changes'] }) {
       </header>
       {nothing ? (
         <p className="empty-small">
-          {t('situation.no_changes')} {settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}
+          {t('situation.no_changes')} {settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}{' '}
+          <Link to="/assets" search={{ ...keep, new: params.from, sort: '-first_seen' } as never}>
+            {t('situation.all_first_seen')}
+          </Link>
         </p>
       ) : (
         <>
@@ -285,11 +288,14 @@ function Blind({
   of,
   canary,
   traffic,
+  blind,
   unwatched,
 }: {
   of: Situation['blind']
   canary: Situation['canary']
   traffic: boolean
+  /** Nothing of the range was watched. */
+  blind: boolean
   unwatched: Range[]
 }) {
   const { t } = useTranslation()
@@ -304,7 +310,7 @@ function Blind({
         </Link>
       </header>
       {canary && <Canary of={canary} />}
-      <Complete />
+      {!blind && <Complete />}
       <Unwatched of={unwatched} />
       {of.length === 0 ? (
         // Silence that nobody listened to is no peace.

@@ -172,6 +172,8 @@ fn exclusions_cover_what_they_name_and_show_what_they_would_hide() {
         (json!({"peer": "10.0.0.9"}), 0),
         (json!({"net": "10.0.0.8", "peer": "10.0.0.0/30", "port": 21, "proto": "tcp"}), 1),
         (json!({"net": "10.0.0.8", "port": 22}), 0),
+        (json!({"net": "10.0.0.8", "detector": ["scan", "brute_force"]}), 1),
+        (json!({"net": "10.0.0.8", "detector": ["scan", "tor"]}), 0),
         (json!({"net": "10.0.0.8", "proto": "udp"}), 0),
         (json!({"net": "10.0.0.8", "dataset": "site"}), 0),
         (json!({"net": "10.0.0.8", "from": t(1000).0, "until": t(1040).0}), 1),
@@ -189,6 +191,8 @@ fn exclusions_cover_what_they_name_and_show_what_they_would_hide() {
         json!({"net": "10.0.0.0/40"}),
         json!({"proto": "icmp"}),
         json!({"detector": HOSTILE}),
+        json!({"detector": []}),
+        json!({"detector": ["scan", 7]}),
         json!({"asset": "-1"}),
     ] {
         assert!(Scope::from_json(&bad).is_err(), "{bad}");
@@ -202,10 +206,15 @@ fn an_exclusion_hides_counts_ends_and_gives_back() {
     keep(&c, &[case(vec![alert("10.0.0.9", 1000, 40)])], &[], 10);
     let id = all(&c)[0].id.clone();
     close(&c, &id, Verdict::Benign, 11);
-    let scope = Scope { net: "10.0.0.9".parse().ok(), detector: Some("brute_force".into()), ..Scope::default() };
+    let scope = Scope { net: "10.0.0.9".parse().ok(), detectors: vec!["brute_force".into()], ..Scope::default() };
     assert!(c.add_exclusion(&scope, "jo", "", None, t(12)).is_err());
     let x = c.add_exclusion(&scope, "jo", "backup", Some(t(100)), t(12)).unwrap();
     assert_eq!((x.hits, x.last_hit, all(&c)[0].excluded_by), (1, Some(t(1040)), Some(x.id)));
+    // It is found by what hides it, and tells so itself.
+    let hidden_by = |id| c.cases(&CaseFilter { hidden_by: Some(id), limit: 9, ..CaseFilter::default() }).unwrap().total;
+    assert_eq!((hidden_by(x.id), hidden_by(x.id + 1)), (1, 0));
+    let last = |c: &Catalog| c.trail(&id, None).unwrap().pop().map(|r| (r.kind, r.text, r.who)).unwrap();
+    assert_eq!(last(&c), ("exclusion".into(), x.id.to_string(), "jo".into()));
     // Benign and covered: it stays closed, however it grows.
     let changes = keep(&c, &[case(vec![alert("10.0.0.9", 1000, 80)])], &[], 13);
     assert_eq!((changes.reopened.len(), changes.grown.len(), all(&c)[0].state), (0, 1, State::Closed));
@@ -218,10 +227,12 @@ fn an_exclusion_hides_counts_ends_and_gives_back() {
     let third = case(vec![alert("10.0.0.9", 90_000, 3)]);
     assert_eq!(keep(&c, std::slice::from_ref(&third), &[], 100).new_cases.len(), 1);
     assert_eq!(keep(&c, &[case(vec![alert("10.0.0.9", 1000, 160)])], &[], 101).reopened.len(), 1, "covered no more");
-    let gone = c.remove_exclusion(x.id, t(102)).unwrap();
+    let gone = c.remove_exclusion(x.id, "al", t(102)).unwrap();
     assert_eq!((gone.hits, c.exclusions(false).unwrap().len(), c.exclusions(true).unwrap()[0].hits), (1, 0, 1));
     assert_eq!(c.cases(&CaseFilter::default()).unwrap().total, 3);
-    assert!(matches!(c.remove_exclusion(x.id, t(103)), Err(Error::Missing(_))));
+    let told: Vec<String> = c.trail(&other.id, None).unwrap().into_iter().map(|r| r.kind).collect();
+    assert_eq!(told, ["opened", "exclusion", "exclusion_removed"]);
+    assert!(matches!(c.remove_exclusion(x.id, "al", t(103)), Err(Error::Missing(_))));
 }
 
 #[test]

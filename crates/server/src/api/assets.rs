@@ -137,6 +137,8 @@ pub(crate) struct AssetQuery {
     from: Option<String>,
     /// Came to a known network not before.
     new_since: Option<String>,
+    /// First seen not before, whether its network was known or not.
+    first_since: Option<String>,
     /// `last_seen`, `first_seen`, `name`, `ip`, `class`, `vendor`, `os` or `peers`; with `-` the greatest first. `-last_seen` by default.
     sort: Option<String>,
     limit: Option<usize>,
@@ -174,6 +176,7 @@ impl AssetQuery {
             services: all(&self.service),
             seen_since: instant("from", self.from.as_deref())?,
             new_since: instant("new_since", self.new_since.as_deref())?,
+            first_since: instant("first_since", self.first_since.as_deref())?,
             sort,
             descending,
             cursor: self.cursor.clone(),

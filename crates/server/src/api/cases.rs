@@ -53,6 +53,8 @@ pub(crate) struct CaseRow {
     first_seen: String,
     last_seen: String,
     alert_count: u64,
+    /// The exclusion that hides all that opened it.
+    excluded_by: Option<i64>,
     /// Grows with every change: a change names the version that it was made of.
     version: u64,
 }
@@ -108,7 +110,9 @@ struct Alert {
     last_seen: String,
     summary: String,
     entities: Vec<Who>,
-    /// Flows behind it.
+    /// The port that it is about, where it is about one.
+    port: Option<u16>,
+    /// Flows behind it: some of them, where there are many.
     evidence: Vec<String>,
 }
 
@@ -154,17 +158,24 @@ fn steps(alert: &Alert) -> Vec<Step> {
 pub(crate) struct TrailRow {
     ts: String,
     who: String,
-    /// `comment`, `state`, `verdict`, `owner`, `opened` or `reopened`.
+    /// `comment`, `state`, `verdict`, `owner`, `opened`, `reopened`, `exclusion` or `exclusion_removed`.
     action: String,
-    /// Of a comment, or what reopened the case.
+    /// Of a comment, or what reopened the case, or why it is normal.
     text: Option<String>,
-    /// The new state, verdict or owner.
+    /// The new state, verdict or owner; when an exclusion ends.
     to: Option<String>,
 }
 
-fn trail(row: Kept) -> TrailRow {
-    let is_change = matches!(row.kind.as_str(), "state" | "verdict" | "owner");
-    let (text, to) = if is_change { (None, Some(row.text)) } else { (Some(row.text), None) };
+/// `exclusions`: those that the trail may name.
+fn trail(row: Kept, exclusions: &[vigie_catalog::Exclusion]) -> TrailRow {
+    let (text, to) = match row.kind.as_str() {
+        "state" | "verdict" | "owner" => (None, Some(row.text)),
+        "exclusion" | "exclusion_removed" => {
+            let named = row.text.parse().ok().and_then(|id: i64| exclusions.iter().find(|x| x.id == id));
+            named.map_or((None, None), |x| (Some(x.reason.clone()), x.expires.map(time_text)))
+        }
+        _ => (Some(row.text), None),
+    };
     TrailRow { ts: time_text(row.at), who: row.who, action: row.kind, text, to }
 }
 
@@ -199,6 +210,7 @@ pub(crate) fn tell(catalog: &Catalog, kept: &vigie_catalog::CaseRow, lang: Lang)
         first_seen: time_text(kept.first),
         last_seen: time_text(kept.last),
         alert_count: kept.alerts,
+        excluded_by: kept.excluded_by,
         version: kept.version,
     };
     let case = match &kept.case {
@@ -234,6 +246,8 @@ pub(crate) struct CaseQuery {
     owner: Option<String>,
     /// Words of the title, detectors, addresses or names.
     q: Option<String>,
+    /// `true`: those too that an exclusion hides; an exclusion's number: those alone of which it hides something. Without: none of them.
+    excluded: Option<String>,
     from: Option<String>,
     to: Option<String>,
     /// `score`, `last_seen`, `first_seen` or `state`; with `-` the highest first. `-score` by default.
@@ -278,7 +292,17 @@ impl CaseQuery {
             "state" => CaseSort::State,
             _ => return Err(Refusal::parameter("sort", "sort is score, last_seen, first_seen or state, with `-` the highest first")),
         };
+        let (excluded, hidden_by) = match self.excluded.as_deref() {
+            None | Some("false") => (false, None),
+            Some("true") => (true, None),
+            Some(id) => {
+                let id = id.parse().map_err(|_| Refusal::parameter("excluded", "excluded is true, false or an exclusion's number"))?;
+                (true, Some(id))
+            }
+        };
         Ok(CaseFilter {
+            excluded,
+            hidden_by,
             dataset: self.dataset.clone(),
             states: parted(self.state.as_deref()).into_iter().map(stage).collect::<Answer<_>>()?,
             severities: parted(self.severity.as_deref()).into_iter().map(severity).collect::<Answer<_>>()?,
@@ -355,11 +379,17 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: Lang) -> Result<Op
                 last_seen: time_text(f.last),
                 summary: summary.clone(),
                 entities: f.entities.iter().map(|e| who(c, &kept.dataset, e, f.last)).collect::<Result<_, _>>()?,
+                port: match f.param("port") {
+                    Some(vigie_detect::Value::Port(p)) => Some(*p),
+                    _ => None,
+                },
                 evidence: f.evidence.iter().map(ToString::to_string).collect(),
             });
         }
     }
-    let trail = c.trail(&kept.id, Some(&kept.dataset))?.into_iter().map(trail).collect();
+    let rows = c.trail(&kept.id, Some(&kept.dataset))?;
+    let exclusions = if rows.iter().any(|r| r.kind.starts_with("exclusion")) { c.exclusions(true)? } else { Vec::new() };
+    let trail = rows.into_iter().map(|row| trail(row, &exclusions)).collect();
     let (story, innocent, checks, actions) = told.map(|t| (t.story, t.innocent, t.checks, t.actions)).unwrap_or_default();
     let mut timeline: Vec<Step> = alerts.iter().flat_map(steps).collect();
     timeline.sort_by(|a, b| a.ts.cmp(&b.ts));
@@ -449,7 +479,7 @@ pub(crate) async fn comment(
         })
         .await?;
     app.changes.tell(Change::Cases);
-    Ok((StatusCode::CREATED, Json(trail(row))))
+    Ok((StatusCode::CREATED, Json(trail(row, &[]))))
 }
 
 /// The same change of many cases.
@@ -575,9 +605,48 @@ fn page(report: &CaseReport, lang: Lang) -> String {
 }
 
 /// Flows of a case in its file at most.
-const FLOWS_MAX: usize = 5_000;
+const FLOWS_MAX: usize = 50_000;
+
+/// The flows that a case is about: those that its alerts name, and all between who acts and who is acted on, in its time.
+fn flows_of(case: &vigie_case::Case) -> String {
+    let evidence: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().collect();
+    // Equality lets the store pass over files; a network must be asked of every row.
+    let side = |e: &Entity| match (e.ip, e.net) {
+        (Some(ip), _) => Some(["src_ip", "dest_ip"].map(|end| format!("{end} = {}", quoted(&ip.to_string())))),
+        (None, Some(net)) => Some(["src_ip", "dest_ip"].map(|end| format!("in_network({end}, {})", quoted(&net.to_string())))),
+        (None, None) => None,
+    };
+    let mut pairs = BTreeSet::new();
+    for f in case.alerts.iter().map(|a| &a.finding) {
+        let Some((acts, others)) = f.entities.split_first() else { continue };
+        let Some(acts) = side(acts) else { continue };
+        let port = match f.param("port") {
+            Some(vigie_detect::Value::Port(p)) => Some(*p),
+            _ => None,
+        };
+        pairs.extend(others.iter().filter_map(side).map(|other| (acts.clone(), other, port)));
+    }
+    let mut any: Vec<String> = Vec::new();
+    if !evidence.is_empty() {
+        any.push(format!("flow_id IN ({})", evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    }
+    for (a, b, port) in pairs.iter().take(PAIRS_MAX) {
+        let port = port.map_or(String::new(), |p| format!(" AND dest_port = {p}"));
+        any.push(format!("({} AND {}{port})", a[0], b[1]));
+        any.push(format!("({} AND {}{port})", b[0], a[1]));
+    }
+    if any.is_empty() { "false".to_owned() } else { any.join(" OR ") }
+}
+
+/// Pairs of machines of a case whose flows are looked for at most.
+const PAIRS_MAX: usize = 200;
+/// A flow is told at its end: how long after a case's last sign it may still be, in seconds.
+const TOLD_LATE: u64 = 3600;
 
 /// The flows behind a case, as CSV
+///
+/// Those that its alerts name, and all others between its machines in its time, the earliest first; of more than 50,000 the file's last
+/// line says that it was cut.
 #[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn flows(
@@ -587,20 +656,30 @@ pub(crate) async fn flows(
     Path(id): Path<String>,
     Query(of): Query<FileOf>,
 ) -> Answer<Response> {
+    let lang = language(of.lang.as_deref(), &headers);
     let (asked, dataset) = (id.clone(), of.dataset);
     let kept = app.catalog(move |c, _| c.case(&asked, dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
     let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
-    let ids: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().take(FLOWS_MAX).collect();
-    let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
     let sql = format!(
         "SELECT ts, flow_id, src_ip, src_port, dest_ip, dest_port, proto, app_proto, pkts_toserver, pkts_toclient, bytes_toserver, bytes_toclient, state \
-         FROM flow WHERE dataset = {} AND ts >= to_timestamp_micros({}) AND flow_id IN ({list}) ORDER BY ts, flow_id",
+         FROM flow WHERE dataset = {} AND ts >= to_timestamp_micros({}) AND ts <= to_timestamp_micros({}) AND \"start\" <= to_timestamp_micros({}) \
+         AND ({}) ORDER BY ts, flow_id LIMIT {}",
         quoted(&kept.dataset),
-        // A flow is told at its end.
-        case.first.0 / 1_000
+        case.first.0 / 1_000,
+        case.last.plus(TOLD_LATE * vigie_base::time::SECOND).0 / 1_000,
+        case.last.0 / 1_000 + 1,
+        flows_of(&case),
+        FLOWS_MAX + 1,
     );
-    let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX }).await?;
-    app.read_by(&who, &headers, format!("case {} flows", kept.id), ids.len()).await?;
-    attachment("text/csv; charset=utf-8", &format!("case-{}-flows.csv", kept.id), rows.text(Form::Csv).into_bytes())
+    let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX + 1 }).await?;
+    let mut text = rows.text(Form::Csv);
+    // A header, and a line each: no field of these holds a line's end.
+    let count = text.lines().count().saturating_sub(1);
+    if count > FLOWS_MAX {
+        let end = text.match_indices('\n').nth(FLOWS_MAX).map_or(text.len(), |(at, _)| at + 1);
+        text.truncate(end);
+        text += &format!("# {}\n", words::cut(lang, FLOWS_MAX));
+    }
+    app.read_by(&who, &headers, format!("case {} flows", kept.id), count.min(FLOWS_MAX)).await?;
+    attachment("text/csv; charset=utf-8", &format!("case-{}-flows.csv", kept.id), text.into_bytes())
 }

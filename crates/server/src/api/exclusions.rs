@@ -38,7 +38,8 @@ pub(crate) struct Exclusion {
 /// What is normal here.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewExclusion {
-    /// All that is given must fit: `dataset`, `asset_id`, `ip` (or a network), `role`, `peer`, `port`, `proto`, `detector`, `from`, `until`.
+    /// All that is given must fit: `dataset`, `asset_id`, `ip` (or a network), `role`, `peer`, `port`, `proto`, `detector` (a name, or a
+    /// list of which one fits), `from`, `until`.
     #[schema(value_type = Object)]
     scope: Value,
     /// Why it is normal.
@@ -124,7 +125,7 @@ pub(crate) async fn add(
 #[utoipa::path(delete, path = "/exclusions/{id}", tag = "cases", extensions(("x-role" = json!("analyst"))), params(("id" = i64, Path)), responses((status = 204), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn remove(State(app): State<Arc<App>>, Analyst(who): Analyst, Path(id): Path<i64>) -> Answer<StatusCode> {
     app.catalog(move |c, now| {
-        let gone = c.remove_exclusion(id, now)?;
+        let gone = c.remove_exclusion(id, &who.name, now)?;
         c.audit(&who.name, "exclusion.remove", &id.to_string(), &gone.scope.to_json(), now)
     })
     .await?;
