@@ -68,13 +68,13 @@ fn a_case_of_vigies_own_health_closes_by_itself_and_opens_again() {
     keep(&c, &[open], &[], 10);
     // The end of a run is no mending.
     assert_eq!(keep(&c, &[of(vec![at(1000, Phase::Close)])], &[], 11).resolved, Vec::<String>::new());
-    assert_eq!(keep(&c, &[of(vec![at(1000, Phase::Mended)])], &[], 12).resolved, [id.clone()]);
+    assert_eq!(keep(&c, &[of(vec![at(1000, Phase::Mended)])], &[], 12).resolved, std::slice::from_ref(&id));
     let now = c.case(&id, None).unwrap().unwrap();
     assert_eq!((now.state, now.verdict), (State::Closed, Some(Verdict::Resolved)));
     let trail: Vec<_> = c.trail(&id, None).unwrap().into_iter().map(|r| (r.kind, r.text, r.who)).collect();
     assert_eq!(trail.last().unwrap(), &("verdict".to_owned(), "resolved".to_owned(), "vigie".to_owned()));
     let again = |phase| of(vec![at(1000, Phase::Mended), at(3000, phase)]);
-    assert_eq!(keep(&c, &[again(Phase::Open)], &[], 13).reopened, [id.clone()]);
+    assert_eq!(keep(&c, &[again(Phase::Open)], &[], 13).reopened, std::slice::from_ref(&id));
     // What a person closed stays as it is.
     close(&c, &id, Verdict::Benign, 14);
     assert_eq!(keep(&c, &[again(Phase::Mended)], &[], 15), Changes::default());

@@ -653,7 +653,8 @@ mod tests {
 
     #[test]
     fn each_fault_is_told_after_a_minute_and_mended() {
-        let faults: [(&str, fn(&mut Capture)); 7] = [
+        type Fault = (&'static str, fn(&mut Capture));
+        let faults: [Fault; 7] = [
             ("one_way", |c| (c.health.one_sided, c.health.two_sided) = (c.health.one_sided + 45, c.health.two_sided - 45)),
             ("lossy", |c| (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 30_000, c.health.unseen + 20)),
             ("kernel", |c| c.ports[0].kernel_drops += 100),
