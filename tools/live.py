@@ -201,6 +201,14 @@ class Live(unittest.TestCase):
                 self.assertEqual(rows[0]["capture_kernel_drops"], 0)
                 self.assertEqual(v.stop(), "")
 
+    def test_a_clean_stop_loses_no_frame_that_came_before(self):
+        count = 5_000
+        with up(self.data, "-i", "tap0s", "tap1s") as v:
+            questions("tap0", count, pause=0)
+            v.stop()
+        with up(self.data) as v:
+            self.assertEqual(v.sql("SELECT count(*) AS n FROM dns")[0]["n"], count)
+
     def test_two_sides_of_a_tap_are_one_wire(self):
         want, both = self.replayed("ftp_bruteforce_success")
         with up(self.data, "-i", "tap0s", "tap1s") as v:

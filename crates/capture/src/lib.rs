@@ -18,7 +18,7 @@ pub use file::fuzz;
 pub use file::{BUDGETS, Capture, Counters, Interface, Mark, OPEN_MAX, Options, Source};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{Advice, Card, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
+pub use live::{Advice, Card, Ends, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;

@@ -19,7 +19,7 @@ use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
@@ -194,6 +194,30 @@ impl Tap {
     }
 }
 
+/// Ends a capture from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Ends(Arc<AtomicU8>);
+
+/// Values of [`Ends`], the stronger above.
+const AT_LAST: u8 = 1;
+const NOW: u8 = 2;
+
+impl Ends {
+    /// With the blocks that were begun: what is in others is for the next reader.
+    pub fn now(&self) {
+        self.0.store(NOW, Ordering::Relaxed);
+    }
+
+    /// With every frame that came before this was said: nobody reads after this.
+    pub fn at_last(&self) {
+        self.0.fetch_max(AT_LAST, Ordering::Relaxed);
+    }
+
+    fn said(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Interfaces being captured from, as one capture point.
 pub struct Live {
     taps: Vec<Tap>,
@@ -203,7 +227,9 @@ pub struct Live {
     cards: Cards,
     canary: Canary,
     since: Time,
-    ends: Arc<AtomicBool>,
+    ends: Ends,
+    /// The time of the last frame to give, once [`Ends::at_last`] was said.
+    last: Option<Time>,
     looked: Time,
     told: Time,
     /// The time of what was given last, frame or silence.
@@ -355,7 +381,8 @@ impl Live {
             cards,
             canary,
             since: now,
-            ends: Arc::default(),
+            ends: Ends::default(),
+            last: None,
             looked: now,
             told: now,
             given,
@@ -364,15 +391,27 @@ impl Live {
     }
 
     /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
-    /// gives the time before which none will come any more. Ends where [`Live::ends`] says so, with the blocks that it has begun: what is in
-    /// others is for the next reader.
+    /// gives the time before which none will come any more. Ends where [`Live::ends`] says so.
     pub fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
-        if self.ends.load(Ordering::Relaxed) {
-            self.taps.iter_mut().for_each(|t| t.last = true);
-            return if self.give(Time::MAX, each) { Status::More } else { Status::End };
-        }
         let mut now = clock();
+        if self.ends.said() == AT_LAST {
+            self.last.get_or_insert(now);
+        }
         loop {
+            if self.ends.said() == NOW {
+                self.taps.iter_mut().for_each(|t| t.last = true);
+                return if self.give(Time::MAX, each) { Status::More } else { Status::End };
+            }
+            if let Some(last) = self.last {
+                // All up to then is at hand once the kernel has handed over the blocks that it was filling.
+                let upto = self.frontier(now).min(last);
+                if self.give(upto, each) {
+                    return Status::More;
+                }
+                if self.handed_over(now) >= last {
+                    return Status::End;
+                }
+            }
             if now.since(self.looked) >= LOOK_EVERY || now < self.looked {
                 self.looked = now;
                 let cards = self.cards.table();
@@ -381,7 +420,7 @@ impl Live {
                     return Status::More;
                 }
             }
-            if self.give(self.frontier(now), each) {
+            if self.last.is_none() && self.give(self.frontier(now), each) {
                 self.told = now;
                 return Status::More;
             }
@@ -389,7 +428,7 @@ impl Live {
                 self.told = now;
                 // What waits for another interface's silence is not passed over.
                 let waits = self.taps.iter().filter_map(|t| t.head).map(|f| f.time).min();
-                self.given = self.given.max(self.frontier(now).min(waits.unwrap_or(Time::MAX)));
+                self.given = self.given.max(self.handed_over(now).min(waits.unwrap_or(Time::MAX)));
                 return Status::Idle(self.given);
             }
             // A block that waits makes its socket readable at once: then time is slept, and not the socket waited for.
@@ -410,11 +449,13 @@ impl Live {
         true
     }
 
-    /// The time before which every frame is at hand.
+    /// The time up to which frames that are at hand can be given: of one interface they come in order.
     fn frontier(&self, now: Time) -> Time {
-        if self.taps.len() == 1 && self.taps[0].head.is_some() {
-            return Time::MAX;
-        }
+        if self.taps.len() == 1 { Time::MAX } else { self.handed_over(now) }
+    }
+
+    /// The time before which the kernel has handed every frame over.
+    fn handed_over(&self, now: Time) -> Time {
         Time(now.0.saturating_sub((u64::from(RETIRE_MS) + SLACK_MS) * MILLISECOND))
     }
 
@@ -423,7 +464,6 @@ impl Live {
         let mut burst = [(0u16, Found { time: Time(0), start: 0, end: 0, wire_len: 0, outgoing: false }); BURST];
         // Which interfaces the burst is of, a bit each.
         let (mut n, mut from) = (0, 0u32);
-        let alone = self.taps.len() == 1;
         'burst: while n < BURST {
             let mut next: Option<(Time, usize)> = None;
             for (i, tap) in self.taps.iter_mut().enumerate() {
@@ -434,7 +474,7 @@ impl Live {
                 }
             }
             let Some((time, i)) = next else { break };
-            if !alone && time > upto {
+            if time > upto {
                 break;
             }
             let Some(found) = self.taps[i].head.take() else { break };
@@ -462,9 +502,9 @@ impl Live {
         n > 0
     }
 
-    /// To end it from elsewhere, by setting this.
-    pub fn ends(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.ends)
+    /// To end it from elsewhere.
+    pub fn ends(&self) -> Ends {
+        self.ends.clone()
     }
 
     /// The interfaces, in the order given.

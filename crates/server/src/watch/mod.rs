@@ -14,6 +14,7 @@ use crate::out::{Eve, machine};
 use crate::room::For;
 use process::Process;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,7 +165,7 @@ pub(crate) struct Watch {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a sensor is told: to end, by closing our side of the stream.
+/// What a sensor is told: to end, by closing our side of the stream; a byte before that where no other one follows.
 #[derive(Default)]
 pub(crate) struct Told {
     /// No other one follows.
@@ -188,7 +189,10 @@ impl Told {
     }
 
     fn end(&self) {
-        if let Some(link) = &*self.link.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(mut link) = self.link.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            if self.stops() {
+                let _ = link.write_all(&[0]);
+            }
             let _ = link.shutdown(Shutdown::Write);
         }
     }

@@ -14,11 +14,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vigie_base::Time;
-use vigie_capture::{Live, Sockets};
+use vigie_capture::{Ends, Live, Sockets};
 use vigie_event::Row;
 use vigie_link::local::Sender;
 use vigie_pipeline::{Config, Control};
@@ -160,7 +158,7 @@ impl Process {
 struct Hand {
     to: Sender<UnixStream>,
     /// Ends the capture.
-    ends: Arc<AtomicBool>,
+    ends: Ends,
     failed: Option<Fault>,
 }
 
@@ -168,7 +166,7 @@ impl Hand {
     fn done(&mut self, sent: Result<(), vigie_link::Error>) {
         if let (Err(e), None) = (sent, &self.failed) {
             self.failed = Some(Fault::of(e));
-            self.ends.store(true, Ordering::Relaxed);
+            self.ends.now();
         }
     }
 }
@@ -200,11 +198,11 @@ pub fn sensor() -> Result<(), Fault> {
     tell(&mut link, &Ready { refused: made.as_ref().err().map(Fault::to_string) })?;
     let (mut live, config) = made?;
     let ends = live.ends();
-    let told = Arc::clone(&ends);
-    // The server says nothing more but that it is over, by closing its side.
-    std::thread::spawn(move || {
-        let _ = from.read(&mut [0; 1]);
-        told.store(true, Ordering::Relaxed);
+    let told = ends.clone();
+    // The server says nothing more but that it is over: with a byte that no other sensor follows, by closing its side that one does.
+    std::thread::spawn(move || match from.read(&mut [0; 1]) {
+        Ok(1..) => told.at_last(),
+        _ => told.now(),
     });
     let mut hand = Hand { to: Sender::new(link), ends, failed: None };
     let summary = vigie_sensor::run(&mut live, &config.sensor, &mut hand, |_| Control::Go);
