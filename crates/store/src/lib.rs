@@ -17,6 +17,7 @@ mod derive;
 mod fields;
 mod files;
 mod filter;
+mod find;
 mod fold;
 mod journal;
 mod maintain;

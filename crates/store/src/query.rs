@@ -106,6 +106,13 @@ pub struct Cursor {
     pub dataset: String,
 }
 
+impl Cursor {
+    pub(crate) fn at(k: Key, (kind, dataset): (&str, &str)) -> Self {
+        let ts = Time(k.0 as u64 * 1000 + u64::from(k.1));
+        Cursor { ts, flow_id: k.2, seq: k.3, kind: kind.to_owned(), dataset: dataset.to_owned() }
+    }
+}
+
 /// Which events, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -130,8 +137,9 @@ pub struct Query {
 /// Some rows, in order.
 #[derive(Debug, Default)]
 pub struct Page {
-    batches: Vec<(Batch, String)>,
-    order: Vec<(usize, usize)>,
+    pub(crate) batches: Vec<(Batch, String)>,
+    /// Which batch, and which of its rows.
+    pub(crate) order: Vec<(usize, usize)>,
     /// Where the next page begins; `None` where there is no more.
     pub next: Option<Cursor>,
 }
@@ -203,24 +211,26 @@ pub(crate) struct Part {
     fields: Arc<Vec<FieldInfo>>,
     /// Filter and time.
     expr: Expr,
-    needles: Vec<Needle>,
+    pub(crate) needles: Vec<Needle>,
+    /// Whether the filter says no more than the needles.
+    is_needles: bool,
     pub(crate) files: Vec<Arc<LiveFile>>,
     pub(crate) tail: Vec<Arc<Packed>>,
 }
 
 /// What one scan of a page reads: one file, or the journal's batches of one kind and dataset.
-struct Source {
-    part: usize,
-    first: Time,
-    last: Time,
-    dataset: String,
-    files: Vec<Arc<LiveFile>>,
-    tail: Vec<Arc<Packed>>,
+pub(crate) struct Source {
+    pub(crate) part: usize,
+    pub(crate) first: Time,
+    pub(crate) last: Time,
+    pub(crate) dataset: String,
+    pub(crate) files: Vec<Arc<LiveFile>>,
+    pub(crate) tail: Vec<Arc<Packed>>,
 }
 
 impl Source {
     /// What decides between rows of one key.
-    fn tie(&self, parts: &[Part]) -> (&'static str, &str) {
+    pub(crate) fn tie(&self, parts: &[Part]) -> (&'static str, &str) {
         (parts[self.part].schema.kind, &self.dataset)
     }
 
@@ -370,7 +380,8 @@ impl Store {
                 continue;
             }
             let needles = q.filter.needles(&fields);
-            parts.push(Part { schema, layout, fields, expr, needles, files, tail });
+            let is_needles = q.filter.is_needles(&fields);
+            parts.push(Part { schema, layout, fields, expr, needles, is_needles, files, tail });
         }
         Ok(parts)
     }
@@ -428,6 +439,9 @@ impl Store {
             sources.extend(tails.into_values());
         }
         sources.sort_by_key(|s| if newest { (u64::MAX - s.last.0, s.part) } else { (s.first.0, s.part) });
+        if parts.iter().all(|p| p.is_needles) {
+            return self.found(q, parts, sources).await;
+        }
         // One row more than asked for: whether there is a next page.
         let want = q.limit + 1;
         let mut best: Vec<(Key, usize)> = Vec::new();
@@ -487,13 +501,7 @@ impl Store {
         }
         let more = best.len() == want;
         best.truncate(q.limit);
-        let next = best.last().filter(|_| more).map(|(k, at)| Cursor {
-            ts: Time(k.0 as u64 * 1000 + u64::from(k.1)),
-            flow_id: k.2,
-            seq: k.3,
-            kind: sources[*at].tie(&parts).0.to_owned(),
-            dataset: sources[*at].dataset.clone(),
-        });
+        let next = best.last().filter(|_| more).map(|(k, at)| Cursor::at(*k, sources[*at].tie(&parts)));
         self.fetch(&parts, &sources, &best, next).await
     }
 
