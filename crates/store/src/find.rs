@@ -220,7 +220,14 @@ fn of_batch(packed: &Packed, needles: &[Needle], asked: &Asked) -> Vec<(i64, usi
 /// Time and number of the rows of a batch within the time that is asked for that hold all needles.
 fn held(rows: &RecordBatch, needles: &[Needle], asked: &Asked) -> Vec<(i64, usize)> {
     let Some(ts) = rows.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()) else { return Vec::new() };
-    let mut holds: Vec<bool> = ts.values().iter().map(|ts| asked.holds(*ts)).collect();
+    let holds = hold(rows, needles);
+    let times = ts.values().iter().zip(holds).enumerate();
+    times.filter(|(_, (ts, holds))| *holds && asked.holds(**ts)).map(|(i, (ts, _))| (*ts, i)).collect()
+}
+
+/// Of each row of a batch whether it holds all needles.
+pub(crate) fn hold(rows: &RecordBatch, needles: &[Needle]) -> Vec<bool> {
+    let mut holds = vec![true; rows.num_rows()];
     for needle in needles {
         let test = match &needle.word {
             Word::Text(w) => Test::Equal(w.clone()),
@@ -232,11 +239,11 @@ fn held(rows: &RecordBatch, needles: &[Needle], asked: &Asked) -> Vec<(i64, usiz
         }
         holds.iter_mut().zip(any).for_each(|(h, a)| *h &= a);
     }
-    holds.iter().enumerate().filter(|(_, h)| **h).map(|(i, _)| (ts.value(i), i)).collect()
+    holds
 }
 
 /// The same text columns, with numbers for texts.
-fn as_words(t: &DataType) -> DataType {
+pub(crate) fn as_words(t: &DataType) -> DataType {
     match t {
         DataType::Utf8 => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         DataType::List(item) => DataType::List(Arc::new(item.as_ref().clone().with_data_type(as_words(item.data_type())))),
@@ -252,7 +259,7 @@ fn columns(schema: &'static Schema, names: &[&str]) -> SchemaRef {
 }
 
 /// Whether a row group's times lie wholly outside of a span.
-fn is_outside(group: &RowGroupMetaData, span: (i64, i64)) -> bool {
+pub(crate) fn is_outside(group: &RowGroupMetaData, span: (i64, i64)) -> bool {
     let ts = group.columns().iter().find(|c| c.column_path().string() == "ts").and_then(|c| c.statistics());
     let bound = |b: Option<&[u8]>| b.and_then(|b| Some(i64::from_le_bytes(b.try_into().ok()?)));
     let (low, high) = (ts.and_then(|s| bound(s.min_bytes_opt())), ts.and_then(|s| bound(s.max_bytes_opt())));
@@ -262,7 +269,7 @@ fn is_outside(group: &RowGroupMetaData, span: (i64, i64)) -> bool {
 /// The rows of a row group in the pieces in which they are looked at.
 fn pieces(rows: usize, newest: bool) -> Vec<Range<usize>> {
     if rows <= 2 * NEAR {
-        vec![0..rows]
+        std::iter::once(0..rows).collect()
     } else if newest {
         let edge = (rows - NEAR) / crate::files::PAGE_ROWS * crate::files::PAGE_ROWS;
         vec![edge..rows, 0..edge]

@@ -29,7 +29,7 @@ use vigie_base::Time;
 use vigie_base::hash::{FastMap, table_state};
 use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
-use vigie_tally::{Bars, Counts, DISTINCT_MAX};
+use vigie_tally::{Bars, Counts, DISTINCT_MAX, Fold, Rows};
 
 /// Rows of a file of which a page looks at the near end first.
 const NEAR_ROWS: u64 = 128 << 10;
@@ -216,6 +216,29 @@ pub(crate) struct Part {
     is_needles: bool,
     pub(crate) files: Vec<Arc<LiveFile>>,
     pub(crate) tail: Vec<Arc<Packed>>,
+}
+
+/// How many rows there are.
+#[derive(Default)]
+struct Counted(u64);
+
+impl Fold for Counted {
+    fn rows(&mut self, rows: &Rows) {
+        self.0 += rows.len() as u64;
+    }
+
+    fn join(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Part {
+    /// Whether the rows that the filter lets through can be read by a fold: all, or those that hold needles which files have.
+    fn can_fold(&self, q: &Query) -> bool {
+        let follows = |column: &String| derive::rules(self.schema.kind).iter().any(|r| r.column == column);
+        let found = self.is_needles && !self.needles.iter().flat_map(|n| &n.columns).any(follows);
+        found || filter::is_true(&q.filter.compile(self.schema, &self.fields))
+    }
 }
 
 /// What one scan of a page reads: one file, or the journal's batches of one kind and dataset.
@@ -576,6 +599,9 @@ impl Store {
         }
         if !(part.files.is_empty() && part.tail.is_empty()) {
             self.affordable(std::slice::from_ref(&part))?;
+            if part.is_needles && part.can_fold(q) {
+                return Ok((kind, self.fold_pivot(q, kind, &["ts"], Counted::default).await?.0));
+            }
             n += self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
         }
         Ok((kind, n))
@@ -600,10 +626,10 @@ impl Store {
             .map(|t| Bucket { from: Time::from_micros(t as u64), counts: BTreeMap::new() })
             .collect();
         for part in parts {
-            if filter::is_true(&q.filter.compile(part.schema, &part.fields)) {
+            if part.can_fold(q) {
                 let n = out.len();
                 let within = Query { from: Some(Time::from_micros(from as u64)), to: Some(Time::from_micros(to as u64)), ..q.clone() };
-                let bars = self.fold(&within, part.schema.kind, &["ts"], || Bars { from, width, counts: vec![0; n] }).await?;
+                let bars = self.fold_pivot(&within, part.schema.kind, &["ts"], || Bars { from, width, counts: vec![0; n] }).await?;
                 for (bucket, n) in out.iter_mut().zip(bars.counts).filter(|(_, n)| *n > 0) {
                     *bucket.counts.entry(part.schema.kind).or_default() += n;
                 }
@@ -635,12 +661,12 @@ impl Store {
                 *counts.entry(kind.to_owned()).or_default() += n;
                 continue;
             }
-            let all = filter::is_true(&q.filter.compile(part.schema, &part.fields));
+            let folds = part.can_fold(q);
             for info in filter::named(field, &part.fields) {
                 known = true;
                 let follows = derive::rules(part.schema.kind).iter().any(|r| r.column == info.column);
-                if all && !info.list && !follows && !matches!(info.ty, Type::Time | Type::F64 | Type::Bool | Type::Flag) {
-                    let found = self.fold(q, part.schema.kind, &[info.column.as_str()], Counts::default).await?;
+                if folds && !info.list && !follows && !matches!(info.ty, Type::Time | Type::F64 | Type::Bool | Type::Flag) {
+                    let found = self.fold_pivot(q, part.schema.kind, &[info.column.as_str()], Counts::default).await?;
                     if found.len() + counts.len() > DISTINCT_MAX {
                         return Err(too_many(field));
                     }
