@@ -148,6 +148,31 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The rows of a file that hold all needles. All that a page shows of a pivot asks for them: they are kept, as sums of files are, and
+    /// found once where several ask at a time. `None` where nobody waits any more.
+    pub(crate) fn rows_that_hold(
+        &self,
+        file: &LiveFile,
+        schema: &'static Schema,
+        needles: &[Needle],
+        stop: &AtomicBool,
+    ) -> Result<Option<Ranges>, Error> {
+        let key = (file.path.clone(), format!("held {needles:?}"));
+        let _turn = crate::lock(&self.0.turns[file.meta.id as usize % self.0.turns.len()]);
+        if let Some(kept) = crate::lock(&self.0.sums).get(&key) {
+            let number = |b: &[u8]| b.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b));
+            return Ok(Some(kept.chunks_exact(8).map(|c| number(&c[..4])..number(&c[4..])).collect()));
+        }
+        let ranges = file.ranges(schema, needles, stop)?;
+        if let Some(ranges) = &ranges {
+            let numbers = ranges.iter().flat_map(|r| [r.start as u32, r.end as u32]);
+            crate::lock(&self.0.sums).put(key, numbers.flat_map(u32::to_le_bytes).collect());
+        }
+        Ok(ranges)
+    }
+}
+
 /// The rows that were found, whole and in order, as a page of `limit` after `cursor`.
 fn page(hits: Vec<Hit>, parts: &[Part], sources: &[Source], asked: (usize, Option<&Cursor>, bool)) -> Result<Page, Error> {
     let (limit, cursor, newest) = asked;
@@ -278,6 +303,78 @@ fn pieces(rows: usize, newest: bool) -> Vec<Range<usize>> {
     }
 }
 
+/// Rows of a file, by their numbers.
+pub(crate) type Ranges = Vec<Range<usize>>;
+
+/// The columns of a file that may hold the words of needles.
+struct Columns<'a> {
+    of: &'a LiveFile,
+    kind: &'static str,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    /// Row groups that may hold them; `None`: all.
+    may: Option<Vec<bool>>,
+    names: Vec<&'a str>,
+    /// What follows from other columns is made of them: as these.
+    makes: Option<SchemaRef>,
+}
+
+impl<'a> Columns<'a> {
+    /// `None` where the file holds no such word. Columns of the names in `more` are given with those of the needles.
+    fn open(of: &'a LiveFile, schema: &'static Schema, needles: &'a [Needle], more: &[&'a str]) -> Result<Option<Self>, Error> {
+        let may = of.may_hold(needles);
+        if may.as_ref().is_some_and(|may| !may.contains(&true)) {
+            return Ok(None);
+        }
+        let file = File::open(&of.path).map_err(|e| of.bad(e))?;
+        let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options()).map_err(|e| of.bad(e))?;
+        let hinted = metadata.schema().fields().iter().map(|f| Arc::new(f.as_ref().clone().with_data_type(as_words(f.data_type()))));
+        let hinted = Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>()));
+        let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(hinted)).map_err(|e| of.bad(e))?;
+        let mut names: Vec<&str> = needles.iter().flat_map(|n| n.columns.iter().map(String::as_str)).collect();
+        let rules = derive::rules(schema.kind).iter().filter(|r| names.contains(&r.column));
+        let from: Vec<&str> = rules.flat_map(|r| r.from.iter().copied()).collect();
+        names.extend(more);
+        names.extend(&from);
+        let makes = (!from.is_empty()).then(|| columns(schema, &names));
+        Ok(Some(Columns { of, kind: schema.kind, file, metadata, may, names, makes }))
+    }
+
+    fn group(&self, group: usize) -> &RowGroupMetaData {
+        self.metadata.metadata().row_group(group)
+    }
+
+    /// Row groups that may hold the words: which, the number of its first row, how many it has.
+    fn groups(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let all = self.metadata.metadata().row_groups().iter().enumerate().scan(0, |next, (i, group)| {
+            let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+            *next += rows;
+            Some((i, *next - rows, rows))
+        });
+        all.filter(|(i, ..)| self.may.as_ref().is_none_or(|may| may.get(*i) != Some(&false)))
+    }
+
+    /// Gives the rows of a piece of a row group, until `each` says that it is enough.
+    fn each(&self, group: usize, piece: Range<usize>, mut each: impl FnMut(&RecordBatch) -> bool) -> Result<(), Error> {
+        let file = self.file.try_clone().map_err(|e| self.of.bad(e))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), self.names.iter().copied());
+        let select = RowSelection::from(vec![RowSelector::skip(piece.start), RowSelector::select(piece.len())]);
+        let builder = builder.with_row_groups(vec![group]).with_row_selection(select).with_projection(mask).with_batch_size(ROWS);
+        for rows in builder.build().map_err(|e| self.of.bad(e))? {
+            let mut rows = rows.map_err(|e| self.of.bad(e))?;
+            if let Some(wanted) = &self.makes {
+                rows = derive::whole(&fit(&rows, wanted)?, self.kind, wanted).map_err(|e| self.of.bad(e))?;
+            }
+            if !each(&rows) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl LiveFile {
     fn bad(&self, e: impl std::fmt::Display) -> Error {
         Error::Read(format!("{}: {e}", self.path.display()))
@@ -285,62 +382,54 @@ impl LiveFile {
 
     /// Times and numbers of the rows that hold all needles, from the end that the page begins at; no more than it may need.
     fn find(&self, schema: &'static Schema, needles: &[Needle], asked: &Asked, stop: &AtomicBool) -> Result<Vec<(i64, usize)>, Error> {
-        let may = self.may_hold(needles);
-        if may.as_ref().is_some_and(|may| !may.contains(&true)) {
-            return Ok(Vec::new());
-        }
-        let file = File::open(&self.path).map_err(|e| self.bad(e))?;
-        let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options()).map_err(|e| self.bad(e))?;
-        let hinted = metadata.schema().fields().iter().map(|f| Arc::new(f.as_ref().clone().with_data_type(as_words(f.data_type()))));
-        let hinted = Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>()));
-        let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(hinted)).map_err(|e| self.bad(e))?;
-        // What follows from other columns is made of them.
-        let mut names: Vec<&str> = needles.iter().flat_map(|n| n.columns.iter().map(String::as_str)).collect();
-        let made: Vec<&str> =
-            derive::rules(schema.kind).iter().filter(|r| names.contains(&r.column)).flat_map(|r| r.from.iter().copied()).collect();
-        let is_made = !made.is_empty();
-        names.extend(made);
-        names.push("ts");
-        let wanted = columns(schema, &names);
-        let groups = metadata.metadata().row_groups();
-        let starts: Vec<usize> =
-            groups.iter().scan(0, |at, g| Some(std::mem::replace(at, *at + usize::try_from(g.num_rows()).unwrap_or(0)))).collect();
-        let mut order: Vec<usize> = (0..groups.len()).filter(|g| may.as_ref().is_none_or(|m| m.get(*g) != Some(&false))).collect();
-        order.retain(|g| !is_outside(&groups[*g], asked.span));
+        let Some(columns) = Columns::open(self, schema, needles, &["ts"])? else { return Ok(Vec::new()) };
+        let mut groups: Vec<(usize, usize, usize)> =
+            columns.groups().filter(|(g, ..)| !is_outside(columns.group(*g), asked.span)).collect();
         if asked.newest {
-            order.reverse();
+            groups.reverse();
         }
         let mut found: Vec<(i64, usize)> = Vec::new();
-        for group in order {
-            for piece in pieces(usize::try_from(groups[group].num_rows()).unwrap_or(0), asked.newest) {
-                let file = file.try_clone().map_err(|e| self.bad(e))?;
-                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-                let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-                let select = RowSelection::from(vec![RowSelector::skip(piece.start), RowSelector::select(piece.len())]);
-                let builder = builder.with_row_groups(vec![group]).with_row_selection(select).with_projection(mask).with_batch_size(ROWS);
-                let (mut at, mut here) = (starts[group] + piece.start, Vec::new());
-                for rows in builder.build().map_err(|e| self.bad(e))? {
-                    if stop.load(Ordering::Relaxed) {
-                        return Ok(Vec::new());
-                    }
-                    let mut rows = rows.map_err(|e| self.bad(e))?;
-                    if is_made {
-                        rows = derive::whole(&fit(&rows, &wanted)?, schema.kind, &wanted).map_err(|e| self.bad(e))?;
-                    }
-                    here.extend(held(&rows, needles, asked).into_iter().map(|(ts, row)| (ts, at + row)));
+        for (group, start, rows) in groups {
+            for piece in pieces(rows, asked.newest) {
+                let (mut at, mut here) = (start + piece.start, Vec::new());
+                columns.each(group, piece, |rows| {
+                    here.extend(held(rows, needles, asked).into_iter().map(|(ts, row)| (ts, at + row)));
                     at += rows.num_rows();
-                }
+                    !stop.load(Ordering::Relaxed)
+                })?;
                 if asked.newest {
                     here.reverse();
                 }
                 found.extend(here);
-                if asked.enough(found.iter().map(|f| f.0)) {
+                if stop.load(Ordering::Relaxed) || asked.enough(found.iter().map(|f| f.0)) {
                     return Ok(found);
                 }
             }
         }
         Ok(found)
+    }
+
+    /// The rows that hold all needles, as ranges in order; `None` where nobody waits for them any more.
+    fn ranges(&self, schema: &'static Schema, needles: &[Needle], stop: &AtomicBool) -> Result<Option<Ranges>, Error> {
+        let mut ranges: Ranges = Vec::new();
+        let Some(columns) = Columns::open(self, schema, needles, &[])? else { return Ok(Some(ranges)) };
+        for (group, start, rows) in columns.groups() {
+            let mut at = start;
+            columns.each(group, 0..rows, |rows| {
+                for row in hold(rows, needles).iter().enumerate().filter(|(_, holds)| **holds).map(|(i, _)| at + i) {
+                    match ranges.last_mut() {
+                        Some(last) if last.end == row => last.end += 1,
+                        _ => ranges.push(row..row + 1),
+                    }
+                }
+                at += rows.num_rows();
+                !stop.load(Ordering::Relaxed)
+            })?;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(ranges))
     }
 
     /// Some rows (by their numbers, in order) with all columns of their kind.

@@ -4,7 +4,7 @@
 //! then reads what lies only partly in its time, and what is new. They are what the file's rows gave, and gone with the process.
 
 use crate::files::LiveFile;
-use crate::find::{as_words, hold, is_outside};
+use crate::find::{Ranges, as_words, hold, is_outside};
 use crate::pivot::Needle;
 use crate::query::{Query, micros};
 use crate::{Error, Snapshot, Store};
@@ -14,8 +14,9 @@ use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, Timest
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
 };
+use parquet::file::metadata::PageIndexPolicy;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
@@ -41,14 +42,14 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    fn get(&mut self, key: &Key) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&mut self, key: &Key) -> Option<Arc<[u8]>> {
         self.asked += 1;
         let (kept, last) = self.all.get_mut(key)?;
         *last = self.asked;
         Some(Arc::clone(kept))
     }
 
-    fn put(&mut self, key: Key, kept: Vec<u8>) {
+    pub(crate) fn put(&mut self, key: Key, kept: Vec<u8>) {
         if kept.len() > SUM_MAX {
             return;
         }
@@ -76,7 +77,7 @@ impl Sums {
 /// What is to be read: files, and where a file's sums are to be kept, under which name and by which fold.
 type Work<F> = Vec<(Arc<LiveFile>, Option<(Key, F)>)>;
 /// What sums are of: a file, and what of it.
-type Key = (PathBuf, String);
+pub(crate) type Key = (PathBuf, String);
 
 /// Ends the threads when nobody waits any more.
 struct Stop(Arc<AtomicBool>);
@@ -95,7 +96,7 @@ impl Store {
         self.fold_pivot(&q, kind, columns, make).await
     }
 
-    /// The same of those rows that the filter lets through, which says no more than its needles, none of them of a column that follows.
+    /// The same of those rows that the filter lets through, which says no more than its needles.
     pub(crate) async fn fold_pivot<F: Fold>(&self, q: &Query, kind: &str, columns: &[&str], make: impl Fn() -> F) -> Result<F, Error> {
         let q = Query { kinds: vec![kind.to_owned()], ..q.clone() };
         match self.fold_of(&self.snapshot(), &q, columns, &make).await {
@@ -146,17 +147,22 @@ impl Store {
             let mut running = Vec::new();
             for _ in 0..threads {
                 let (work, stop, wanted, mut fold) = (Arc::clone(&work), Arc::clone(&stop), Arc::clone(&wanted), make());
-                let needles = Arc::clone(&needles);
+                let (needles, schema) = (Arc::clone(&needles), part.schema);
                 let store = self.clone();
                 running.push(tokio::task::spawn_blocking(move || -> Result<F, Error> {
                     loop {
                         let next = crate::lock(&work).pop();
                         let Some((file, keeps)) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return Ok(fold) };
                         let Some((key, mut own)) = keeps else {
-                            of_file(&file, &wanted, (span, &needles), &stop, &mut fold)?;
+                            let rows = if needles.is_empty() { None } else { Some(store.rows_that_hold(&file, schema, &needles, &stop)?) };
+                            match rows {
+                                // None holds them, or nobody waits any more.
+                                Some(rows) if rows.as_ref().is_none_or(Vec::is_empty) => {}
+                                rows => of_file(&file, &wanted, (span, rows.flatten()), &stop, &mut fold)?,
+                            }
                             continue;
                         };
-                        of_file(&file, &wanted, (span, &needles), &stop, &mut own)?;
+                        of_file(&file, &wanted, (span, None), &stop, &mut own)?;
                         if !stop.load(Ordering::Relaxed)
                             && let Some(kept) = own.keep()
                         {
@@ -220,44 +226,38 @@ fn is_whole(file: &LiveFile, span: (i64, i64)) -> bool {
 fn of_file<F: Fold>(
     file: &LiveFile,
     wanted: &SchemaRef,
-    (span, needles): ((i64, i64), &Arc<[Needle]>),
+    (span, only_these): ((i64, i64), Option<Ranges>),
     stop: &AtomicBool,
     fold: &mut F,
 ) -> Result<(), Error> {
     let bad = |e: String| Error::Read(format!("{}: {e}", file.path.display()));
-    let may = file.may_hold(needles);
-    if may.as_ref().is_some_and(|may| !may.contains(&true)) {
-        return Ok(());
-    }
     let f = File::open(&file.path).map_err(|e| bad(e.to_string()))?;
-    let metadata = ArrowReaderMetadata::load(&f, ArrowReaderOptions::new()).map_err(|e| bad(e.to_string()))?;
+    // Where some rows are asked for, other pages are passed over.
+    let pages = if only_these.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let options = || ArrowReaderOptions::new().with_page_index_policy(pages);
+    let metadata = ArrowReaderMetadata::load(&f, options()).map_err(|e| bad(e.to_string()))?;
     // The same columns, texts as dictionaries.
     let hinted = metadata.schema().fields().iter().map(|f| Arc::new(f.as_ref().clone().with_data_type(as_words(f.data_type()))));
     let hinted = Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>()));
-    let options = ArrowReaderOptions::new().with_schema(hinted);
-    let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(|e| bad(e.to_string()))?;
+    let metadata =
+        ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(hinted)).map_err(|e| bad(e.to_string()))?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(f, metadata);
     let is_whole = is_whole(file, span);
     let names = wanted.fields().iter().map(|f| f.name().as_str()).chain((!is_whole).then_some("ts"));
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let mut builder = builder.with_projection(mask).with_batch_size(ROWS);
-    let groups = builder.metadata().row_groups().iter().enumerate();
-    let groups = groups.filter(|(i, g)| !is_outside(g, span) && may.as_ref().is_none_or(|m| m.get(*i) != Some(&false)));
-    let groups = groups.map(|(i, _)| i).collect();
-    builder = builder.with_row_groups(groups);
-    let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
-    if !needles.is_empty() {
-        let needles = Arc::clone(needles);
-        let mask = ProjectionMask::columns(builder.parquet_schema(), needles.iter().flat_map(|n| n.columns.iter().map(String::as_str)));
-        predicates.push(Box::new(ArrowPredicateFn::new(mask, move |rows| Ok(hold(&rows, &needles).into()))));
+    if let Some(rows) = only_these {
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.into_iter(), total));
+    } else if !is_whole {
+        let groups = builder.metadata().row_groups().iter().enumerate().filter(|(_, g)| !is_outside(g, span)).map(|(i, _)| i).collect();
+        builder = builder.with_row_groups(groups);
     }
     if let Some(mut only) = fold.only() {
         // The other columns are read only where one of these says so.
         let mask = ProjectionMask::columns(builder.parquet_schema(), only.columns().iter().copied());
-        predicates.push(Box::new(ArrowPredicateFn::new(mask, move |rows| Ok(only.mask(&rows)))));
-    }
-    if !predicates.is_empty() {
-        builder = builder.with_row_filter(RowFilter::new(predicates));
+        let filter = ArrowPredicateFn::new(mask, move |rows| Ok(only.mask(&rows)));
+        builder = builder.with_row_filter(RowFilter::new(vec![Box::new(filter)]));
     }
     for rows in builder.build().map_err(|e| bad(e.to_string()))? {
         if stop.load(Ordering::Relaxed) {

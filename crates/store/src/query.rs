@@ -233,11 +233,9 @@ impl Fold for Counted {
 }
 
 impl Part {
-    /// Whether the rows that the filter lets through can be read by a fold: all, or those that hold needles which files have.
+    /// Whether the rows that the filter lets through can be read by a fold: all, or those that hold its needles.
     fn can_fold(&self, q: &Query) -> bool {
-        let follows = |column: &String| derive::rules(self.schema.kind).iter().any(|r| r.column == column);
-        let found = self.is_needles && !self.needles.iter().flat_map(|n| &n.columns).any(follows);
-        found || filter::is_true(&q.filter.compile(self.schema, &self.fields))
+        self.is_needles || filter::is_true(&q.filter.compile(self.schema, &self.fields))
     }
 }
 
@@ -599,7 +597,7 @@ impl Store {
         }
         if !(part.files.is_empty() && part.tail.is_empty()) {
             self.affordable(std::slice::from_ref(&part))?;
-            if part.is_needles && part.can_fold(q) {
+            if part.is_needles {
                 return Ok((kind, self.fold_pivot(q, kind, &["ts"], Counted::default).await?.0));
             }
             n += self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
