@@ -125,6 +125,21 @@ class Up:
         connection.close()
         return {l.rsplit(" ", 1)[0]: float(l.rsplit(" ", 1)[1]) for l in lines if not l.startswith("#")}
 
+    def api(self, path):
+        """What the API answers an analyst."""
+        add = [VIGIE, "user", "add", "tester", "--role", "analyst", "--data", self.data]
+        subprocess.run(add, input="a password of the tests\n", text=True, capture_output=True, check=False)
+        token = subprocess.run([VIGIE, "user", "token", "tester", "--data", self.data], capture_output=True, text=True, check=True).stdout.split()[-1]
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
+        connection.request("GET", "/api/v1" + path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        assert answer.status == 200, (path, answer.status, body)
+        return json.loads(body)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
@@ -281,6 +296,30 @@ class Live(unittest.TestCase):
         with up(self.data) as v:
             tries = "SELECT DISTINCT alert_id FROM alert WHERE dataset = 'live' AND detector = 'brute_force'"
             self.assertEqual(len(v.sql(tries)), 1)
+
+    def test_an_attack_that_goes_on_over_a_restart_stays_one_alert_with_its_whole_count(self):
+        total = sum(1 for _ in frames(ROOT / "testdata" / "ftp_bruteforce_failure.pcap"))
+        counted = "SELECT DISTINCT alert_id FROM alert WHERE dataset = 'live' AND detector = 'brute_force'"
+        failed = "SELECT sum(tries) AS n FROM login WHERE dataset = 'live' AND outcome = 'failure'"
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(how=how), tempfile.TemporaryDirectory() as data:
+                with up(data, "-i", "tap0s") as v:
+                    send("tap0", "ftp_bruteforce_failure", stop=total // 2)
+                    v.until(counted, lambda rows: rows)
+                    # What was counted is kept a second later.
+                    time.sleep(1.5)
+                    v.process.send_signal(how)
+                    v.process.communicate(timeout=60)
+                    before = v.sql(failed)[0]["n"]
+                with up(data, "-i", "tap0s") as v:
+                    send("tap0", "ftp_bruteforce_failure", skip=total // 2)
+                    v.until(failed, lambda rows: rows[0]["n"] > before)
+                    time.sleep(1)
+                    v.stop()
+                with up(data) as v:
+                    self.assertEqual(len(v.sql(counted)), 1)
+                    alerts = [a for case in v.api("/cases")["items"] for a in v.api(f"/cases/{case['id']}")["alerts"] if a["detector"] == "brute_force"]
+                    self.assertEqual([a["count"] for a in alerts], [v.sql(failed)[0]["n"]])
 
     def test_another_configuration_loses_no_frame(self):
         conf = pathlib.Path(self.data) / "vigie.toml"

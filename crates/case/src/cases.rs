@@ -171,6 +171,8 @@ pub struct Cases {
     loose: BTreeMap<Thing, Alert>,
     /// Alerts that found no place in a full case or table.
     pub dropped: u64,
+    /// Findings whose last sign is not after this were found before, if they are known at all; see [`Cases::recalls`].
+    recalled: Time,
     /// Places of cases, and loose alerts, that changed since they were last asked for.
     changed: BTreeSet<usize>,
     changed_loose: BTreeSet<Thing>,
@@ -229,6 +231,24 @@ impl Cases {
         (cases.collect(), loose.collect())
     }
 
+    /// From now on findings are told anew by detectors that learn again what they knew, up to `upto` (`Time::MAX` while they do): what is
+    /// filed already stays as it is filed. What is not was found just before a crash, and is taken.
+    pub fn recalls(&mut self, upto: Time) {
+        self.recalled = upto;
+    }
+
+    /// Whether an alert says all that a finding does.
+    fn is_told(&self, thing: Thing, finding: &Finding) -> bool {
+        let told = |a: &Alert| a.finding.phase != Phase::Open && a.finding.phase != Phase::Update && a.finding.count >= finding.count;
+        let is_old = self.recalled > Time(0) && finding.last <= self.recalled;
+        is_old && self.alert(thing).is_some_and(|a| self.recalled == Time::MAX || told(a))
+    }
+
+    fn alert(&self, thing: Thing) -> Option<&Alert> {
+        let filed = self.filed.get(&thing).and_then(|(case, alert)| self.cases.get(*case)?.alerts.get(*alert));
+        filed.or_else(|| self.loose.get(&thing))
+    }
+
     /// Takes a finding; pushes an `alert` event where it opens or ends.
     pub fn take<O: Out>(&mut self, finding: &Finding, out: &mut O) {
         let Some(about) = info(finding.detector) else { return };
@@ -236,6 +256,9 @@ impl Cases {
             return self.mend(finding, out);
         }
         let thing = (finding.detector, finding.key);
+        if self.is_told(thing, finding) {
+            return;
+        }
         let id = hex(Stable::default().bytes(finding.detector.as_bytes()).word(finding.key).finish());
         let finding = &Finding { env: ends(finding, self.opened(thing)), ..finding.clone() };
         let at = self.place(thing, &id, finding, about.story);
@@ -248,8 +271,7 @@ impl Cases {
 
     /// The envelope under which an alert stands so far.
     fn opened(&self, thing: Thing) -> Option<Envelope> {
-        let filed = self.filed.get(&thing).and_then(|(case, alert)| self.cases.get(*case)?.alerts.get(*alert));
-        filed.or_else(|| self.loose.get(&thing)).map(|a| a.finding.env)
+        self.alert(thing).map(|a| a.finding.env)
     }
 
     /// What is right again is so for every finding of it, those of earlier runs too. Where there is none, nothing was wrong.

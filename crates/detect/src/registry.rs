@@ -4,6 +4,7 @@ use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::detectors::*;
 use crate::finding::Finding;
 use crate::text::Template;
+use std::collections::BTreeSet;
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Time};
 use vigie_event::{Envelope, Row, Schema};
@@ -46,6 +47,11 @@ pub fn tunables() -> impl Iterator<Item = &'static Tunable> {
     DETECTORS.iter().flat_map(|d| d.tunables.iter().copied())
 }
 
+/// The kinds of events that detectors read, each once.
+pub fn inputs() -> BTreeSet<&'static str> {
+    DETECTORS.iter().flat_map(|d| d.inputs.iter().copied()).collect()
+}
+
 /// All detectors, running.
 pub struct Engine {
     settings: Settings,
@@ -68,6 +74,11 @@ impl Engine {
     /// Takes the next row in total order.
     pub fn row(&mut self, row: Row<'_>, out: &mut Vec<Finding>) {
         self.time(row.env().ts, out);
+        self.beside(row, out);
+    }
+
+    /// Takes a row that has no place in that order, and may be ahead of it: event time stays where it is.
+    pub fn beside(&mut self, row: Row<'_>, out: &mut Vec<Finding>) {
         let mut who = self.readers_of(row.schema());
         if row.env().is_canary() {
             // It is traffic to nobody but him who waits for it.

@@ -16,6 +16,8 @@ pub struct Analysis {
     pub cases: Cases,
     engine: Engine,
     findings: Vec<Finding>,
+    /// All events before this time have been given.
+    upto: Time,
 }
 
 fn engine(config: &Config) -> Engine {
@@ -32,6 +34,7 @@ impl Analysis {
             cases: Cases::resume(resume.0, resume.1),
             engine: engine(config),
             findings: Vec::new(),
+            upto: Time(0),
         }
     }
 
@@ -57,10 +60,25 @@ impl Analysis {
         back
     }
 
-    /// Takes what the sensor counted so far, as its event: for those who watch over it.
+    /// Takes what the sensor counted so far, as its event: for those who watch over it. It was counted when more was seen than has been told:
+    /// it moves event time no further than all events have come.
     pub fn counted(&mut self, stats: Row<'_>, alerts: &mut impl Out) {
-        self.engine.row(stats, &mut self.findings);
+        self.engine.time(self.upto, &mut self.findings);
+        self.engine.beside(stats, &mut self.findings);
         self.file(alerts);
+    }
+
+    /// Takes one event that was judged before, so that the detectors know again what they knew; events come in their total order. What was
+    /// found then is filed already.
+    pub fn recall(&mut self, row: Row<'_>, alerts: &mut impl Out) {
+        self.cases.recalls(Time::MAX);
+        self.engine.row(row, &mut self.findings);
+        self.file(alerts);
+    }
+
+    /// All events up to `upto` were judged before; those that follow are new.
+    pub fn recalled(&mut self, upto: Time) {
+        self.cases.recalls(upto);
     }
 
     /// Takes one event; events come in their total order. The alerts that it leads to go to `alerts`.
@@ -73,6 +91,7 @@ impl Analysis {
     /// All events before `now` have been given.
     pub fn upto(&mut self, now: Time) {
         self.inventory.upto(now);
+        self.upto = self.upto.max(now);
     }
 
     /// No event follows.

@@ -376,8 +376,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store.retention.internal",
-        default: "0",
-        doc: "The same for kinds that are for Vigie's own use.",
+        default: "2",
+        doc: "The same for kinds that are for Vigie's own use: detectors are shown those of the last day again after a restart.",
         takes: Takes::Now,
         apply: |c, v| retention(c, "internal", v),
     },

@@ -36,13 +36,24 @@ pub(crate) struct Keeper {
     failed: Option<Fault>,
     /// Where else they go.
     eve: Option<Eve>,
+    /// Whether those for Vigie's own use are kept, too.
+    internal: bool,
 }
 
 impl Keeper {
     /// For events that are filed as `header` says, from the number on that the store knows.
     pub(crate) fn new(store: &Store, mut header: Header, limits: Limits, give: Give) -> Self {
         header.number = store.last_number(&header);
-        Keeper { packer: Packer::new(header, limits), give, events: 0, flows: 0, pairs: BTreeMap::new(), failed: None, eve: None }
+        Keeper {
+            packer: Packer::new(header, limits),
+            give,
+            events: 0,
+            flows: 0,
+            pairs: BTreeMap::new(),
+            failed: None,
+            eve: None,
+            internal: false,
+        }
     }
 
     /// The same, which gives every event to the outputs, too.
@@ -51,9 +62,24 @@ impl Keeper {
         self
     }
 
+    /// The same, which also keeps the events for Vigie's own use: what detectors are shown again after a restart.
+    pub(crate) fn with_internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
     /// Lines that outputs did not take, by output.
     pub(crate) fn eve_caps(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.eve.iter().flat_map(Eve::caps)
+    }
+
+    fn pack(&mut self, row: Row<'_>) {
+        if let Err(e) = self.packer.row(row) {
+            self.failed = Some(Fault::of(e));
+        }
+        if self.packer.has_ready() {
+            self.hand_over();
+        }
     }
 
     /// Gives on what is ready.
@@ -96,6 +122,9 @@ impl Keeper {
 impl Keep for Keeper {
     fn row(&mut self, row: Row<'_>) {
         if row.schema().internal {
+            if self.internal {
+                self.pack(row);
+            }
             return;
         }
         self.events += 1;
@@ -111,12 +140,7 @@ impl Keep for Keeper {
                 None => {}
             }
         }
-        if let Err(e) = self.packer.row(row) {
-            self.failed = Some(Fault::of(e));
-        }
-        if self.packer.has_ready() {
-            self.hand_over();
-        }
+        self.pack(row);
     }
 
     fn goes_on(&self) -> bool {

@@ -446,7 +446,7 @@ mod tests {
             assert_eq!((now.quota, now.captures_keep, now.known_after_hours), (1 << 30, false, 48));
             let day = 86_400 * SECOND;
             let kinds = [("dns".to_owned(), 7 * day), ("flow".to_owned(), u64::MAX)].into_iter().collect();
-            assert_eq!(now.store_retention(), Retention { kinds, others: Some(90 * day), internal: None });
+            assert_eq!(now.store_retention(), Retention { kinds, others: Some(90 * day), internal: Some(2 * day) });
         }
         assert_eq!(catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap().total, 11);
     }

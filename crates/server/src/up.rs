@@ -109,7 +109,10 @@ async fn serve(
         return Err(Fault::new(fault));
     }
     let port = tokio::net::TcpListener::from_std(port).map_err(Fault::of)?;
-    let sensor = sockets.map(|s| Watch::begin(&app, s, options.allow_weaker)).transpose()?;
+    let sensor = match sockets {
+        Some(sockets) => Some(Watch::begin(&app, sockets, options.allow_weaker).await?),
+        None => None,
+    };
     // Whoever reads the first line may end it at once.
     let (asked_to_stop, asked_to_reload) = signals()?;
     let first = first_user(&app).await?;

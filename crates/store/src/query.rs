@@ -294,6 +294,41 @@ impl Store {
         }
     }
 
+    /// All events of some kinds of a dataset in a span of time (from the first, before the second), oldest first: for those who ask for a
+    /// span that holds few enough to be in memory.
+    pub async fn all(&self, dataset: &str, kinds: &[&str], (from, to): (Time, Time)) -> Result<Page, Error> {
+        let kinds = kinds.iter().map(|k| (*k).to_owned()).collect();
+        let q = Query { dataset: Some(dataset.to_owned()), kinds, from: Some(from), to: Some(to), ..Query::default() };
+        let s = self.snapshot();
+        match self.all_of(&s, &q).await {
+            Err(Error::Read(e)) => {
+                self.mend(&s, &q, e)?;
+                self.all_of(&self.snapshot(), &q).await
+            }
+            r => r,
+        }
+    }
+
+    async fn all_of(&self, s: &Snapshot, q: &Query) -> Result<Page, Error> {
+        let parts = self.parts(s, q)?;
+        self.affordable(&parts)?;
+        let mut page = Page::default();
+        let mut order: Vec<(Key, &'static str, (usize, usize))> = Vec::new();
+        for part in &parts {
+            let frame = self.frame(part, &part.files, &part.tail, part.expr.clone())?;
+            let columns: Vec<Expr> = part.layout.arrow.fields().iter().map(|f| ident(f.name())).collect();
+            for b in frame.select(columns)?.collect().await? {
+                let b = fit(&b, &part.layout.arrow)?;
+                let all = keys(&b).unwrap_or_default();
+                order.extend(all.into_iter().enumerate().map(|(row, key)| (key, part.schema.kind, (page.batches.len(), row))));
+                page.batches.push((unpack(&b, part.schema)?, q.dataset.clone().unwrap_or_default()));
+            }
+        }
+        order.sort_unstable();
+        page.order = order.into_iter().map(|(_, _, place)| place).collect();
+        Ok(page)
+    }
+
     /// All events of a flow, oldest first, those for Vigie's own use included; [`PAGE_MAX`] at most.
     pub async fn flow(&self, dataset: Option<&str>, flow_id: u64) -> Result<Page, Error> {
         self.page(&Query {

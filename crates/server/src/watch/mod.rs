@@ -4,6 +4,7 @@
 //! two stands a bounded queue: where it is full those before it wait, the kernel's rings fill, and what they lose is counted there.
 
 mod process;
+mod recall;
 
 pub use process::sensor;
 
@@ -206,11 +207,9 @@ impl Told {
 
 impl Watch {
     /// Begins on what was opened. Errors: a sensor that does not begin, a catalog that cannot be written.
-    pub(crate) fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
+    pub(crate) async fn begin(app: &Arc<App>, sockets: Sockets, allow_weaker: bool) -> Result<Watch, Fault> {
         let home = &app.home;
         let config = configured(app);
-        let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
-        app.pulse.begin(config.live.canary, now());
         if home.catalog.dataset(LIVE).map_err(Fault::of)?.is_none() {
             home.catalog.create_dataset(LIVE, Kind::Live, 0, now()).map_err(Fault::of)?;
         }
@@ -219,23 +218,31 @@ impl Watch {
         let header = Header { dataset: LIVE.to_owned(), sensor: machine(), ..Header::default() };
         let give = to_writer.clone();
         let give = move |batches| give.send(Word::Batches(batches)).map_err(|_| Fault::new("the store's thread ended"));
-        let judge = Judge {
-            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).with_eve(Eve::new(&app.eve)),
+        let mut judge = Judge {
+            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).with_internal().with_eve(Eve::new(&app.eve)),
             analysis: Analysis::new(&config, resume),
             to_writer,
             cases_filed: Time(0),
             assets_filed: Time(0),
             all_filed: Time(0),
         };
+        let of = Arc::clone(app);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let writer = named("writer").spawn(move || write(&of, &from_judge)).map_err(Fault::of)?;
+        // Meanwhile frames wait in the rings.
+        match recall::recall(app, &mut judge.analysis, &mut judge.keeper).await {
+            Ok(again) if again.took > Duration::from_secs(1) => {
+                eprintln!("vigie: {} events of the last day were read again in {:.1} s", again.rows, again.took.as_secs_f64());
+            }
+            Ok(_) => {}
+            Err(e) => eprintln!("vigie: detectors begin anew: what was kept cannot be read: {e}"),
+        }
+        let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
+        app.pulse.begin(config.live.canary, now());
         let told = Arc::new(Told::default());
         told.follows(&process.link);
         let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, told: Arc::clone(&told) };
-        let of = Arc::clone(app);
-        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let threads = vec![
-            named("writer").spawn(move || write(&of, &from_judge)).map_err(Fault::of)?,
-            named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?,
-        ];
+        let threads = vec![writer, named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?];
         Ok(Watch { told, threads })
     }
 
