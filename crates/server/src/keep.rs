@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use vigie_base::{Ip, Time};
 use vigie_case::Cases;
 use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
+use vigie_dissect::record::LoginRow;
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::Inventory;
@@ -87,6 +88,15 @@ impl Keeper {
         self.failed.take().map_or(Ok(()), Err)
     }
 
+    fn pack(&mut self, row: Row<'_>) {
+        if let Err(e) = self.packer.row(row) {
+            self.failed = Some(Fault::of(e));
+        }
+        if self.packer.has_ready() {
+            self.hand_over();
+        }
+    }
+
     /// Who called whom since this was last asked, and when first.
     pub(crate) fn pairs(&mut self) -> Vec<Pair> {
         std::mem::take(&mut self.pairs).into_iter().map(|((client, server), first)| Pair { client, server, first }).collect()
@@ -96,6 +106,10 @@ impl Keeper {
 impl Keep for Keeper {
     fn row(&mut self, row: Row<'_>) {
         if row.schema().internal {
+            // Who was let in, a case asks for later; of the rest nobody does.
+            if LoginRow::of(row).is_some_and(|login| login.outcome() == "success") {
+                self.pack(row);
+            }
             return;
         }
         self.events += 1;
@@ -111,12 +125,7 @@ impl Keep for Keeper {
                 None => {}
             }
         }
-        if let Err(e) = self.packer.row(row) {
-            self.failed = Some(Fault::of(e));
-        }
-        if self.packer.has_ready() {
-            self.hand_over();
-        }
+        self.pack(row);
     }
 
     fn goes_on(&self) -> bool {
