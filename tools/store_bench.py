@@ -126,15 +126,17 @@ def token_of(vigie, data):
     return run(vigie, "user", "token", "bench", "--data", data).split()[-1]
 
 
+def explore(**q):
+    """What Explore asks for."""
+    asked = [("/events", {**q, "limit": 100}), ("/events/histogram", {**q, "buckets": 120})]
+    return asked + [("/events/facets", {**q, "field": f, "limit": 6}) for f in ("event_type", "src_ip", "dest_ip", "dest_port", "app_proto", "proto")]
+
+
 def pages(month):
     """Requests of each page, as the console makes them: name, list of (path, parameters)."""
     within = {"dataset": month["dataset"], "from": month["from"], "to": month["to"]}
     day = {**within, "from": month["day"]}
     asset = f"/assets/{month['asset']}"
-
-    def explore(**q):
-        asked = [("/events", {**q, "limit": 100}), ("/events/histogram", {**q, "buckets": 120})]
-        return asked + [("/events/facets", {**q, "field": f, "limit": 6}) for f in ("event_type", "src_ip", "dest_ip", "dest_port", "app_proto", "proto")]
 
     return [
         ("situation, a day", [("/situation", day)]),
@@ -157,6 +159,7 @@ def pivots(month):
         values = month["values"][what]
         if values:
             named.append((f"pivot on {what}", [[("/events", {**within, "q": f'{what}:"{v}"', "limit": 100})] for v in values]))
+            named.append((f"Explore on {what}", [explore(**within, q=f'{what}:"{v}"') for v in values[:8]]))
     return named
 
 

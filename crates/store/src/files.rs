@@ -36,7 +36,7 @@ use vigie_link::layout;
 /// Rows of a row group: what one Bloom filter rules out, and what a scan decodes at once.
 pub(crate) const GROUP_ROWS: usize = 512 << 10;
 /// Rows of a page: what the page index rules out.
-const PAGE_ROWS: usize = 16 << 10;
+pub(crate) const PAGE_ROWS: usize = 16 << 10;
 /// False positives of a Bloom filter: one needless row group in so many costs less than the bytes of a finer one.
 const BLOOM_FPP: f64 = 0.02;
 
@@ -172,7 +172,7 @@ pub(crate) fn read(file: &LiveFile, schema: &'static Schema) -> Result<Vec<Recor
 }
 
 /// The same columns, any of which may be null.
-fn nullable(columns: &SchemaRef) -> SchemaRef {
+pub(crate) fn nullable(columns: &SchemaRef) -> SchemaRef {
     let fields: Vec<_> = columns.fields().iter().map(|f| Arc::new(f.as_ref().clone().with_nullable(true))).collect();
     Arc::new(arrow::datatypes::Schema::new(fields))
 }

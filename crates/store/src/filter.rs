@@ -183,6 +183,15 @@ impl Filter {
             _ => Vec::new(),
         }
     }
+
+    /// Whether the needles say all that the filter does.
+    pub(crate) fn is_needles(&self, fields: &[FieldInfo]) -> bool {
+        match self {
+            Filter::And(all) => all.iter().all(|f| f.is_needles(fields)),
+            Filter::Term(t) => t.needle(fields).is_some(),
+            _ => false,
+        }
+    }
 }
 
 pub(crate) fn is_false(e: &Expr) -> bool {

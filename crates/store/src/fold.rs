@@ -4,6 +4,8 @@
 //! then reads what lies only partly in its time, and what is new. They are what the file's rows gave, and gone with the process.
 
 use crate::files::LiveFile;
+use crate::find::{Ranges, as_words, hold, is_outside};
+use crate::pivot::Needle;
 use crate::query::{Query, micros};
 use crate::{Error, Snapshot, Store};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, new_null_array};
@@ -11,7 +13,10 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter};
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+};
+use parquet::file::metadata::PageIndexPolicy;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
@@ -37,14 +42,14 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    fn get(&mut self, key: &Key) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&mut self, key: &Key) -> Option<Arc<[u8]>> {
         self.asked += 1;
         let (kept, last) = self.all.get_mut(key)?;
         *last = self.asked;
         Some(Arc::clone(kept))
     }
 
-    fn put(&mut self, key: Key, kept: Vec<u8>) {
+    pub(crate) fn put(&mut self, key: Key, kept: Vec<u8>) {
         if kept.len() > SUM_MAX {
             return;
         }
@@ -72,7 +77,7 @@ impl Sums {
 /// What is to be read: files, and where a file's sums are to be kept, under which name and by which fold.
 type Work<F> = Vec<(Arc<LiveFile>, Option<(Key, F)>)>;
 /// What sums are of: a file, and what of it.
-type Key = (PathBuf, String);
+pub(crate) type Key = (PathBuf, String);
 
 /// Ends the threads when nobody waits any more.
 struct Stop(Arc<AtomicBool>);
@@ -87,7 +92,13 @@ impl Store {
     /// Folds the rows of one kind within the query's time and dataset (its filter, order and limit are not looked at). Columns that
     /// follow from others cannot be asked for.
     pub async fn fold<F: Fold>(&self, q: &Query, kind: &str, columns: &[&str], make: impl Fn() -> F) -> Result<F, Error> {
-        let q = Query { kinds: vec![kind.to_owned()], filter: crate::Filter::All, ..q.clone() };
+        let q = Query { filter: crate::Filter::All, ..q.clone() };
+        self.fold_pivot(&q, kind, columns, make).await
+    }
+
+    /// The same of those rows that the filter lets through, which says no more than its needles.
+    pub(crate) async fn fold_pivot<F: Fold>(&self, q: &Query, kind: &str, columns: &[&str], make: impl Fn() -> F) -> Result<F, Error> {
+        let q = Query { kinds: vec![kind.to_owned()], ..q.clone() };
         match self.fold_of(&self.snapshot(), &q, columns, &make).await {
             Err(Error::Read(e)) => {
                 self.mend(&self.snapshot(), &q, e)?;
@@ -111,11 +122,12 @@ impl Store {
             });
             let wanted: SchemaRef = Arc::new(ArrowSchema::new(fields.collect::<Result<Vec<_>, _>>()?));
             for p in &part.tail {
-                whole.rows(&Rows(of_batch(p, &wanted, span)?));
+                whole.rows(&Rows(of_batch(p, &wanted, span, &part.needles)?));
             }
             let stop = Arc::new(AtomicBool::new(false));
             let _ends = Stop(Arc::clone(&stop));
-            let name = whole.name().map(|name| format!("{} {name}", columns.join(" ")));
+            let needles: Arc<[Needle]> = part.needles.into();
+            let name = whole.name().filter(|_| needles.is_empty()).map(|name| format!("{} {name}", columns.join(" ")));
             let (mut work, mut known): (Work<F>, Vec<_>) = (Vec::new(), Vec::new());
             {
                 let mut sums = crate::lock(&self.0.sums);
@@ -135,16 +147,22 @@ impl Store {
             let mut running = Vec::new();
             for _ in 0..threads {
                 let (work, stop, wanted, mut fold) = (Arc::clone(&work), Arc::clone(&stop), Arc::clone(&wanted), make());
+                let (needles, schema) = (Arc::clone(&needles), part.schema);
                 let store = self.clone();
                 running.push(tokio::task::spawn_blocking(move || -> Result<F, Error> {
                     loop {
                         let next = crate::lock(&work).pop();
                         let Some((file, keeps)) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return Ok(fold) };
                         let Some((key, mut own)) = keeps else {
-                            of_file(&file, &wanted, span, &stop, &mut fold)?;
+                            let rows = if needles.is_empty() { None } else { Some(store.rows_that_hold(&file, schema, &needles, &stop)?) };
+                            match rows {
+                                // None holds them, or nobody waits any more.
+                                Some(rows) if rows.as_ref().is_none_or(Vec::is_empty) => {}
+                                rows => of_file(&file, &wanted, (span, rows.flatten()), &stop, &mut fold)?,
+                            }
                             continue;
                         };
-                        of_file(&file, &wanted, span, &stop, &mut own)?;
+                        of_file(&file, &wanted, (span, None), &stop, &mut own)?;
                         if !stop.load(Ordering::Relaxed)
                             && let Some(kept) = own.keep()
                         {
@@ -167,14 +185,23 @@ fn words() -> DataType {
 }
 
 /// Rows of the tail.
-fn of_batch(p: &Packed, wanted: &SchemaRef, span: (i64, i64)) -> Result<RecordBatch, Error> {
+fn of_batch(p: &Packed, wanted: &SchemaRef, span: (i64, i64), needles: &[Needle]) -> Result<RecordBatch, Error> {
     let bad = |e: arrow::error::ArrowError| Error::Query(e.to_string());
-    let columns = wanted.fields().iter().map(|f| match p.rows.column_by_name(f.name()) {
+    if !needles.is_empty() {
+        let held = filter_record_batch(&p.rows, &hold(&p.rows, needles).into()).map_err(bad)?;
+        return of_rows(&held, wanted, span);
+    }
+    of_rows(&p.rows, wanted, span)
+}
+
+fn of_rows(all: &RecordBatch, wanted: &SchemaRef, span: (i64, i64)) -> Result<RecordBatch, Error> {
+    let bad = |e: arrow::error::ArrowError| Error::Query(e.to_string());
+    let columns = wanted.fields().iter().map(|f| match all.column_by_name(f.name()) {
         Some(c) => cast(c, f.data_type()).map_err(bad),
-        None => Ok(new_null_array(f.data_type(), p.rows.num_rows())),
+        None => Ok(new_null_array(f.data_type(), all.num_rows())),
     });
     let rows = RecordBatch::try_new(wanted.clone(), columns.collect::<Result<_, _>>()?).map_err(bad)?;
-    match p.rows.column_by_name("ts") {
+    match all.column_by_name("ts") {
         Some(ts) => within(rows, ts, span),
         None => Ok(rows),
     }
@@ -196,31 +223,34 @@ fn is_whole(file: &LiveFile, span: (i64, i64)) -> bool {
     micros(file.meta.first) >= span.0 && micros(file.meta.last) < span.1
 }
 
-fn of_file<F: Fold>(file: &LiveFile, wanted: &SchemaRef, span: (i64, i64), stop: &AtomicBool, fold: &mut F) -> Result<(), Error> {
+fn of_file<F: Fold>(
+    file: &LiveFile,
+    wanted: &SchemaRef,
+    (span, only_these): ((i64, i64), Option<Ranges>),
+    stop: &AtomicBool,
+    fold: &mut F,
+) -> Result<(), Error> {
     let bad = |e: String| Error::Read(format!("{}: {e}", file.path.display()));
     let f = File::open(&file.path).map_err(|e| bad(e.to_string()))?;
-    let metadata = ArrowReaderMetadata::load(&f, ArrowReaderOptions::new()).map_err(|e| bad(e.to_string()))?;
+    // Where some rows are asked for, other pages are passed over.
+    let pages = if only_these.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let options = || ArrowReaderOptions::new().with_page_index_policy(pages);
+    let metadata = ArrowReaderMetadata::load(&f, options()).map_err(|e| bad(e.to_string()))?;
     // The same columns, texts as dictionaries.
-    let hinted = metadata.schema().fields().iter().map(|f| match wanted.field_with_name(f.name()) {
-        Ok(w) if *f.data_type() == DataType::Utf8 => Arc::new(f.as_ref().clone().with_data_type(w.data_type().clone())),
-        _ => f.clone(),
-    });
+    let hinted = metadata.schema().fields().iter().map(|f| Arc::new(f.as_ref().clone().with_data_type(as_words(f.data_type()))));
     let hinted = Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>()));
-    let options = ArrowReaderOptions::new().with_schema(hinted);
-    let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(|e| bad(e.to_string()))?;
+    let metadata =
+        ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(hinted)).map_err(|e| bad(e.to_string()))?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(f, metadata);
     let is_whole = is_whole(file, span);
     let names = wanted.fields().iter().map(|f| f.name().as_str()).chain((!is_whole).then_some("ts"));
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let mut builder = builder.with_projection(mask).with_batch_size(ROWS);
-    if !is_whole {
-        let groups = builder.metadata().row_groups().iter().enumerate().filter(|(_, g)| {
-            let ts = g.columns().iter().find(|c| c.column_path().string() == "ts").and_then(|c| c.statistics());
-            let bound = |b: Option<&[u8]>| b.and_then(|b| Some(i64::from_le_bytes(b.try_into().ok()?)));
-            let (low, high) = (ts.and_then(|s| bound(s.min_bytes_opt())), ts.and_then(|s| bound(s.max_bytes_opt())));
-            low.is_none_or(|t| t < span.1) && high.is_none_or(|t| t >= span.0)
-        });
-        let groups = groups.map(|(i, _)| i).collect();
+    if let Some(rows) = only_these {
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.into_iter(), total));
+    } else if !is_whole {
+        let groups = builder.metadata().row_groups().iter().enumerate().filter(|(_, g)| !is_outside(g, span)).map(|(i, _)| i).collect();
         builder = builder.with_row_groups(groups);
     }
     if let Some(mut only) = fold.only() {

@@ -17,6 +17,7 @@ mod derive;
 mod fields;
 mod files;
 mod filter;
+mod find;
 mod fold;
 mod journal;
 mod maintain;
@@ -219,6 +220,8 @@ pub(crate) struct Inner {
     pub(crate) problems: Mutex<Vec<Problem>>,
     pub(crate) engine: query::Engine,
     pub(crate) sums: Mutex<fold::Sums>,
+    /// Held while a file's rows are looked for, by the file's number: who asks for the same waits.
+    pub(crate) turns: [Mutex<()>; 16],
     _lock: std::fs::File,
 }
 
@@ -259,6 +262,7 @@ impl Store {
             problems: Mutex::new(problems.clone()),
             engine,
             sums: Mutex::default(),
+            turns: Default::default(),
             _lock: lock,
         }));
         Ok((store, problems))

@@ -29,7 +29,7 @@ use vigie_base::Time;
 use vigie_base::hash::{FastMap, table_state};
 use vigie_event::{Batch, Row, Schema, Type};
 use vigie_link::{Layout, Packed, layout, unpack};
-use vigie_tally::{Bars, Counts, DISTINCT_MAX};
+use vigie_tally::{Bars, Counts, DISTINCT_MAX, Fold, Rows};
 
 /// Rows of a file of which a page looks at the near end first.
 const NEAR_ROWS: u64 = 128 << 10;
@@ -106,6 +106,13 @@ pub struct Cursor {
     pub dataset: String,
 }
 
+impl Cursor {
+    pub(crate) fn at(k: Key, (kind, dataset): (&str, &str)) -> Self {
+        let ts = Time(k.0 as u64 * 1000 + u64::from(k.1));
+        Cursor { ts, flow_id: k.2, seq: k.3, kind: kind.to_owned(), dataset: dataset.to_owned() }
+    }
+}
+
 /// Which events, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -130,8 +137,9 @@ pub struct Query {
 /// Some rows, in order.
 #[derive(Debug, Default)]
 pub struct Page {
-    batches: Vec<(Batch, String)>,
-    order: Vec<(usize, usize)>,
+    pub(crate) batches: Vec<(Batch, String)>,
+    /// Which batch, and which of its rows.
+    pub(crate) order: Vec<(usize, usize)>,
     /// Where the next page begins; `None` where there is no more.
     pub next: Option<Cursor>,
 }
@@ -203,24 +211,47 @@ pub(crate) struct Part {
     fields: Arc<Vec<FieldInfo>>,
     /// Filter and time.
     expr: Expr,
-    needles: Vec<Needle>,
+    pub(crate) needles: Vec<Needle>,
+    /// Whether the filter says no more than the needles.
+    is_needles: bool,
     pub(crate) files: Vec<Arc<LiveFile>>,
     pub(crate) tail: Vec<Arc<Packed>>,
 }
 
+/// How many rows there are.
+#[derive(Default)]
+struct Counted(u64);
+
+impl Fold for Counted {
+    fn rows(&mut self, rows: &Rows) {
+        self.0 += rows.len() as u64;
+    }
+
+    fn join(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Part {
+    /// Whether the rows that the filter lets through can be read by a fold: all, or those that hold its needles.
+    fn can_fold(&self, q: &Query) -> bool {
+        self.is_needles || filter::is_true(&q.filter.compile(self.schema, &self.fields))
+    }
+}
+
 /// What one scan of a page reads: one file, or the journal's batches of one kind and dataset.
-struct Source {
-    part: usize,
-    first: Time,
-    last: Time,
-    dataset: String,
-    files: Vec<Arc<LiveFile>>,
-    tail: Vec<Arc<Packed>>,
+pub(crate) struct Source {
+    pub(crate) part: usize,
+    pub(crate) first: Time,
+    pub(crate) last: Time,
+    pub(crate) dataset: String,
+    pub(crate) files: Vec<Arc<LiveFile>>,
+    pub(crate) tail: Vec<Arc<Packed>>,
 }
 
 impl Source {
     /// What decides between rows of one key.
-    fn tie(&self, parts: &[Part]) -> (&'static str, &str) {
+    pub(crate) fn tie(&self, parts: &[Part]) -> (&'static str, &str) {
         (parts[self.part].schema.kind, &self.dataset)
     }
 
@@ -370,7 +401,8 @@ impl Store {
                 continue;
             }
             let needles = q.filter.needles(&fields);
-            parts.push(Part { schema, layout, fields, expr, needles, files, tail });
+            let is_needles = q.filter.is_needles(&fields);
+            parts.push(Part { schema, layout, fields, expr, needles, is_needles, files, tail });
         }
         Ok(parts)
     }
@@ -428,6 +460,9 @@ impl Store {
             sources.extend(tails.into_values());
         }
         sources.sort_by_key(|s| if newest { (u64::MAX - s.last.0, s.part) } else { (s.first.0, s.part) });
+        if parts.iter().all(|p| p.is_needles) {
+            return self.found(q, parts, sources).await;
+        }
         // One row more than asked for: whether there is a next page.
         let want = q.limit + 1;
         let mut best: Vec<(Key, usize)> = Vec::new();
@@ -487,13 +522,7 @@ impl Store {
         }
         let more = best.len() == want;
         best.truncate(q.limit);
-        let next = best.last().filter(|_| more).map(|(k, at)| Cursor {
-            ts: Time(k.0 as u64 * 1000 + u64::from(k.1)),
-            flow_id: k.2,
-            seq: k.3,
-            kind: sources[*at].tie(&parts).0.to_owned(),
-            dataset: sources[*at].dataset.clone(),
-        });
+        let next = best.last().filter(|_| more).map(|(k, at)| Cursor::at(*k, sources[*at].tie(&parts)));
         self.fetch(&parts, &sources, &best, next).await
     }
 
@@ -568,6 +597,9 @@ impl Store {
         }
         if !(part.files.is_empty() && part.tail.is_empty()) {
             self.affordable(std::slice::from_ref(&part))?;
+            if part.is_needles {
+                return Ok((kind, self.fold_pivot(q, kind, &["ts"], Counted::default).await?.0));
+            }
             n += self.frame(&part, &part.files, &part.tail, part.expr.clone())?.count().await? as u64;
         }
         Ok((kind, n))
@@ -592,10 +624,10 @@ impl Store {
             .map(|t| Bucket { from: Time::from_micros(t as u64), counts: BTreeMap::new() })
             .collect();
         for part in parts {
-            if filter::is_true(&q.filter.compile(part.schema, &part.fields)) {
+            if part.can_fold(q) {
                 let n = out.len();
                 let within = Query { from: Some(Time::from_micros(from as u64)), to: Some(Time::from_micros(to as u64)), ..q.clone() };
-                let bars = self.fold(&within, part.schema.kind, &["ts"], || Bars { from, width, counts: vec![0; n] }).await?;
+                let bars = self.fold_pivot(&within, part.schema.kind, &["ts"], || Bars { from, width, counts: vec![0; n] }).await?;
                 for (bucket, n) in out.iter_mut().zip(bars.counts).filter(|(_, n)| *n > 0) {
                     *bucket.counts.entry(part.schema.kind).or_default() += n;
                 }
@@ -627,12 +659,12 @@ impl Store {
                 *counts.entry(kind.to_owned()).or_default() += n;
                 continue;
             }
-            let all = filter::is_true(&q.filter.compile(part.schema, &part.fields));
+            let folds = part.can_fold(q);
             for info in filter::named(field, &part.fields) {
                 known = true;
                 let follows = derive::rules(part.schema.kind).iter().any(|r| r.column == info.column);
-                if all && !info.list && !follows && !matches!(info.ty, Type::Time | Type::F64 | Type::Bool | Type::Flag) {
-                    let found = self.fold(q, part.schema.kind, &[info.column.as_str()], Counts::default).await?;
+                if folds && !info.list && !follows && !matches!(info.ty, Type::Time | Type::F64 | Type::Bool | Type::Flag) {
+                    let found = self.fold_pivot(q, part.schema.kind, &[info.column.as_str()], Counts::default).await?;
                     if found.len() + counts.len() > DISTINCT_MAX {
                         return Err(too_many(field));
                     }

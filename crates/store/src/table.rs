@@ -9,8 +9,8 @@ use crate::{Error, Groups};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, StringArray};
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{
-    DataType, Field, FieldRef, Float64Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Field, FieldRef, Float64Type, Int32Type, Int64Type, Schema as ArrowSchema, SchemaRef, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -310,7 +310,7 @@ impl ScalarUDFImpl for TestFunction {
 }
 
 /// For each row whether one of its values passes.
-fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
+pub(crate) fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
     let n = array.len();
     let valid = |i: &usize| array.is_valid(*i);
     macro_rules! numbers {
@@ -350,6 +350,15 @@ fn test_array(test: &Test, array: &ArrayRef) -> Vec<bool> {
         DataType::Float64 => {
             let a = array.as_primitive::<Float64Type>();
             (0..n).map(|i| valid(&i) && test.fraction(a.value(i))).collect()
+        }
+        DataType::Dictionary(..) => {
+            let Some(a) = array.as_dictionary_opt::<Int32Type>() else { return vec![false; n] };
+            let words = test_array(test, a.values());
+            if !words.contains(&true) {
+                return vec![false; n];
+            }
+            let holds = |i: usize| usize::try_from(a.keys().value(i)).ok().and_then(|k| words.get(k)) == Some(&true);
+            (0..n).map(|i| valid(&i) && holds(i)).collect()
         }
         DataType::List(_) => {
             let a = array.as_list::<i32>();

@@ -228,6 +228,29 @@ fn tops_count_every_value() {
     assert!(run(s.store.top(&every(), "no.such", 5)).is_err());
 }
 
+/// What pivots ask for is read in a way of its own: it agrees with the same question asked so that the general way is taken.
+#[test]
+fn a_pivot_is_counted_as_any_filter_is() {
+    let s = setting("pivots");
+    let whole = |text: &str| Query { filter: Filter::parse(text, &schemas(), &Groups::new()).unwrap(), ..every() };
+    for text in
+        ["ip:10.0.0.7", "src_ip:10.0.0.7 dest_ip:10.0.0.9", "name:www.example.org", "dns.queries.rrname:www.example.org", "ip:203.0.113.77"]
+    {
+        for tail in [true, false] {
+            if !tail {
+                s.store.flush().unwrap();
+            }
+            let (pivot, general) = (whole(text), whole(&format!("not (not ({text}))")));
+            assert_eq!(run(s.store.count(&pivot)).unwrap(), run(s.store.count(&general)).unwrap(), "{text}");
+            assert_eq!(run(s.store.histogram(&pivot, 7)).unwrap(), run(s.store.histogram(&general, 7)).unwrap(), "{text}");
+            for field in ["event_type", "src_ip", "dest_port", "dns.queries.rrname", "flow_id"] {
+                let (a, b) = (run(s.store.top(&pivot, field, 5)).unwrap(), run(s.store.top(&general, field, 5)).unwrap());
+                assert_eq!(a, b, "{text}: {field}");
+            }
+        }
+    }
+}
+
 /// Of a large file a page looks at the near end first: what comes often, what comes seldom, from either end, page after page.
 #[test]
 fn pages_of_a_large_file_are_those_of_a_loop() {
