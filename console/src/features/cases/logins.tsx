@@ -54,7 +54,7 @@ function Session({
   const flow = events.find((one) => one.event_type === 'flow')?.flow as
     | { start?: string; end?: string; bytes_toserver?: number; bytes_toclient?: number }
     | undefined
-  const done = events.filter((one) => one.event_type !== 'flow' && one.event_type !== 'alert' && one.timestamp >= of.ts.slice(0, 19))
+  const done = events.filter((one) => one.event_type !== 'flow' && one.event_type !== 'alert' && one.timestamp >= of.ts)
   return (
     <div className="session">
       <p className="facts-line">
@@ -85,7 +85,7 @@ function Session({
       ) : done.length === 0 ? (
         <p className="quiet">{t('logins.nothing_read')}</p>
       ) : (
-        <ol className="session-steps">
+        <ul className="session-steps">
           {done.slice(0, STEPS_SHOWN).map((one, i) => (
             <li key={i}>
               <When at={one.timestamp} form="clock" />
@@ -96,7 +96,7 @@ function Session({
               </span>
             </li>
           ))}
-        </ol>
+        </ul>
       )}
       <Link {...explore(q, of.ts)} className="button">
         <Icon name="explore" />
