@@ -4,6 +4,7 @@
 Usage: tools/api.py --vigie BINARY. Ends with what the unittest module says of its tests.
 """
 import argparse
+import csv
 import gzip
 import hashlib
 import http.client
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -258,6 +260,56 @@ class Api(unittest.TestCase):
         assets = self.viewer.get("/assets?q=kali")
         self.assertEqual([a["ip"] for a in assets["items"]], ["10.20.3.66"])
 
+    def test_the_flows_of_a_case_are_all_between_its_machines(self):
+        worst = self.viewer.get("/cases")["items"][0]
+        whole = self.viewer.get(f"/cases/{worst['id']}")
+        reply = self.viewer.api("GET", f"/cases/{worst['id']}/flows")
+        self.assertEqual((reply.status, reply.headers["Content-Type"]), (200, "text/csv; charset=utf-8"))
+        rows = list(csv.DictReader(reply.body.decode().splitlines()))
+        got = {row["flow_id"] for row in rows}
+        self.assertEqual(len(got), len(rows), "a flow stands twice")
+        self.assertLessEqual({flow for alert in whole["alerts"] for flow in alert["evidence"]}, got)
+        self.assertEqual([row["ts"] for row in rows], sorted(row["ts"] for row in rows))
+        # Counted another way: every flow between an attacker and a victim that began in the case's time.
+        for alert in whole["alerts"]:
+            sides = [[e["ip"] for e in alert["entities"] if (e["role"] == "attacker") == acts] for acts in (True, False)]
+            for one, other in ((a, b) for a in sides[0] for b in sides[1] if "/" not in a + b):
+                port = f" dest_port:{alert['port']}" if alert["port"] else ""
+                asked = f"((src_ip:{one} dest_ip:{other}) or (src_ip:{other} dest_ip:{one})){port}"
+                flows = self.viewer.get(f"/events?kind=flow&limit=1000&q={urllib.parse.quote(asked)}")["items"]
+                meant = {str(f["flow_id"]) for f in flows if f["flow"]["start"] <= whole["last_seen"].replace("Z", "+0000")}
+                self.assertLessEqual(meant, got, asked)
+
+    def test_what_was_done_after_the_log_in_that_succeeded(self):
+        worst = self.viewer.get("/cases")["items"][0]
+        logins = self.viewer.get(f"/cases/{worst['id']}/logins")
+        self.assertFalse(logins["more"])
+        self.assertTrue(logins["items"])
+        for one in logins["items"]:
+            self.assertEqual((one["from"], one["protocol"], one["port"]), ("10.20.3.66", "ftp", 21))
+            done = [e for e in self.viewer.get(f"/events/flow/{one['flow_id']}")["items"] if e["event_type"] == "ftp"]
+            self.assertIn("230", [code for e in done for code in e["ftp"].get("completion_code", [])])
+        for other in self.viewer.get("/cases")["items"][1:]:
+            self.assertEqual(self.viewer.get(f"/cases/{other['id']}/logins")["items"], [])
+
+    def test_refusals_have_a_name_and_what_is_filled_in(self):
+        error = self.viewer.api("GET", "/events?q=src_ipp:10.0.0.1").json()["error"]
+        self.assertEqual((error["reason"], error["params"], error["nearest"]), ("query_field", {"field": "src_ipp"}, "src_ip"))
+        self.assertIn('unknown field "src_ipp"', error["message"])
+        error = self.viewer.api("PUT", "/settings", {"key": "home_net", "value": []}).json()["error"]
+        self.assertEqual((error["reason"], error["params"]), ("role", {"role": "administrator"}))
+        error = self.admin.api("PUT", "/settings", {"key": "home_net", "value": ["10.0.0.0/99"]}).json()["error"]
+        self.assertEqual((error["reason"], error["params"]["text"]), ("network", "10.0.0.0/99"))
+        self.assertTrue(error["message"].startswith("home_net: "), error["message"])
+
+    def test_an_exported_case_has_no_code_words(self):
+        worst = self.viewer.get("/cases")["items"][0]
+        for lang, words in (("fr", ("critique", "attaquant", "victime", "a ouvert le cas")), ("en", ("critical", "attacker", "victim", "opened the case"))):
+            page = self.viewer.api("GET", f"/cases/{worst['id']}/export?lang={lang}").body.decode()
+            for word in words:
+                self.assertIn(word, page)
+            self.assertNotIn("in_progress", page)
+
     def test_a_whole_address_is_that_one(self):
         for asset in self.viewer.get("/assets?q=10.20.1.10&limit=100")["items"]:
             self.assertIn("10.20.1.10", asset["ips"])
@@ -391,7 +443,7 @@ class Api(unittest.TestCase):
             count, comment = frames(body)
             self.assertEqual(count, flow["flow"]["pkts_toserver"] + flow["flow"]["pkts_toclient"], query)
             self.assertIn(f"flow {flow['flow_id']} of dataset demo", comment)
-            self.assertIn("times are the capture's own", comment)
+            self.assertIn("times are those of the dataset: the capture's own, moved by", comment)
             seen.add(flow["proto"])
             with tempfile.NamedTemporaryFile(suffix=".pcapng") as file:
                 file.write(body)
@@ -767,15 +819,15 @@ class Storage(Own):
             self.assertIn("vigie.db: made by a newer Vigie (catalog version 999", self.refused("up", "--data", data, "--listen", "127.0.0.1:0"))
 
 
-def main():
+def run(doc):
+    """The tests of the program that is run, against the binary that its options name; whether they failed."""
     global VIGIE
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--vigie", type=Path, default=VIGIE)
     args, rest = parser.parse_known_args()
     VIGIE = args.vigie.resolve()
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False)
-    sys.exit(not program.result.wasSuccessful())
+    return not unittest.main(argv=[sys.argv[0], *rest], exit=False).result.wasSuccessful()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(__doc__))

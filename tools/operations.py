@@ -3,7 +3,6 @@
 
 Usage: tools/operations.py --vigie BINARY. Ends with what the unittest module says of its tests.
 """
-import argparse
 import json
 import os
 import re
@@ -484,14 +483,5 @@ class Certificate(unittest.TestCase):
                 self.assertEqual(server.stop(), 0)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vigie", type=Path, default=api.VIGIE)
-    args, rest = parser.parse_known_args()
-    api.VIGIE = args.vigie.resolve()
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False)
-    sys.exit(not program.result.wasSuccessful())
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(api.run(__doc__))

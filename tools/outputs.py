@@ -3,7 +3,6 @@
 
 Usage: tools/outputs.py --vigie BINARY. Ends with what the unittest module says of its tests. (EVE of live traffic: tools/live.py.)
 """
-import argparse
 import http.server
 import json
 import os
@@ -343,14 +342,5 @@ class Outputs(unittest.TestCase):
         self.assertIn("former", [u["name"] for u in self.admin.get("/users")])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vigie", type=Path, default=api.VIGIE)
-    args, rest = parser.parse_known_args()
-    api.VIGIE = args.vigie.resolve()
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False)
-    sys.exit(not program.result.wasSuccessful())
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(api.run(__doc__))

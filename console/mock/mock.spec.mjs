@@ -44,6 +44,7 @@ const NAMES = {
   '/assets/{id}/activity': ['a00002'],
   '/assets/{id}/peers': ['a00002'],
   '/cases/{id}': ['c0001', 'c0008'],
+  '/cases/{id}/logins': ['c0001'],
   '/events/flow/{flow_id}': ['0'],
 }
 const QUERY = { '/events/facets': 'field=src_ip', '/search': 'q=kali' }

@@ -435,6 +435,7 @@ export function makeServer(options = {}) {
       },
     ],
     ['GET', '/cases/:id', ({ id }, params) => detail(findCase(id), params.get('lang'))],
+    ['GET', '/cases/:id/logins', () => ({ items: [], more: false })],
     [
       'PATCH',
       '/cases/:id',
@@ -772,7 +773,8 @@ export function makeServer(options = {}) {
           (one) =>
             one.first_seen >= iso(from) && one.first_seen < iso(to) && (!params.get('dataset') || one.dataset === params.get('dataset')),
         )
-        const brief = (one) => ({ asset_id: one.id, dataset: one.dataset, name: one.name, first_seen: one.first_seen })
+        const brief = (one) => ({ asset_id: one.id, dataset: one.dataset, name: one.name, first_seen: one.first_seen, learning: false })
+        const totals = { devices: fresh.length, services: fresh.length ? 1 : 0, peers: fresh.length ? 1 : 0, protocols: fresh.length ? 1 : 0 }
         const { camera, plc } = world.named
         return {
           sentence: L2(
@@ -786,7 +788,8 @@ export function makeServer(options = {}) {
             services: fresh.length ? [{ ...brief(camera), proto: 'TCP', port: 23 }] : [],
             peers: fresh.length ? [{ ...brief(plc), peer: '203.0.113.80' }] : [],
             protocols: fresh.length ? [{ ...brief(world.named.hostile), app_proto: 'tls' }] : [],
-            totals: { devices: fresh.length, services: fresh.length ? 1 : 0, peers: fresh.length ? 1 : 0, protocols: fresh.length ? 1 : 0 },
+            totals,
+            unexpected: totals,
           },
           traffic: {
             step_seconds,

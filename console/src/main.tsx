@@ -2,10 +2,10 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { ApiError } from './api/client'
+import { ApiError, sayBy } from './api/client'
 import { router } from './app/pages'
 import { SessionGate } from './app/session'
-import { firstLanguage, startLanguage } from './i18n'
+import { firstLanguage, inWords, startLanguage } from './i18n'
 import './styles/index.css'
 
 const client = new QueryClient({
@@ -20,6 +20,7 @@ const client = new QueryClient({
 })
 
 await startLanguage(firstLanguage())
+sayBy(inWords)
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={client}>

@@ -1,7 +1,16 @@
 import type { paths } from './openapi'
 import type { ErrorBody, Session } from './schema'
 
-/** What the server refused or could not do, in its own words where it said any. */
+/** What names a sentence of the server, and what is filled into it; `message` is its English. */
+export type Sentence = Pick<ErrorBody, 'message' | 'reason' | 'params'>
+let inWords: (said: Sentence) => string = (said) => said.message
+
+/** From now on refusals are said by `words`, in the reader's language. */
+export function sayBy(words: (said: Sentence) => string): void {
+  inWords = words
+}
+
+/** What the server refused or could not do, in the reader's language. */
 export class ApiError extends Error {
   readonly status: number
   readonly body: ErrorBody
@@ -9,7 +18,7 @@ export class ApiError extends Error {
   readonly retryAfter: number | null
 
   constructor(status: number, body: ErrorBody, retryAfter: number | null = null) {
-    super(body.message)
+    super(inWords(body))
     this.status = status
     this.body = body
     this.retryAfter = retryAfter

@@ -104,6 +104,7 @@ function Shell() {
           </button>
           <SearchBox />
           <div className="top-controls">
+            <Shifted />
             <RangeControl />
             <DatasetControl />
             <UserMenu />
@@ -122,6 +123,29 @@ function Shell() {
       <KeysDialog dialog={keysDialog} />
       <Notes />
     </div>
+  )
+}
+
+/** Says at all times that what one sees did not happen when the page says. */
+function Shifted() {
+  const { t } = useTranslation()
+  const { number } = useFormat()
+  const { search } = useUrl()
+  const { dataset, datasets } = useScope()
+  const shown = search.in ?? dataset
+  const moved = datasets.filter((one) => one.shift_seconds !== 0 && (!shown || one.name === shown))
+  if (moved.length === 0) return null
+  const told = moved.map((one) => t('shifted.of', { name: one.name, days: number(Math.abs(one.shift_seconds) / 86_400, 1) }))
+  return (
+    <Link
+      to="/settings"
+      search={{ ...kept(search), section: 'datasets' } as never}
+      className="shifted"
+      title={told.join(' ')}
+    >
+      <Icon name="clock" />
+      <span>{t('shifted.mark')}</span>
+    </Link>
   )
 }
 

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import en from './en.json'
+import fields from './fields.fr.json'
 import fr from './fr.json'
+import refusals from './refusals.fr.json'
 
 const flat = (texts: object, path = ''): Map<string, string> =>
   new Map(
@@ -66,6 +68,28 @@ describe('catalogues', () => {
     )
     expect(names.length).toBeGreaterThan(8)
     expect(names.filter((name) => !french.has(`detector.${name}`))).toEqual([])
+  })
+
+  it('say in French each sentence that the server refuses with, and no other', () => {
+    const crates = join(import.meta.dirname, '../../../crates')
+    const sentences = new Map<string, Set<string>>()
+    for (const path of files(crates, /\.rs$/).filter((path) => !path.endsWith('sentence.rs')))
+      for (const [, name, text] of readFileSync(path, 'utf8').matchAll(/Sentence::new\(\s*"(\w+)",\s*"((?:[^"\\]|\\.)*)"/g))
+        sentences.set(name!, (sentences.get(name!) ?? new Set()).add(text!))
+    expect(sentences.size).toBeGreaterThan(70)
+    expect([...sentences].filter(([, texts]) => texts.size > 1).map(([name]) => name)).toEqual([])
+    expect(Object.keys(refusals).sort()).toEqual([...sentences.keys()].sort())
+    for (const [name, text] of Object.entries(refusals)) {
+      const english = [...sentences.get(name)!][0]!
+      for (const [, place] of text.matchAll(/\{\{(\w+)\}\}/g)) expect(english, name).toContain(`{${place}}`)
+    }
+  })
+
+  it('say in French what fields mean', () => {
+    const reference = readFileSync(join(import.meta.dirname, '../../../docs/events.md'), 'utf8')
+    const meanings = new Set([...reference.matchAll(/^\| `.*\| ([^|]+) \|$/gm)].map((match) => match[1]!.trim()))
+    expect(Object.keys(fields).filter((english) => !meanings.has(english))).toEqual([])
+    expect(Object.keys(fields).length).toBeGreaterThan(400)
   })
 
   it('are where all words are: no text between tags in the code', () => {

@@ -10,6 +10,13 @@ const catalogues: Record<Language, () => Promise<{ default: object }>> = {
   en: () => import('./en.json'),
 }
 
+/** What the server refuses with, by the names of its sentences. Their English is its own. */
+const refusals: Partial<typeof catalogues> = { fr: () => import('./refusals.fr.json') }
+
+/** What fields mean, by their English; read only where fields are offered. */
+export const fieldTexts = async (lang: string): Promise<Record<string, string> | null> =>
+  lang === 'fr' ? (await import('./fields.fr.json')).default : null
+
 /** French has a plural of its own for whole millions, which reads like the common one here. */
 function completePlurals(texts: object): object {
   return Object.fromEntries(
@@ -25,7 +32,21 @@ function completePlurals(texts: object): object {
     ),
   )
 }
-const catalogue = async (lang: Language) => completePlurals((await catalogues[lang]()).default)
+const catalogue = async (lang: Language) => {
+  const [texts, refusal] = await Promise.all([catalogues[lang](), refusals[lang]?.()])
+  return completePlurals({ ...texts.default, ...(refusal && { refusal: refusal.default }) })
+}
+
+/** A sentence of the server in the reader's language; where it has no name of its own, in English, and marked so. */
+export function inWords({ reason, params, message }: { message: string; reason?: string | null; params?: Record<string, string> }): string {
+  if (!message || i18next.language === 'en') return message
+  if (!reason || !i18next.exists(`refusal.${reason}`)) return i18next.t('state.in_english', { message })
+  const filled = Object.fromEntries(
+    Object.entries(params ?? {}).map(([key, value]) => [key, /^\d{4,}$/.test(value) ? Number(value).toLocaleString(i18next.language) : value]),
+  )
+  const text = i18next.t(`refusal.${reason}`, filled)
+  return params?.of ? `${params.of} : ${text}` : text
+}
 
 const KEY = 'vigie.lang'
 

@@ -11,8 +11,9 @@ export function Packets({ href, dataset }: { href: string; dataset: string | und
   const sources = datasets.filter((one) => !dataset || one.name === dataset).flatMap((one) => one.sources)
   if (!sources.some((one) => one.kept)) return <p className="quiet">{t('packets.not_kept')}</p>
   if (!canWrite) return <p className="quiet">{t('packets.role')}</p>
+  const shifted = datasets.some((one) => (!dataset || one.name === dataset) && one.shift_seconds !== 0)
   return (
-    <a className="button" href={href} download>
+    <a className="button" href={href} download title={shifted ? t('packets.shifted') : undefined}>
       <Icon name="download" />
       {t('packets.get')}
     </a>

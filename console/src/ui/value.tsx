@@ -1,10 +1,11 @@
 import { Menu, MenuItem, MenuProvider, MenuSeparator, useMenuStore } from '@ariakit/react'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react'
+import { createContext, useCallback, useContext, useMemo, useRef, useState, type MouseEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../api/client'
 import { useRead } from '../api/queries'
 import type { SearchResult } from '../api/schema'
+import { useShortcuts } from '../app/keyboard'
 import { useScope } from '../app/scope'
 import { shortIp } from '../lib/net'
 import { LENGTH, shortIso } from '../lib/range'
@@ -32,27 +33,100 @@ const OWNED: ReadonlySet<ValueKind> = new Set(['ip', 'mac', 'name'])
 
 const Context = createContext<(meaning: Meaning, anchor: HTMLElement) => void>(() => {})
 
+/** How long a finger rests on a value before its menu opens. */
+const HELD_MS = 450
+
 /**
- * A value that means something: an address, a name, a hash, a port, a flow. A click opens the same menu everywhere.
+ * A value that means something: an address, a name, a hash, a port, a flow. A click on a machine opens it; a right click, a finger that rests,
+ * `m`, or the mark beside it opens the menu, which is the same everywhere, and which a click on any other value opens, too.
  * What traffic said is text, never markup.
  */
 export function Value({ label, ...meaning }: Meaning & { label?: ReactNode }) {
+  const { t } = useTranslation()
+  const { search } = useUrl()
+  const navigate = useNavigate()
   const open = useContext(Context)
+  const held = useRef<{ timer: number; done: boolean }>({ timer: 0, done: false })
+  const { kind, value, assetId } = meaning
+  const dataset = meaning.dataset ?? search.in ?? search.dataset
+  const leads = OWNED.has(kind) || !!assetId
+
+  const menu = (event: MouseEvent<HTMLElement>) => {
+    event.preventDefault()
+    event.stopPropagation()
+    open(meaning, event.currentTarget)
+  }
+  const go = (event: MouseEvent<HTMLElement>) => {
+    event.stopPropagation()
+    // The click that ends a long press is none.
+    if (held.current.done) {
+      held.current.done = false
+      event.preventDefault()
+    } else if (!leads) open(meaning, event.currentTarget)
+    else if (!assetId) {
+      const anchor = event.currentTarget
+      ownerOf(value, search.dataset).then(
+        (found) => (found.kind === 'asset' ? goTo(navigate, search, found) : open(meaning, anchor)),
+        () => open(meaning, anchor),
+      )
+    }
+  }
+  const release = () => clearTimeout(held.current.timer)
+  const shared = {
+    className: MONO.has(kind) && label === undefined ? 'value mono' : 'value',
+    title: label === undefined ? undefined : value,
+    onClick: go,
+    onContextMenu: menu,
+    onTouchStart: (event: React.TouchEvent<HTMLElement>) => {
+      const anchor = event.currentTarget
+      held.current.done = false
+      held.current.timer = window.setTimeout(() => {
+        held.current.done = true
+        open(meaning, anchor)
+      }, HELD_MS)
+    },
+    onTouchEnd: release,
+    onTouchMove: release,
+    onTouchCancel: release,
+  }
+  const text = label ?? (kind === 'ip' ? shortIp(value) : value)
+  if (!leads)
+    return (
+      <button type="button" aria-haspopup="menu" {...shared}>
+        {text}
+      </button>
+    )
   return (
-    <button
-      type="button"
-      className={MONO.has(meaning.kind) && label === undefined ? 'value mono' : 'value'}
-      aria-haspopup="menu"
-      title={label === undefined ? undefined : meaning.value}
-      onClick={(event) => {
-        event.stopPropagation()
-        open(meaning, event.currentTarget)
-      }}
-    >
-      {label ?? (meaning.kind === 'ip' ? shortIp(meaning.value) : meaning.value)}
-    </button>
+    <span className="value-pair">
+      {assetId ? (
+        <Link to="/assets/$id" params={{ id: assetId }} search={within(search, dataset) as never} {...shared}>
+          {text}
+        </Link>
+      ) : (
+        <button type="button" {...shared}>
+          {text}
+        </button>
+      )}
+      {/* Reached by Tab it would double every stop; from the value itself the key `m` opens the same. */}
+      <button
+        type="button"
+        tabIndex={-1}
+        className="value-more"
+        aria-haspopup="menu"
+        aria-label={t('value.menu', { value })}
+        title={t('value.menu_title')}
+        onClick={menu}
+        onContextMenu={menu}
+      >
+        <Icon name="down" />
+      </button>
+    </span>
   )
 }
+
+/** The machine that has an address or a name, or else where it is looked for. */
+const ownerOf = (value: string, dataset: string | undefined): Promise<SearchResult> =>
+  request('get', '/search', { query: { q: value, dataset } })
 
 /** An application protocol; one that Vigie does not know has no name. */
 export function Proto({ of }: { of: string }) {
@@ -80,6 +154,13 @@ export function ValueMenus({ children }: { children: ReactNode }) {
     },
     [store],
   )
+  useShortcuts([
+    {
+      keys: 'm',
+      label: 'keys.value_menu',
+      run: () => document.activeElement?.closest('.value')?.dispatchEvent(new Event('contextmenu', { bubbles: true, cancelable: true })),
+    },
+  ])
   return (
     <Context value={open}>
       {children}
@@ -107,9 +188,7 @@ function ValueMenu({ meaning }: { meaning: Meaning }) {
   }
   const openOwner = async () => {
     try {
-      const target: SearchResult = assetId
-        ? { kind: 'asset', target: { id: assetId, dataset } }
-        : await request('get', '/search', { query: { q: value, dataset: search.dataset } })
+      const target: SearchResult = assetId ? { kind: 'asset', target: { id: assetId, dataset } } : await ownerOf(value, search.dataset)
       goTo(navigate, search, target)
     } catch (error) {
       say(error instanceof ApiError && error.message ? error.message : t('state.failed'), true)

@@ -8,12 +8,14 @@ pub mod canary;
 mod declare;
 pub mod hash;
 pub mod net;
+mod sentence;
 pub mod text;
 pub mod time;
 
 pub use addr::{Ip, Mac};
 pub use budget::Budget;
 pub use net::{Cidr, NetSet};
+pub use sentence::Sentence;
 pub use time::Time;
 
 /// Which way bytes travel in a flow: the server is the side that was called.

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::sync::LazyLock;
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
-use vigie_base::{Cidr, Ip, Mac, Time};
+use vigie_base::{Cidr, Ip, Mac, Sentence, Time};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::stream::read::Decoder;
 
@@ -152,8 +152,8 @@ pub struct Imported {
     pub changed: u64,
     /// Devices as before.
     pub same: u64,
-    /// Lines that were not taken, with why; at most 100.
-    pub errors: Vec<String>,
+    /// Lines that were not taken, by number, with why; at most 100.
+    pub errors: Vec<(usize, Sentence)>,
 }
 
 /// Differences between what is declared and what is seen, over a dataset.
@@ -272,7 +272,7 @@ impl NewsKind {
     }
 }
 
-/// Something that came to a network that was known.
+/// Something that was seen for the first time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
     /// Its dataset.
@@ -287,6 +287,8 @@ pub struct News {
     pub key: String,
     /// When it was first seen (event time).
     pub first: Time,
+    /// Whether its network was not yet known then, when everything is new.
+    pub learning: bool,
 }
 
 /// Which news.
@@ -302,6 +304,8 @@ pub struct NewsFilter {
     pub since: Option<Time>,
     /// Before (event time).
     pub until: Option<Time>,
+    /// What came while its network was being learnt, too.
+    pub while_learning: bool,
     /// Where the last page ended.
     pub cursor: Option<String>,
     /// Rows at most; 0 for one.
@@ -421,11 +425,11 @@ impl Catalog {
         Ok(Search::of(&db, f)?.page(&db, f)?.0)
     }
 
-    /// How many things of each kind are new since a moment (event time), in the order of [`NewsKind::ALL`]; counting stops at
-    /// [`NEWS_COUNTED`].
-    pub fn news_counts(&self, dataset: Option<&str>, since: Time) -> Result<[u64; 4], Error> {
+    /// How many things of each kind are new, in the order of [`NewsKind::ALL`]; counting stops at [`NEWS_COUNTED`]. Kinds, cursor and limit
+    /// of the filter do not count.
+    pub fn news_counts(&self, f: &NewsFilter) -> Result<[u64; 4], Error> {
         let db = self.read();
-        let search = Search::of(&db, &NewsFilter { dataset: dataset.map(str::to_owned), since: Some(since), ..NewsFilter::default() })?;
+        let search = Search::of(&db, f)?;
         let mut out = [0; 4];
         for (n, kind) in out.iter_mut().zip(NewsKind::ALL) {
             *n = search.count(&db, kind, NEWS_COUNTED)?;
@@ -445,7 +449,10 @@ struct Search {
     devices: Where,
     met: Where,
     novelty: Where,
+    /// How long after its beginning a network is known.
     learning: i64,
+    /// Whether what came before that is passed over.
+    learnt_only: bool,
     since: i64,
     until: i64,
 }
@@ -462,14 +469,17 @@ impl Search {
         let learning = ns(Time(learning(db)?));
         let (since, until) = (f.since.map_or(0, ns), f.until.map_or(i64::MAX, ns));
         let ds = f.dataset.as_ref().map(|d| dataset_id(db, d)).transpose()?;
+        let learnt_only = !f.while_learning;
         // Nothing is new before the oldest device was known: what was there at first, nearly all, is passed over by its time.
         let oldest: Option<i64> =
             db.prepare_cached("SELECT min(first) FROM asset WHERE ?1 IS NULL OR ds = ?1")?.query_row([ds], |r| r.get(0))?;
-        let learnt = since.max(oldest.unwrap_or(0).saturating_add(learning));
+        let learnt = if learnt_only { since.max(oldest.unwrap_or(0).saturating_add(learning)) } else { since };
         let [mut devices, mut met, mut novelty] = [Where::default(), Where::default(), Where::default()];
-        devices.and(format!("a.first >= ifnull(n.first, a.first) + {learning}"), []);
-        met.and(format!("m.last >= {LEARNT}{learning}"), []);
-        novelty.and(format!("t.first >= {LEARNT}{learning}"), []);
+        if learnt_only {
+            devices.and(format!("a.first >= ifnull(n.first, a.first) + {learning}"), []);
+            met.and(format!("m.last >= {LEARNT}{learning}"), []);
+            novelty.and(format!("t.first >= {LEARNT}{learning}"), []);
+        }
         for (w, first, of, id) in
             [(&mut devices, "a.first", "a", "id"), (&mut met, "", "m", "asset"), (&mut novelty, "t.first", "t", "asset")]
         {
@@ -486,7 +496,7 @@ impl Search {
                 w.and(format!("{first} < ?"), [Sql::Integer(until)]);
             }
         }
-        Ok(Search { devices, met, novelty, learning, since, until })
+        Ok(Search { devices, met, novelty, learning, learnt_only, since, until })
     }
 
     /// Gives every new peer to `take`, of an asset all at once, until it says that it is enough.
@@ -496,7 +506,7 @@ impl Search {
         let mut s = db.prepare_cached(&sql)?;
         let mut rows = s.query(params_from_iter(self.met.args()))?;
         while let Some(r) = rows.next()? {
-            let from = r.get::<_, i64>(2)?.max(self.since);
+            let from = if self.learnt_only { r.get::<_, i64>(2)?.max(self.since) } else { self.since };
             let met = Met::of(r.get_ref(3)?.as_blob().unwrap_or_default());
             let new = met.each().map(|(ip, first)| (ip, ns(first))).filter(|(_, t)| *t >= from && *t < self.until);
             if !take(r.get(0)?, r.get(1)?, new.collect()) {
@@ -527,7 +537,7 @@ impl Search {
 
     fn page(&self, db: &Connection, f: &NewsFilter) -> Result<(Vec<News>, Option<String>), Error> {
         let limit = f.limit.clamp(1, PAGE_MAX) as usize;
-        let after = f.cursor.as_deref().map(|c| place(c).ok_or_else(|| Error::Refused(NO_CURSOR.to_owned()))).transpose()?;
+        let after = f.cursor.as_deref().map(|c| place(c).ok_or_else(|| Error::Refused(NO_CURSOR.into()))).transpose()?;
         let before = after.as_ref().map_or(i64::MAX, |c| c.0);
         // The latest so far, one more than a page has.
         let mut best: BinaryHeap<Reverse<New>> = BinaryHeap::new();
@@ -579,11 +589,16 @@ impl Search {
         let more = best.len() > limit;
         best.truncate(limit);
         let next = best.last().filter(|_| more).map(cursor);
-        let mut told =
-            db.prepare_cached("SELECT d.name, a.name FROM asset a JOIN dataset d ON d.id = a.ds WHERE a.ds = ?1 AND a.id = ?2")?;
+        let mut told = db.prepare_cached(
+            "SELECT d.name, a.name, ifnull(n.first, a.first), a.first FROM asset a JOIN dataset d ON d.id = a.ds
+             LEFT JOIN network n ON n.ds = a.ds AND n.net = a.net WHERE a.ds = ?1 AND a.id = ?2",
+        )?;
         let rows = best.into_iter().map(|(first, ds, asset, kind, key)| {
-            let (dataset, name) = told.query_row(params![ds, asset as i64], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            Ok(News { dataset, kind, asset, name, key, first: time(first) })
+            let (dataset, name, network, seen): (_, _, i64, i64) =
+                told.query_row(params![ds, asset as i64], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
+            let known = if kind == NewsKind::Device { network } else { network.max(seen) };
+            let learning = first < known.saturating_add(self.learning);
+            Ok(News { dataset, kind, asset, name, key, first: time(first), learning })
         });
         Ok((rows.collect::<Result<_, Error>>()?, next))
     }
@@ -984,7 +999,7 @@ fn keep_asset(db: &Connection, ds: i64, run: Known, changes: &mut Changes, came:
 }
 
 fn json(k: &Known) -> Result<String, Error> {
-    serde_json::to_string(k).map_err(|e| Error::Refused(format!("asset {:014x} cannot be written: {e}", k.id)))
+    serde_json::to_string(k).map_err(|e| Error::Refused(format!("asset {:014x} cannot be written: {e}", k.id).into()))
 }
 
 /// Ids of assets that had one of `k`'s addresses, with or without an Ethernet address of their own.

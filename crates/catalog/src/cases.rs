@@ -3,7 +3,7 @@
 use crate::db::{Catalog, Error, Page, Sort, Where, dataset_id, ip_of, ns, refused, shown, time};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use vigie_base::{Ip, Time};
+use vigie_base::{Ip, Sentence, Time};
 use vigie_case::{Alert, Case, Severity};
 use vigie_detect::Story;
 
@@ -290,14 +290,14 @@ impl Catalog {
                 _ => None,
             };
             if state == State::Closed && verdict.is_none() {
-                return refused("closing a case needs a verdict: true_positive, benign, test or duplicate");
+                return refused(Sentence::new("close_verdict", "closing a case needs a verdict: true_positive, benign, test or duplicate"));
             }
             if state != State::Closed && change.verdict.is_some() {
-                return refused("a verdict belongs to a closed case: close it");
+                return refused(Sentence::new("verdict_open", "a verdict belongs to a closed case: close it"));
             }
             let owner = change.owner.as_ref().unwrap_or(&is.owner);
             if owner.chars().count() > 64 {
-                return refused("the owner is a user's name");
+                return refused(Sentence::new("owner_name", "the owner is a user's name"));
             }
             let mut changes: Vec<(&str, &str)> = Vec::new();
             if state != is.state {
@@ -327,7 +327,7 @@ impl Catalog {
     pub fn comment(&self, id: &str, dataset: Option<&str>, text: &str, who: &str, now: Time) -> Result<TrailRow, Error> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > COMMENT_MAX {
-            return refused(format!("a comment has 1 to {COMMENT_MAX} characters"));
+            return refused(Sentence::new("comment_length", "a comment has 1 to {max} characters").with("max", COMMENT_MAX));
         }
         self.write(|db| {
             let ds = find(db, id, dataset)?;

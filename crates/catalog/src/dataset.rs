@@ -2,7 +2,7 @@
 
 use crate::db::{Catalog, Error, dataset_id, int, ns, refused, shown, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 use vigie_capture::Mark;
 
 /// Datasets at most.
@@ -91,7 +91,11 @@ impl Catalog {
     pub fn create_dataset(&self, name: &str, kind: Kind, shift: i64, now: Time) -> Result<Dataset, Error> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(fits) || name.starts_with('.') {
-            return refused(format!("\"{}\" is no name of a dataset: take letters, digits, - and _, at most {NAME_MAX}", shown(name)));
+            return refused(
+                Sentence::new("dataset_name", "\"{name}\" is no name of a dataset: take letters, digits, - and _, at most {max}")
+                    .with("name", shown(name))
+                    .with("max", NAME_MAX),
+            );
         }
         self.write(|db| {
             let (count, taken): (u64, bool) =
@@ -100,7 +104,10 @@ impl Catalog {
                 return refused(format!("there is a dataset \"{name}\" already: take another name, or remove it first"));
             }
             if count >= DATASETS_MAX {
-                return refused(format!("there are {DATASETS_MAX} datasets, as many as are kept: remove one first"));
+                return refused(
+                    Sentence::new("datasets_full", "there are {max} datasets, as many as are kept: remove one first")
+                        .with("max", DATASETS_MAX),
+                );
             }
             db.execute(
                 "INSERT INTO dataset(name, kind, shift, created) VALUES (?1, ?2, ?3, ?4)",
@@ -173,14 +180,18 @@ impl Catalog {
     }
 }
 
+/// What is said of a capture that was read before, into `dataset` and as `known`.
+pub fn read_already(file: &str, dataset: &str, known: &str) -> Sentence {
+    Sentence::new("capture_read", "{file}: this capture is already in dataset {dataset} (as {known}); delete that dataset to read it again")
+        .with("file", shown(file))
+        .with("dataset", dataset)
+        .with("known", shown(known))
+}
+
 /// See [`Catalog::add_source`].
 pub(crate) fn add_source(db: &Connection, ds: i64, source: &Source, now: Time) -> Result<(), Error> {
     if let Some((earlier, s)) = source_of(db, &source.sha256)? {
-        return refused(format!(
-            "{}: read already, as {} into dataset \"{earlier}\": remove that dataset first to read it again",
-            shown(&source.name),
-            shown(&s.name)
-        ));
+        return refused(read_already(&source.name, &earlier, &s.name));
     }
     db.execute(
         "INSERT INTO source(sha256, ds, name, bytes, frames, first, last, kept_as, added, import)

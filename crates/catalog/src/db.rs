@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vigie_base::{Budget, Ip, Time};
+use vigie_base::{Budget, Ip, Sentence, Time};
 
 /// A step to the next version: SQL, then what SQL cannot say.
 type Migration = (&'static str, fn(&Connection) -> Result<(), Error>);
@@ -43,7 +43,7 @@ pub enum Error {
         version: u32,
     },
     /// What was asked cannot be done as it stands; one line that says what to do.
-    Refused(String),
+    Refused(Sentence),
     /// No such thing; one line that names it.
     Missing(String),
     /// Somebody else changed it first: the case as it is now.
@@ -56,7 +56,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Sqlite(e) => write!(f, "the catalog could not be read or written: {e}"),
-            Error::File(what) | Error::Refused(what) | Error::Missing(what) => f.write_str(what),
+            Error::File(what) | Error::Missing(what) => f.write_str(what),
+            Error::Refused(what) => write!(f, "{what}"),
             Error::Newer { file, version } => write!(
                 f,
                 "{}: made by a newer Vigie (catalog version {version}, this one knows up to {VERSION}); use that version, or another --data",
@@ -89,7 +90,7 @@ impl Error {
 }
 
 /// A refusal in one line.
-pub(crate) fn refused<T>(what: impl Into<String>) -> Result<T, Error> {
+pub(crate) fn refused<T>(what: impl Into<Sentence>) -> Result<T, Error> {
     Err(Error::Refused(what.into()))
 }
 
@@ -311,7 +312,7 @@ impl Where {
         let key = sort.key;
         if let Some(cursor) = sort.cursor {
             all.push_str(&format!(" AND ({key}, t.ds, t.id) {than} (?, ?, ?)"));
-            args.extend(place(cursor).ok_or_else(|| Error::Refused("the cursor is not one of this list: ask without it".into()))?);
+            args.extend(place(cursor).ok_or_else(|| Error::Refused(Sentence::from("the cursor is not one of this list: ask without it")))?);
         }
         let limit = sort.limit.clamp(1, PAGE_MAX);
         let sql = format!(

@@ -7,7 +7,7 @@ use crate::db::{Catalog, Error, dataset_id, ns, refused, time};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params};
 use serde_json::{Value as Json, json};
-use vigie_base::{Cidr, Time};
+use vigie_base::{Cidr, Sentence, Time};
 use vigie_case::Alert;
 use vigie_detect::registry::{DETECTORS, info};
 use vigie_detect::{Entity, Finding, Value};
@@ -265,20 +265,26 @@ impl Catalog {
     /// Adds an exclusion. What it covers of the past is hidden from now on, too. Errors: a scope that covers everything, no reason, too many.
     pub fn add_exclusion(&self, scope: &Scope, owner: &str, reason: &str, expires: Option<Time>, now: Time) -> Result<Exclusion, Error> {
         if scope.is_all() {
-            return refused("an exclusion names at least a machine, a network, a role, a peer or a detector");
+            return refused(Sentence::new(
+                "exclusion_scope",
+                "an exclusion names at least a machine, a network, a role, a peer or a detector",
+            ));
         }
         if reason.trim().is_empty() || reason.len() > 2000 {
-            return refused("an exclusion has a reason, of at most 2,000 bytes");
+            return refused(Sentence::new("exclusion_reason", "an exclusion has a reason, of at most {max} bytes").with("max", 2000));
         }
         if expires.is_some_and(|t| t <= now) {
-            return refused("the exclusion would have ended already: give a later day, or none");
+            return refused(Sentence::new("exclusion_over", "the exclusion would have ended already: give a later day, or none"));
         }
         self.write(|db| {
             if let Some(d) = &scope.dataset {
                 dataset_id(db, d)?;
             }
             if db.query_row("SELECT count(*) FROM exclusion WHERE removed IS NULL", [], |r| r.get::<_, u64>(0))? >= EXCLUSIONS_MAX {
-                return refused(format!("there are {EXCLUSIONS_MAX} exclusions, as many as are kept: remove one first"));
+                return refused(
+                    Sentence::new("exclusions_full", "there are {max} exclusions, as many as are kept: remove one first")
+                        .with("max", EXCLUSIONS_MAX),
+                );
             }
             db.execute(
                 "INSERT INTO exclusion(scope, owner, reason, created, expires) VALUES (?1, ?2, ?3, ?4, ?5)",

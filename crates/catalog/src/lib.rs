@@ -34,7 +34,7 @@ pub use assets::{
     News, NewsFilter, NewsKind, Shared,
 };
 pub use cases::{CaseChange, CaseCounts, CaseFilter, CaseRow, CaseSort, State, TrailRow, Verdict};
-pub use dataset::{Dataset, Kind, Source};
+pub use dataset::{Dataset, Kind, Source, read_already};
 pub use db::{BUDGET, Catalog, Error, FILES_MAX, PAGE_MAX, Page, TOTAL_MAX, VERSION};
 pub use exclusion::{Exclusion, Machines, Preview, Scope};
 pub use keep::{Changes, Kept, Pair};

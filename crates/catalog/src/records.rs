@@ -4,7 +4,7 @@ use crate::db::{Catalog, Error, Page, Sort, Where, ns, refused, time};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value as Json;
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 
 /// Bytes of a setting or of an audit row's detail at most.
 const VALUE_MAX: usize = 1 << 20;
@@ -214,11 +214,13 @@ impl Catalog {
     /// Saves a view.
     pub fn add_view(&self, name: &str, page: &str, query: &str, owner: &str, shared: bool, now: Time) -> Result<View, Error> {
         if name.trim().is_empty() || name.len() > 200 || page.len() > 100 || query.len() > 8192 {
-            return refused("a view has a name (at most 200 bytes), a page and a query of at most 8,192 bytes");
+            return refused(Sentence::new("view_size", "a view has a name (at most 200 bytes), a page and a query of at most 8,192 bytes"));
         }
         self.write(|db| {
             if db.query_row("SELECT count(*) FROM view WHERE owner = ?1", [owner], |r| r.get::<_, u64>(0))? >= VIEWS_MAX {
-                return refused(format!("you have {VIEWS_MAX} views, as many as are kept: remove one first"));
+                return refused(
+                    Sentence::new("views_full", "you have {max} views, as many as are kept: remove one first").with("max", VIEWS_MAX),
+                );
             }
             db.execute(
                 "INSERT INTO view(name, page, query, owner, shared, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

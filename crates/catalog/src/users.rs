@@ -2,8 +2,8 @@
 
 use crate::db::{Catalog, Error, ns, refused, shown, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use vigie_base::Time;
 use vigie_base::time::SECOND;
+use vigie_base::{Sentence, Time};
 
 /// Users at most.
 const USERS_MAX: u64 = 1000;
@@ -125,14 +125,17 @@ impl Catalog {
     pub fn add_user(&self, name: &str, role: UserRole, hash: &str, must_change: bool, now: Time) -> Result<(), Error> {
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
         if name.is_empty() || name.chars().count() > 64 || !name.chars().all(fits) {
-            return refused(format!("\"{}\" is no name of a user: take letters, digits, - _ . and @, at most 64", shown(name)));
+            return refused(
+                Sentence::new("user_name", "\"{name}\" is no name of a user: take letters, digits, - _ . and @, at most 64")
+                    .with("name", shown(name)),
+            );
         }
         self.write(|db| {
             if user(db, name)?.is_some() {
-                return refused(format!("there is a user \"{name}\" already"));
+                return refused(Sentence::new("user_there", "there is a user \"{name}\" already").with("name", name));
             }
             if db.query_row("SELECT count(*) FROM user", [], |r| r.get::<_, u64>(0))? >= USERS_MAX {
-                return refused(format!("there are {USERS_MAX} users, as many as are kept"));
+                return refused(Sentence::new("users_full", "there are {max} users, as many as are kept").with("max", USERS_MAX));
             }
             db.execute(
                 "INSERT INTO user(name, role, hash, must_change, created) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -269,7 +272,11 @@ impl Catalog {
             }
             let live = "SELECT count(*) FROM token WHERE user = ?1 AND revoked IS NULL AND expires > ?2";
             if db.query_row(live, params![user_name, ns(now)], |r| r.get::<_, u64>(0))? >= TOKENS_MAX {
-                return refused(format!("\"{user_name}\" has {TOKENS_MAX} tokens, as many as one user may: revoke one first"));
+                return refused(
+                    Sentence::new("tokens_full", "\"{name}\" has {max} tokens, as many as one user may: revoke one first")
+                        .with("name", user_name)
+                        .with("max", TOKENS_MAX),
+                );
             }
             let name: String = name.chars().take(80).collect();
             db.execute(
@@ -361,7 +368,9 @@ fn stays_an_administrator(db: &Connection, name: &str) -> Result<(), Error> {
     let sql = "SELECT count(*) FILTER (WHERE name <> ?1), max(name = ?1) FROM user WHERE role = 'administrator' AND NOT disabled";
     let (others, is): (u64, Option<bool>) = db.query_row(sql, [name], |r| Ok((r.get(0)?, r.get(1)?)))?;
     if others == 0 && is == Some(true) {
-        return refused(format!("\"{}\" is the last administrator: make another one first", shown(name)));
+        return refused(
+            Sentence::new("last_administrator", "\"{name}\" is the last administrator: make another one first").with("name", shown(name)),
+        );
     }
     Ok(())
 }

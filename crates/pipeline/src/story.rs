@@ -52,14 +52,14 @@ const SERVICES_TOLD: usize = 4;
 
 /// A sum over flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct Volume {
     /// How many.
     pub flows: u64,
     /// Bytes of their frames, both ways.
     pub bytes: u64,
 }
 
-impl Sum {
+impl Volume {
     fn add(&mut self, bytes: u64) {
         self.flows += 1;
         self.bytes += bytes;
@@ -69,7 +69,7 @@ impl Sum {
 /// What was seen of an address.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    all: Sum,
+    all: Volume,
     /// Flows that it began.
     began: u64,
     /// Whether it sent anything.
@@ -167,14 +167,14 @@ struct SourceLine {
 /// What the story is told from.
 pub struct Story {
     home: NetSet,
-    all: Sum,
+    all: Volume,
     home_flows: u64,
-    carried: BTreeMap<Carried, Sum>,
+    carried: BTreeMap<Carried, Volume>,
     addresses: BTreeMap<Ip, Seen>,
     /// Flows of addresses beyond [`ADDRESSES`].
     beyond: u64,
     /// Flows with bytes missing, and those bytes.
-    gaps: Sum,
+    gaps: Volume,
     kinds: Vec<(&'static str, u64)>,
     sources: Vec<SourceLine>,
     bytes_read: u64,
@@ -200,12 +200,12 @@ impl Story {
     pub fn new(home: NetSet) -> Self {
         Story {
             home,
-            all: Sum::default(),
+            all: Volume::default(),
             home_flows: 0,
             carried: BTreeMap::new(),
             addresses: BTreeMap::new(),
             beyond: 0,
-            gaps: Sum::default(),
+            gaps: Volume::default(),
             kinds: Vec::new(),
             sources: Vec::new(),
             bytes_read: 0,
@@ -294,8 +294,8 @@ impl Story {
 
     /// Networks seen: /24 and /64, with how many of their addresses sent something and their flows; those inside HOME_NET first, then
     /// those with more flows.
-    fn networks(&self) -> Vec<(Cidr, u64, Sum, bool)> {
-        let mut all: BTreeMap<Cidr, (u64, Sum, bool)> = BTreeMap::new();
+    fn networks(&self) -> Vec<(Cidr, u64, Volume, bool)> {
+        let mut all: BTreeMap<Cidr, (u64, Volume, bool)> = BTreeMap::new();
         for (ip, seen) in self.machines_seen() {
             let Some(net) = Cidr::new(*ip, if ip.is_v4() { 24 } else { 64 }) else { continue };
             let place = all.entry(net).or_default();

@@ -63,7 +63,7 @@ fn kept<'d>(dataset: &'d Dataset, import: &'d str) -> impl Iterator<Item = &'d S
     dataset.sources.iter().filter(move |s| s.import == import && s.kept_as.is_some())
 }
 
-fn not_kept(message: impl Into<String>) -> Refusal {
+fn not_kept(message: String) -> Refusal {
     Refusal::new(StatusCode::CONFLICT, "not_kept", message)
 }
 
@@ -137,7 +137,7 @@ impl Plan {
 fn comment(title: &str, dataset: &Dataset, flows: &[Flow], asked: usize) -> String {
     let mut out = format!("{title} of dataset {}", dataset.name);
     if dataset.shift != 0 {
-        out += &format!("; times are the capture's own, {} s before those of the dataset", dataset.shift as f64 / 1e9);
+        out += &format!("; times are those of the dataset: the capture's own, moved by {} s", dataset.shift as f64 / 1e9);
     }
     if flows.len() < asked {
         out += &format!("; {} further flows are of captures that are not kept", asked - flows.len());
@@ -220,8 +220,7 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
                     write::interface(&described, &format!("from {name}, SHA-256 {sha256}"), &mut sink.buffer);
                     next
                 });
-                let as_written = Frame { time: written(frame.time, plan.shift), ..*frame };
-                write::packet(number, &as_written, &mut sink.buffer);
+                write::packet(number, frame, &mut sink.buffer);
                 sink.push(PIECE);
             },
             || if sink.borrow_mut().goes_on() { vigie_sensor::Control::Go } else { vigie_sensor::Control::Stop },

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 use vigie_capture::Capture;
 use vigie_catalog::{Catalog, Kind, Source};
 use vigie_pipeline::Control;
@@ -41,7 +41,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// A message that calls the server's own copies what their sender called them.
-    fn told(&self, message: String) -> String {
+    fn told(&self, message: Sentence) -> Sentence {
         if !self.own {
             return message;
         }
@@ -53,7 +53,7 @@ impl Job {
             ways.extend(path.file_name().map(|n| n.to_string_lossy().into_owned()));
         }
         ways.sort_by_key(|w| std::cmp::Reverse(w.len()));
-        ways.iter().fold(message, |m, way| m.replace(way, &self.name))
+        message.map(|text| ways.iter().fold(text, |m, way| m.replace(way, &self.name)))
     }
 
     /// Removes the server's own copies.
@@ -104,8 +104,8 @@ pub(crate) struct Import {
     pub(crate) stage: Stage,
     pub(crate) done: u64,
     pub(crate) total: u64,
-    /// What went wrong or is odd, in words.
-    pub(crate) message: String,
+    /// What went wrong or is odd.
+    pub(crate) message: Sentence,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) started: Time,
     pub(crate) ended: Option<Time>,
@@ -190,7 +190,7 @@ pub(crate) fn begin(app: &Arc<App>, job: Job) -> u64 {
         stage: Stage::Queued,
         done: 0,
         total: 0,
-        message: String::new(),
+        message: Sentence::from(""),
         outcome: None,
         started: now(),
         ended: None,
@@ -225,11 +225,11 @@ fn work(app: &Arc<App>) {
         app.imports.change(import.id, |i| {
             i.ended = Some(now());
             match result {
-                Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), import.job.told(message)),
+                Ok((outcome, message)) => (i.stage, i.outcome, i.message) = (Stage::Done, Some(outcome), import.job.told(message.into())),
                 Err(_) if import.stop.load(Ordering::Relaxed) => {
-                    (i.stage, i.message) = (Stage::Cancelled, "cancelled; nothing of it is kept".to_owned())
+                    (i.stage, i.message) = (Stage::Cancelled, Sentence::new("import_cancelled", "cancelled; nothing of it is kept"))
                 }
-                Err(e) => (i.stage, i.message) = (Stage::Failed, import.job.told(e.to_string())),
+                Err(e) => (i.stage, i.message) = (Stage::Failed, import.job.told(e.said().clone())),
             }
         });
         if let Some(ended) = app.imports.get(import.id) {
@@ -297,10 +297,7 @@ impl Given {
             // What cannot be read is told of when it is opened as a capture.
             if let Ok((sha256, bytes)) = digest(&file, stop) {
                 if let Some((known, source)) = catalog.source_of(&sha256).map_err(Fault::of)? {
-                    return Err(Fault::new(format!(
-                        "{name}: this capture is already in dataset {known} (as {}); delete that dataset to read it again",
-                        source.name
-                    )));
+                    return Err(Fault::new(vigie_catalog::read_already(name, &known, &source.name)));
                 }
                 if let Some(first) = seen.insert(sha256.clone(), shown.clone()) {
                     given.said.push(format!("{name}: the same as {first}, skipped"));
@@ -364,7 +361,11 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let Some(first) = capture.sources().iter().find_map(|s| given.known.get(&s.name)) else {
         let why = given.said.into_iter().chain(capture.problems().iter().map(ToString::to_string));
         let why: Vec<String> = why.collect();
-        return Err(Fault::new(if why.is_empty() { "no capture among what was given".to_owned() } else { why.join("; ") }));
+        return Err(Fault::new(if why.is_empty() {
+            Sentence::new("no_capture", "no capture among what was given")
+        } else {
+            why.join("; ").into()
+        }));
     };
     if stop.load(Ordering::Relaxed) {
         return Err(Fault::new("cancelled"));

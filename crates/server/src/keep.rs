@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use vigie_base::{Ip, Time};
 use vigie_case::Cases;
 use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
+use vigie_dissect::record::LoginRow;
 use vigie_event::{Batch, Envelope, Out, Record, Row};
 use vigie_flow::record::FlowEndRow;
 use vigie_inventory::Inventory;
@@ -122,7 +123,8 @@ impl Keeper {
 impl Keep for Keeper {
     fn row(&mut self, row: Row<'_>) {
         if row.schema().internal {
-            if self.internal {
+            // Who was let in, a case asks for later; of the rest nobody but detectors does.
+            if self.internal || LoginRow::of(row).is_some_and(|login| login.outcome() == "success") {
                 self.pack(row);
             }
             return;

@@ -23,6 +23,8 @@ mod pulse;
 mod rate;
 mod room;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod up;
 mod upload;
@@ -40,30 +42,36 @@ pub use watch::sensor;
 
 use std::fmt;
 use std::path::Path;
+use vigie_base::Sentence;
 
 /// What went wrong, in one line: what, where, what to do.
 #[derive(Clone, Debug)]
-pub struct Fault(String);
+pub struct Fault(Sentence);
 
 impl Fault {
+    /// The sentence.
+    pub(crate) fn said(&self) -> &Sentence {
+        &self.0
+    }
+
     /// A line that says all.
-    pub fn new(line: impl Into<String>) -> Self {
+    pub fn new(line: impl Into<Sentence>) -> Self {
         Fault(line.into())
     }
 
     /// What another library says.
     pub(crate) fn of(error: impl fmt::Display) -> Self {
-        Fault(error.to_string())
+        Fault(error.to_string().into())
     }
 
     /// An error of a file.
     pub(crate) fn at(path: &Path, error: &dyn fmt::Display, todo: &str) -> Self {
-        Fault(format!("{}: {error}; {todo}", path.display()))
+        Fault(format!("{}: {error}; {todo}", path.display()).into())
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }

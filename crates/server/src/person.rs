@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use vigie_base::Sentence;
 use vigie_catalog::UserRole;
 
 /// Where a request comes from.
@@ -92,7 +93,10 @@ impl Person {
         if by_cookie && !matches!(parts.method, Method::GET | Method::HEAD) {
             let sent = parts.headers.get(CSRF).map(|v| v.as_bytes()).unwrap_or_default();
             if !same(sent, csrf(token).as_bytes()) {
-                return Err(Refusal::forbidden("the X-CSRF-Token header is missing or old; load the page again"));
+                return Err(Refusal::forbidden(Sentence::new(
+                    "page_old",
+                    "the X-CSRF-Token header is missing or old; load the page again",
+                )));
             }
         }
         let hash = hash(token);
@@ -130,11 +134,13 @@ async fn at_least(parts: &Parts, app: &Arc<App>, role: UserRole) -> Answer<Perso
         return Err(Refusal::new(
             axum::http::StatusCode::FORBIDDEN,
             "must_change_password",
-            "change the first password before anything else",
+            Sentence::new("first_password", "change the first password before anything else"),
         ));
     }
     if person.role < role {
-        return Err(Refusal::forbidden(format!("this needs the role {}; ask an administrator of Vigie", role.name())));
+        return Err(Refusal::forbidden(
+            Sentence::new("role", "this needs the role {role}; ask an administrator of Vigie").with("role", role.name()),
+        ));
     }
     Ok(person)
 }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use vigie_base::Sentence;
 
 /// Buckets at once; when full, those that are full again go, then the one that was used least lately.
 const BUCKETS_MAX: usize = 10_000;
@@ -108,7 +109,11 @@ impl Rates {
         if bucket.tokens < 1.0 {
             self.refused[rate as usize].fetch_add(1, Ordering::Relaxed);
             let seconds = ((1.0 - bucket.tokens) / every_second).ceil().max(1.0) as u64;
-            return Err(Refusal::later("rate", format!("too many requests; try again in {seconds} s"), seconds));
+            return Err(Refusal::later(
+                "rate",
+                Sentence::new("rate", "too many requests; try again in {seconds} s").with("seconds", seconds),
+                seconds,
+            ));
         }
         bucket.tokens -= 1.0;
         Ok(())

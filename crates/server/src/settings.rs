@@ -7,8 +7,10 @@ use crate::out::{Syslog, Webhook};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use vigie_base::time::SECOND;
-use vigie_base::{Cidr, NetSet};
+use vigie_base::{Cidr, NetSet, Sentence};
 use vigie_catalog::{Catalog, Error, KNOWN_AFTER};
+use vigie_dissect::record::Login;
+use vigie_event::Record;
 use vigie_pipeline::config::{RETENTION_DAYS_MAX, RETENTION_OF_REST};
 use vigie_pipeline::{Config, schemas};
 use vigie_store::{Groups, Retention};
@@ -76,20 +78,20 @@ pub(crate) struct Key {
 /// Why a value is not taken.
 enum Unfit {
     /// It is none: one line.
-    Value(String),
+    Value(Sentence),
     /// The configuration says it: one line.
-    Pinned(String),
+    Pinned(Sentence),
 }
 
-impl From<String> for Unfit {
-    fn from(why: String) -> Self {
+impl From<Sentence> for Unfit {
+    fn from(why: Sentence) -> Self {
         Unfit::Value(why)
     }
 }
 
-impl From<&str> for Unfit {
-    fn from(why: &str) -> Self {
-        Unfit::Value(why.to_owned())
+impl From<&'static str> for Unfit {
+    fn from(why: &'static str) -> Self {
+        Unfit::Value(why.into())
     }
 }
 
@@ -116,9 +118,9 @@ pub(crate) const KEYS: &[Key] = &[
 /// Why a change was not made.
 pub(crate) enum Refused {
     /// The key or the value is none: one line.
-    Value(&'static str, String),
+    Value(&'static str, Sentence),
     /// The configuration says it: one line.
-    Pinned(String),
+    Pinned(Sentence),
     /// The catalog's reason, a conflict of versions among them.
     Catalog(Error),
 }
@@ -155,7 +157,7 @@ impl InForce {
     pub(crate) fn with(&self, config: &Config, key: &str, value: &Value) -> Result<(InForce, &'static Key, Value), Refused> {
         let Some(key) = KEYS.iter().find(|k| k.name == key) else {
             let names: Vec<&str> = KEYS.iter().map(|k| k.name).collect();
-            return Err(Refused::Value("key", format!("there is no such setting; a key is one of {}", names.join(", "))));
+            return Err(Refused::Value("key", format!("there is no such setting; a key is one of {}", names.join(", ")).into()));
         };
         if let Some(line) = key.pinned(config) {
             return Err(Refused::Pinned(line));
@@ -163,7 +165,7 @@ impl InForce {
         let mut next = self.clone();
         let reading = Reading { config, is_kept: false };
         let kept = (key.read)(&mut next, value, reading).map_err(|unfit| match unfit {
-            Unfit::Value(why) => Refused::Value("value", format!("{}: {why}", key.name)),
+            Unfit::Value(why) => Refused::Value("value", why.under(key.name)),
             Unfit::Pinned(line) => Refused::Pinned(line),
         })?;
         Ok((next, key, kept))
@@ -191,12 +193,12 @@ impl InForce {
     pub(crate) fn store_retention(&self) -> Retention {
         let ns = |days: u64| if days == 0 { None } else { Some(days * 86_400 * SECOND) };
         let rest = |name: &str| self.retention.get(name).copied().and_then(ns);
+        let others = rest(RETENTION_OF_REST[0]);
         let kinds = self.retention.iter().filter(|(kind, _)| !RETENTION_OF_REST.contains(&kind.as_str()));
-        Retention {
-            kinds: kinds.map(|(kind, days)| (kind.clone(), ns(*days).unwrap_or(u64::MAX))).collect(),
-            others: rest(RETENTION_OF_REST[0]),
-            internal: rest(RETENTION_OF_REST[1]),
-        }
+        // Log-ins are few, and cases ask for them as long as for what else is kept.
+        let logins = (Login::KIND.to_owned(), others.unwrap_or(u64::MAX));
+        let kinds = kinds.map(|(kind, days)| (kind.clone(), ns(*days).unwrap_or(u64::MAX)));
+        Retention { kinds: std::iter::once(logins).chain(kinds).collect(), others, internal: rest(RETENTION_OF_REST[1]) }
     }
 
     /// Groups as the store takes them.
@@ -220,13 +222,16 @@ impl Key {
     }
 
     /// Whether the configuration says it: then the line for who would change it.
-    pub(crate) fn pinned(&self, config: &Config) -> Option<String> {
+    pub(crate) fn pinned(&self, config: &Config) -> Option<Sentence> {
         config.pinned(self.pinned_by?).map(|s| pinned_line(self.name, &s.name, &s.from))
     }
 }
 
-fn pinned_line(what: &str, key: &str, from: &str) -> String {
-    format!("{what} is pinned by {key} ({from}): change it there")
+fn pinned_line(what: &str, key: &str, from: &str) -> Sentence {
+    Sentence::new("setting_pinned", "{what} is pinned by {key} ({from}): change it there")
+        .with("what", what)
+        .with("key", key)
+        .with("from", from)
 }
 
 /// Whether the configuration says a key of the API.
@@ -274,19 +279,19 @@ fn pinned_groups(config: &Config) -> Vec<NetworkGroup> {
 }
 
 /// A list of networks, each read by `one`; in its own form.
-fn networks(value: &Value, one: fn(&str) -> Result<(), String>) -> Result<(Vec<String>, NetSet), String> {
+fn networks(value: &Value, one: fn(&str) -> Result<(), String>) -> Result<(Vec<String>, NetSet), Sentence> {
     let list = value.as_array().ok_or("a list of networks is expected, such as [\"10.0.0.0/8\"]")?;
     if list.is_empty() || list.len() > NETWORKS_MAX {
-        return Err(format!("give 1 to {NETWORKS_MAX} networks"));
+        return Err(Sentence::new("networks_count", "give 1 to {max} networks").with("max", NETWORKS_MAX));
     }
     let mut all = Vec::new();
     for item in list {
         let text = item.as_str().ok_or("each network is a text such as \"10.0.0.0/8\"")?.trim();
-        one(text)?;
+        one(text).map_err(|why| Sentence::new("network", "\"{text}\": {why}").with("text", short(text)).with("why", why))?;
         all.push(text.to_owned());
     }
-    let set = format!("[{}]", all.join(",")).parse()?;
-    Ok((all, set))
+    let set: Result<NetSet, String> = format!("[{}]", all.join(",")).parse();
+    Ok((all, set?))
 }
 
 fn home_net(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
@@ -300,7 +305,7 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Un
     let list =
         value.as_array().ok_or("a list is expected: [{\"name\": \"servers\", \"networks\": [\"10.1.0.0/16\"], \"description\": \"\"}]")?;
     if list.len() > GROUPS_MAX {
-        return Err(Unfit::from(format!("at most {GROUPS_MAX} groups")));
+        return Err(Unfit::from(Sentence::new("groups_count", "at most {max} groups").with("max", GROUPS_MAX)));
     }
     let mut all = pinned_groups(of.config);
     let mut kept = Vec::new();
@@ -309,15 +314,22 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Un
         let (name, description) = (text("name"), text("description"));
         let fits = |c: char| c.is_alphanumeric() || " ._-".contains(c);
         if name.is_empty() || name.chars().count() > NAME_MAX || !name.chars().all(fits) {
-            return Err(Unfit::from(format!("a group's name has 1 to {NAME_MAX} letters, digits, spaces, `.`, `_` or `-`")));
+            return Err(Unfit::from(
+                Sentence::new("group_name", "a group's name has 1 to {max} letters, digits, spaces, `.`, `_` or `-`").with("max", NAME_MAX),
+            ));
         }
         if name.parse::<Cidr>().is_ok() {
-            return Err(Unfit::from(format!("\"{name}\" is an address: give the group a name")));
+            return Err(Unfit::from(Sentence::new("group_address", "\"{name}\" is an address: give the group a name").with("name", &name)));
         }
         if description.chars().count() > DESCRIPTION_MAX || description.chars().any(char::is_control) {
-            return Err(Unfit::from(format!("{name}: a description is one line of at most {DESCRIPTION_MAX} characters")));
+            return Err(Unfit::from(
+                Sentence::new("group_description", "{name}: a description is one line of at most {max} characters")
+                    .with("name", &name)
+                    .with("max", DESCRIPTION_MAX),
+            ));
         }
-        let (networks, set) = networks(&given["networks"], |n| n.parse::<Cidr>().map(drop)).map_err(|why| format!("{name}: {why}"))?;
+        let (networks, set) =
+            networks(&given["networks"], |n| n.parse::<Cidr>().map(drop)).map_err(|why| why.under(&name).with("of", &name))?;
         if let Some(other) = all.iter().find(|g| g.name.to_lowercase() == name.to_lowercase()) {
             // What is shown as pinned may be sent back as it is.
             if other.pinned && (of.is_kept || other.set == set) {
@@ -325,7 +337,9 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Un
             }
             return Err(match other.pinned {
                 true => Unfit::Pinned(pinned_line(&name, "vars.address-groups", "the configuration")),
-                false => Unfit::from(format!("there are two groups {name}: give each its own name")),
+                false => {
+                    Unfit::from(Sentence::new("group_twice", "there are two groups {name}: give each its own name").with("name", &name))
+                }
             });
         }
         kept.push(json!({"name": name, "networks": networks, "description": description}));
@@ -337,7 +351,10 @@ fn groups(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value, Un
 
 fn quota(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     let bytes = value.as_u64().filter(|b| *b == 0 || (QUOTA_MIN..=QUOTA_MAX).contains(b));
-    now.quota = bytes.ok_or_else(|| format!("bytes are from {QUOTA_MIN} to {QUOTA_MAX}, or 0 for as much as the disk holds"))?;
+    now.quota = bytes.ok_or_else(|| {
+        let said = Sentence::new("quota_bytes", "bytes are from {min} to {max}, or 0 for as much as the disk holds");
+        said.with("min", QUOTA_MIN).with("max", QUOTA_MAX)
+    })?;
     Ok(json!(now.quota))
 }
 
@@ -347,10 +364,10 @@ fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value,
     for (kind, days) in given {
         let is_rest = RETENTION_OF_REST.contains(&kind.as_str());
         if !is_rest && !schemas().iter().any(|s| s.kind == kind) {
-            return Err(Unfit::from(format!(
+            return Err(Unfit::from(Sentence::from(format!(
                 "there is no kind of event {:?}; `others` and `internal` stand for all that have no days of their own",
                 short(kind)
-            )));
+            ))));
         }
         let key = format!("store.retention.{kind}");
         let pinned = of.config.pinned(&key);
@@ -358,7 +375,13 @@ fn retention(now: &mut InForce, value: &Value, of: Reading<'_>) -> Result<Value,
             Value::Null if !is_rest => None,
             days => match days.as_u64().filter(|d| *d <= RETENTION_DAYS_MAX) {
                 Some(days) => Some(days),
-                None => return Err(Unfit::from(format!("{kind}: days are from 0 (until the quota) to {RETENTION_DAYS_MAX}"))),
+                None => {
+                    return Err(Unfit::from(
+                        Sentence::new("retention_days", "{kind}: days are from 0 (until the quota) to {max}")
+                            .with("kind", kind)
+                            .with("max", RETENTION_DAYS_MAX),
+                    ));
+                }
             },
         };
         if let Some(pinned) = pinned {
@@ -384,7 +407,7 @@ fn captures(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, U
 
 fn known_after(now: &mut InForce, value: &Value, _: Reading<'_>) -> Result<Value, Unfit> {
     let hours = value.as_u64().filter(|h| (1..=KNOWN_AFTER_MAX).contains(h));
-    now.known_after_hours = hours.ok_or_else(|| format!("hours are from 1 to {KNOWN_AFTER_MAX}"))?;
+    now.known_after_hours = hours.ok_or_else(|| Sentence::new("known_hours", "hours are from 1 to {max}").with("max", KNOWN_AFTER_MAX))?;
     Ok(json!(now.known_after_hours))
 }
 
@@ -409,7 +432,7 @@ mod tests {
 
     fn set(now: &InForce, config: &Config, catalog: &Catalog, key: &str, value: Value) -> Result<InForce, String> {
         now.change(config, catalog, (key, &value, None), ("ada", Time(1))).map_err(|r| match r {
-            Refused::Value(_, line) | Refused::Pinned(line) => line,
+            Refused::Value(_, line) | Refused::Pinned(line) => line.to_string(),
             Refused::Catalog(e) => e.to_string(),
         })
     }
@@ -445,7 +468,8 @@ mod tests {
             assert_eq!(now.group_of("10.2.0.7".parse().unwrap()).unwrap().name, "Wi-Fi invités");
             assert_eq!((now.quota, now.captures_keep, now.known_after_hours), (1 << 30, false, 48));
             let day = 86_400 * SECOND;
-            let kinds = [("dns".to_owned(), 7 * day), ("flow".to_owned(), u64::MAX)].into_iter().collect();
+            let kinds =
+                [("dns", 7 * day), ("flow", u64::MAX), ("login", 90 * day)].map(|(kind, ns)| (kind.to_owned(), ns)).into_iter().collect();
             assert_eq!(now.store_retention(), Retention { kinds, others: Some(90 * day), internal: Some(2 * day) });
         }
         assert_eq!(catalog.audit_trail(&vigie_catalog::AuditFilter { limit: 100, ..Default::default() }).unwrap().total, 11);

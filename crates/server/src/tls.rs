@@ -181,23 +181,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let path = std::env::temp_dir().join(format!("vigie-tls-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_dir_all(&path);
-            std::fs::create_dir_all(&path).unwrap();
-            Folder(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::testing::Folder;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -207,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_own_certificate_is_made_kept_and_renewed_in_time() {
-        let folder = Folder::new("own");
+        let folder = Folder::new("tls-own");
         let pair = Pair::own(&folder.0);
         let (mut watched, (_, first)) = Watched::new(pair.clone(), true, HERE, days(0)).unwrap();
         assert_eq!(first.days_left(days(0)), OWN_DAYS - 1);
@@ -230,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_given_certificate_is_complained_of_and_taken_up_when_replaced() {
-        let folder = Folder::new("given");
+        let folder = Folder::new("tls-given");
         let pair = Pair { certificate: folder.0.join("a.crt"), key: folder.0.join("a.key") };
         make(&pair, HERE, days(0)).unwrap();
         let (mut watched, (_, given)) = Watched::new(pair.clone(), false, HERE, days(0)).unwrap();

@@ -106,6 +106,66 @@ pub(crate) fn cut(lang: Lang, rows: usize) -> String {
     }
 }
 
+/// The last line of a file of flows that leaves pairs of machines out.
+pub(crate) fn pairs_left(lang: Lang, asked: usize, left: usize) -> String {
+    match lang {
+        Lang::En => format!("the flows of {asked} pairs of machines; {left} more pairs are in the case: ask for them in Explore"),
+        Lang::Fr => format!("les flux de {asked} couples de machines ; le cas en compte {left} de plus : les demander dans Explorer"),
+    }
+}
+
+/// The state of a case, in words.
+pub(crate) fn state(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "new") => "new",
+        (Lang::En, "acknowledged") => "acknowledged",
+        (Lang::En, "in_progress") => "in progress",
+        (Lang::En, _) => "closed",
+        (Lang::Fr, "new") => "nouveau",
+        (Lang::Fr, "acknowledged") => "pris en compte",
+        (Lang::Fr, "in_progress") => "en cours",
+        (Lang::Fr, _) => "clos",
+    }
+}
+
+/// The part of a machine in a case, in words.
+pub(crate) fn role(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "attacker") => "attacker",
+        (Lang::En, "victim") => "victim",
+        (Lang::En, "client") => "client",
+        (Lang::En, "server") => "server",
+        (Lang::En, _) => "concerned",
+        (Lang::Fr, "attacker") => "attaquant",
+        (Lang::Fr, "victim") => "victime",
+        (Lang::Fr, "client") => "client",
+        (Lang::Fr, "server") => "serveur",
+        (Lang::Fr, _) => "concernée",
+    }
+}
+
+/// What was done with a case, in words.
+pub(crate) fn action(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "opened") => "opened the case",
+        (Lang::En, "reopened") => "reopened the case",
+        (Lang::En, "comment") => "commented",
+        (Lang::En, "state") => "changed the state",
+        (Lang::En, "verdict") => "gave the verdict",
+        (Lang::En, "owner") => "gave the case to",
+        (Lang::En, "exclusion") => "excluded it: normal here",
+        (Lang::En, _) => "removed the exclusion",
+        (Lang::Fr, "opened") => "a ouvert le cas",
+        (Lang::Fr, "reopened") => "a rouvert le cas",
+        (Lang::Fr, "comment") => "a commenté",
+        (Lang::Fr, "state") => "a changé l'état",
+        (Lang::Fr, "verdict") => "a donné le verdict",
+        (Lang::Fr, "owner") => "a confié le cas à",
+        (Lang::Fr, "exclusion") => "l'a exclu : normal ici",
+        (Lang::Fr, _) => "a retiré l'exclusion",
+    }
+}
+
 /// A heading of a case's report.
 pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
     match (lang, key) {

@@ -18,7 +18,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{col, ident};
 use std::fmt;
-use vigie_base::{Cidr, Ip, NetSet, Time, text};
+use vigie_base::{Cidr, Ip, NetSet, Sentence, Time, text};
 use vigie_event::{Schema, Type};
 
 /// Longest filter, in bytes.
@@ -91,7 +91,7 @@ pub struct ParseError {
     /// Byte in the text.
     pub offset: usize,
     /// What is wrong there.
-    pub what: String,
+    pub what: Sentence,
     /// The known field nearest to one that is unknown.
     pub nearest: Option<String>,
 }
@@ -113,7 +113,7 @@ impl Filter {
     pub fn parse(text: &str, schemas: &[&'static Schema], groups: &Groups) -> Result<Filter, ParseError> {
         let mut p = Parser { text, at: 0, terms: 0, fields: fields::fields(schemas), groups };
         if text.len() > TEXT_MAX {
-            return Err(p.error(TEXT_MAX, format!("a filter of more than {TEXT_MAX} bytes")));
+            return Err(p.error(TEXT_MAX, Sentence::new("query_long", "a filter of more than {max} bytes").with("max", TEXT_MAX)));
         }
         p.space();
         if p.at == text.len() {
@@ -121,7 +121,7 @@ impl Filter {
         }
         let f = p.or(0)?;
         if p.at < text.len() {
-            return Err(p.error(p.at, "a bracket closes that was not opened".to_owned()));
+            return Err(p.error(p.at, Sentence::new("query_closes", "a bracket closes that was not opened")));
         }
         Ok(f)
     }
@@ -435,7 +435,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn error(&self, offset: usize, what: String) -> ParseError {
+    fn error(&self, offset: usize, what: Sentence) -> ParseError {
         ParseError { offset: offset.min(self.text.len()), what, nearest: None }
     }
 
@@ -461,7 +461,9 @@ impl Parser<'_> {
 
     fn or(&mut self, depth: usize) -> Result<Filter, ParseError> {
         if depth > DEPTH_MAX {
-            return Err(self.error(self.at, format!("more than {DEPTH_MAX} brackets inside one another")));
+            return Err(
+                self.error(self.at, Sentence::new("query_deep", "more than {max} brackets inside one another").with("max", DEPTH_MAX))
+            );
         }
         let mut any = vec![self.and(depth)?];
         while self.keyword("or") {
@@ -509,7 +511,7 @@ impl Parser<'_> {
             self.space();
             let f = self.or(depth + 1)?;
             if !self.rest().starts_with(')') {
-                return Err(self.error(opened, "a bracket opens and does not close".to_owned()));
+                return Err(self.error(opened, Sentence::new("query_opens", "a bracket opens and does not close")));
             }
             self.at += 1;
             self.space();
@@ -517,7 +519,7 @@ impl Parser<'_> {
         }
         self.terms += 1;
         if self.terms > TERMS_MAX {
-            return Err(self.error(self.at, format!("more than {TERMS_MAX} terms")));
+            return Err(self.error(self.at, Sentence::new("query_terms", "more than {max} terms").with("max", TERMS_MAX)));
         }
         let start = self.at;
         let length = self.rest().find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(self.rest().len());
@@ -526,14 +528,14 @@ impl Parser<'_> {
             .into_iter()
             .find(|(s, _)| !name.is_empty() && self.text[start + length..].starts_with(s));
         let Some((sign, op)) = op else {
-            let value = self.value("a term")?;
+            let value = self.value(&Sentence::new("query_term", "a term is missing"))?;
             return Ok(Filter::Term(Term { target: Target::Text, op: Op::Is, value, group: None }));
         };
         let name = name.to_owned();
         let target = self.target(&name, start)?;
         self.at += length + sign.len();
         let value_at = self.at;
-        let value = self.value("a value")?;
+        let value = self.value(&Sentence::new("query_value", "a value is missing"))?;
         let group = self.groups.get(&value).cloned();
         let term = Term { target, op, value, group };
         let types: Vec<Type> = match &term.target {
@@ -542,13 +544,15 @@ impl Parser<'_> {
         };
         if !types.iter().any(|t| term.test(t).is_some()) {
             let what = match types.first() {
-                Some(Type::Ip) => "an address, a network such as 10.0.0.0/8, or the name of a group",
-                Some(Type::Bool | Type::Flag) => "true or false",
-                Some(Type::Time) => "a time such as 2026-11-25T06:56:06",
-                Some(Type::Text | Type::Hex | Type::Mac) => "text, which has no order",
-                _ => "a number",
+                Some(Type::Ip) => {
+                    Sentence::new("query_address", "{field} is an address, a network such as 10.0.0.0/8, or the name of a group")
+                }
+                Some(Type::Bool | Type::Flag) => Sentence::new("query_truth", "{field} is true or false"),
+                Some(Type::Time) => Sentence::new("query_time", "{field} is a time such as 2026-11-25T06:56:06"),
+                Some(Type::Text | Type::Hex | Type::Mac) => Sentence::new("query_text", "{field} is text, which has no order"),
+                _ => Sentence::new("query_number", "{field} is a number"),
             };
-            return Err(self.error(value_at, format!("{name} is {what}")));
+            return Err(self.error(value_at, what.with("field", name)));
         }
         Ok(Filter::Term(term))
     }
@@ -565,11 +569,11 @@ impl Parser<'_> {
         }
         let known = self.fields.iter().map(|f| f.name.as_str()).chain(Meaning::ALL.iter().map(|(n, _)| *n));
         let nearest = text::nearest(name, known).map(str::to_owned);
-        Err(ParseError { nearest, ..self.error(at, format!("unknown field \"{name}\"")) })
+        Err(ParseError { nearest, ..self.error(at, Sentence::new("query_field", "unknown field \"{field}\"").with("field", name)) })
     }
 
     /// A word, or text in quotes (`\"` and `\\` inside).
-    fn value(&mut self, what: &str) -> Result<String, ParseError> {
+    fn value(&mut self, missing: &Sentence) -> Result<String, ParseError> {
         let start = self.at;
         if self.rest().starts_with('"') {
             let mut value = String::new();
@@ -585,11 +589,11 @@ impl Parser<'_> {
                     c => value.push(c),
                 }
             }
-            return Err(self.error(start, "a quote opens and does not close".to_owned()));
+            return Err(self.error(start, Sentence::new("query_quote", "a quote opens and does not close")));
         }
         let length = self.rest().find(|c: char| c.is_whitespace() || c == '(' || c == ')').unwrap_or(self.rest().len());
         if length == 0 {
-            return Err(self.error(start, format!("{what} is missing")));
+            return Err(self.error(start, missing.clone()));
         }
         self.at += length;
         let value = self.text[start..self.at].to_owned();

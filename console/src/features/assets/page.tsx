@@ -8,6 +8,7 @@ import type { AssetFacet, AssetList, AssetRow } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
+import { inWords } from '../../i18n'
 import { moment } from '../../lib/format'
 import { LENGTH, PRESETS, shortIso } from '../../lib/range'
 import { useUrl, within } from '../../lib/url'
@@ -65,11 +66,13 @@ export function AssetsPage() {
       cell: (row) => (
         <span className="asset-name">
           <Icon name={classIcon(row.class)} label={t(`class.${row.class}`, { defaultValue: row.class })} />
-          {row.declared?.name ? (
-            <span className="strong">{row.declared.name}</span>
-          ) : (
-            <Value kind="name" value={row.name} assetId={row.id} dataset={row.dataset} />
-          )}
+          <Value
+            kind="name"
+            value={row.name}
+            assetId={row.id}
+            dataset={row.dataset}
+            label={row.declared?.name ? <span className="strong">{row.declared.name}</span> : undefined}
+          />
           {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
           {byFirst && !row.new && (
             <span className="tag" title={settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}>
@@ -298,7 +301,7 @@ function DeclaredUpload() {
     mutationFn: (file: File) => request('post', '/assets/declared', { raw: { body: file, type: 'text/csv' } }),
     onSuccess: (result) => {
       say(t('assets.declared_done', { read: result.read, matched: result.matched, unknown: result.unknown.length }))
-      for (const { line, text } of result.errors.slice(0, 3)) say(t('assets.declared_line', { line, text }), true)
+      for (const one of result.errors.slice(0, 3)) say(t('assets.declared_line', { line: one.line, text: inWords(one) }), true)
       void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith('/assets') })
     },
     onError: (error) => say(error.message || t('state.failed'), true),

@@ -7,6 +7,7 @@ import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { kept, useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { TimeChart } from '../../ui/chart'
 import { useFormat } from '../../ui/hooks'
 import { classIcon, Icon } from '../../ui/icons'
@@ -83,16 +84,14 @@ export function AssetPage() {
       <Differences of={of} />
       <div className="sheet">
         {of.cases.length > 0 && (
-          <section className="card sheet-wide sheet-all">
-            <header className="card-head">
-              <h2>{t('nav.cases')}</h2>
-            </header>
+          <Card className="sheet-wide sheet-all" title={t('nav.cases')}>
             <CaseLines of={of.cases} />
-          </section>
+          </Card>
         )}
-        <section className="card sheet-wide sheet-all">
-          <header className="card-head">
-            <h2>{t('asset.activity')}</h2>
+        <Card
+          className="sheet-wide sheet-all"
+          title={t('asset.activity')}
+          head={
             <div className="segments" role="group" aria-label={t('situation.measure')}>
               {(['flows', 'bytes'] as const).map((one) => (
                 <button key={one} aria-pressed={measure === one} onClick={() => setMeasure(one)}>
@@ -100,7 +99,8 @@ export function AssetPage() {
                 </button>
               ))}
             </div>
-          </header>
+          }
+        >
           {activity.error && !activity.data ? (
             <Failed error={activity.error} retry={() => void activity.refetch()} />
           ) : !activity.data ? (
@@ -121,11 +121,8 @@ export function AssetPage() {
               onRange={(from, to) => setChoice({ kind: 'absolute', from, to })}
             />
           )}
-        </section>
-        <section className="card sheet-wide">
-          <header className="card-head">
-            <h2>{t('asset.peers')}</h2>
-          </header>
+        </Card>
+        <Card className="sheet-wide" title={t('asset.peers')}>
           {peers.error && !peers.data ? (
             <Failed error={peers.error} retry={() => void peers.refetch()} />
           ) : !peers.data ? (
@@ -133,11 +130,8 @@ export function AssetPage() {
           ) : (
             <PeerGraph id={id} name={name} of={peers.data} />
           )}
-        </section>
-        <section className="card sheet-wide">
-          <header className="card-head">
-            <h2>{t('asset.facts')}</h2>
-          </header>
+        </Card>
+        <Card className="sheet-wide" title={t('asset.facts')}>
           <Facts of={of} />
           {of.declared && (
             <>
@@ -154,17 +148,11 @@ export function AssetPage() {
               </dl>
             </>
           )}
-        </section>
-        <section className="card">
-          <header className="card-head">
-            <h2>{t('asset.offers')}</h2>
-          </header>
+        </Card>
+        <Card title={t('asset.offers')}>
           <Services of={of} brief />
-        </section>
-        <section className="card">
-          <header className="card-head">
-            <h2>{t('asset.uses')}</h2>
-          </header>
+        </Card>
+        <Card title={t('asset.uses')}>
           {of.uses.length === 0 ? (
             <p className="quiet">{t('asset.no_uses')}</p>
           ) : (
@@ -194,11 +182,8 @@ export function AssetPage() {
               </tbody>
             </table>
           )}
-        </section>
-        <section className="card sheet-wide">
-          <header className="card-head">
-            <h2>{t('asset.changes')}</h2>
-          </header>
+        </Card>
+        <Card className="sheet-wide" title={t('asset.changes')}>
           <ol className="trail">
             {of.changes.map((one, i) => (
               <li key={i}>
@@ -206,7 +191,7 @@ export function AssetPage() {
               </li>
             ))}
           </ol>
-        </section>
+        </Card>
       </div>
     </div>
   )

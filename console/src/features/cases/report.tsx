@@ -18,6 +18,7 @@ import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
 import { CaseActions } from './actions'
 import { ExclusionForm } from './exclusion'
+import { Logins } from './logins'
 import { Picture } from './picture'
 
 /** A case as a report, read from top to bottom. */
@@ -120,6 +121,8 @@ export function CasePage() {
               />
             </section>
           )}
+
+          <Logins of={found} explore={explore} />
 
           <section>
             <h2>{t('case.reasons')}</h2>

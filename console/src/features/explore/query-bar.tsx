@@ -1,4 +1,5 @@
 import { Combobox, ComboboxItem, ComboboxPopover, ComboboxProvider, useComboboxStore } from '@ariakit/react'
+import type { TFunction } from 'i18next'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { ApiError } from '../../api/client'
@@ -6,11 +7,19 @@ import { useRead } from '../../api/queries'
 import type { Field } from '../../api/schema'
 import { useShortcuts } from '../../app/keyboard'
 import { useScope } from '../../app/scope'
+import { fieldTexts } from '../../i18n'
 import { quote, wordAt } from '../../lib/query'
 import { Icon } from '../../ui/icons'
 
 /** Offers shown at once. */
 const OFFERS_MAX = 12
+
+/** The type of a field in the reader's language. */
+function typeName(t: TFunction, type: string): string {
+  const one = type.replace(/^list of /, '')
+  const name = t(`field_type.${one}`, { defaultValue: one })
+  return one === type ? name : t('field_type.list', { type: name })
+}
 
 /** The query as text. Fields and values complete as one types; Enter asks. */
 export function QueryBar({
@@ -24,7 +33,9 @@ export function QueryBar({
   wrong: ApiError | null
   onChange: (query: string) => void
 }) {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
+  const [meanings, setMeanings] = useState<Record<string, string> | null>(null)
+  useEffect(() => void fieldTexts(i18n.language).then(setMeanings), [i18n.language])
   const { params } = useScope()
   // Several kinds may have a field of the same name.
   const fields = useMemo(() => [...new Map(all.map((one) => [one.name, one])).values()], [all])
@@ -52,8 +63,8 @@ export function QueryBar({
     const holds = fields.filter((field) => !field.name.toLowerCase().startsWith(typed) && field.name.toLowerCase().includes(typed))
     return [...starts, ...holds]
       .slice(0, OFFERS_MAX)
-      .map((field) => ({ insert: `${field.name}:`, shown: field.name, side: field.type, doc: field.doc }))
-  }, [word.field, word.text, values.data, fields, text])
+      .map((field) => ({ insert: `${field.name}:`, shown: field.name, side: typeName(t, field.type), doc: meanings ? (meanings[field.doc] ?? '') : field.doc }))
+  }, [word.field, word.text, values.data, fields, text, meanings, t])
 
   const store = useComboboxStore({ value: text, setValue: setText, focusLoop: true, includesBaseElement: true })
   useShortcuts([{ keys: 'q', label: 'keys.query', run: () => input.current?.focus() }])
@@ -134,7 +145,8 @@ export function QueryBar({
             </p>
           )}
           <p>
-            {wrong.message} {wrong.body.nearest && t('explore.nearest', { nearest: wrong.body.nearest })}
+            {wrong.message}{' '}
+            {wrong.body.nearest && !wrong.message.includes(`"${wrong.body.nearest}"`) && t('explore.nearest', { nearest: wrong.body.nearest })}
           </p>
         </div>
       )}

@@ -8,6 +8,7 @@ import { useScope } from '../../app/scope'
 import { withTerm } from '../../lib/query'
 import { kept, useUrl } from '../../lib/url'
 import { FilterText } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
@@ -141,10 +142,7 @@ export function MapPage() {
                 )}
               </section>
             )}
-            <section className="card">
-              <header className="card-head">
-                <h2>{t('map.pairs')}</h2>
-              </header>
+            <Card title={t('map.pairs')}>
               <Wide>
                 <table className="plain">
                   <thead>
@@ -177,7 +175,7 @@ export function MapPage() {
                   </tbody>
                 </table>
               </Wide>
-            </section>
+            </Card>
           </div>
         </>
       )}

@@ -5,6 +5,7 @@ import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
 import { When } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { Canary } from '../../ui/health'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
@@ -17,7 +18,7 @@ const PLACES = ['mirror', 'card', 'kernel', 'vigie'] as const
 
 export function SensorsPage() {
   const { t } = useTranslation()
-  const { dataset, now } = useScope()
+  const { dataset, datasets, now } = useScope()
   const { lang } = useFormat()
   const { data, error, isPending, refetch } = useRead('/sensors', { query: { dataset } })
   const blind = data?.flatMap(holes) ?? []
@@ -28,7 +29,9 @@ export function SensorsPage() {
       ? t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) })
       : lossy > 0
         ? t('sensors.sentence_loss', { count: lossy })
-        : t(data.every((one) => one.coverage.buckets.length === 0) ? 'sensors.sentence_unmeasured' : 'sensors.sentence_whole')
+        : !data.some((one) => datasets.find(({ name }) => name === one.dataset)?.kind === 'live')
+          ? t('sensors.sentence_captures')
+          : t(data.every((one) => one.coverage.buckets.length === 0) ? 'sensors.sentence_unmeasured' : 'sensors.sentence_whole')
   return (
     <div className="page">
       <PageHead title={t('nav.sensors')} sentence={sentence} ignoresRange={t('sensors.ignores_range')} />
@@ -57,18 +60,22 @@ function SensorCard({ of }: { of: Sensor }) {
   const counter = (name: string) => of.dissect.find((one) => one.name === name)?.count ?? 0
   const [told, untold] = [counter('told'), counter('unknown')]
   return (
-    <section className="card sensor">
-      <header className="card-head">
-        <h2>{of.name}</h2>
-        <span className="tag">{of.dataset}</span>
-        <span className="card-more quiet">
-          {of.first && of.last && (
-            <>
-              <When at={of.first} form="moment" /> – <When at={of.last} form="moment" />
-            </>
-          )}
-        </span>
-      </header>
+    <Card
+      className="sensor"
+      title={of.name}
+      head={
+        <>
+          <span className="tag">{of.dataset}</span>
+          <span className="card-more quiet">
+            {of.first && of.last && (
+              <>
+                <When at={of.first} form="moment" /> – <When at={of.last} form="moment" />
+              </>
+            )}
+          </span>
+        </>
+      }
+    >
       <dl className="figures">
         <div>
           <dt>{t('sensors.rate')}</dt>
@@ -202,6 +209,6 @@ function SensorCard({ of }: { of: Sensor }) {
           )}
         </div>
       </div>
-    </section>
+    </Card>
   )
 }

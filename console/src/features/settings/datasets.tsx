@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { ApiError, request, upload } from '../../api/client'
 import { useDatasets } from '../../api/queries'
 import { useSession } from '../../app/session'
+import { inWords } from '../../i18n'
 import { say, Twice, When } from '../../ui/bits'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
@@ -267,7 +268,7 @@ function ImportBox() {
                   .join(', ')}
               </span>
             ) : (
-              <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message || t(`imports.${one.state}`)}</span>
+              <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message ? inWords(one) : t(`imports.${one.state}`)}</span>
             )}
           </li>
         ))}

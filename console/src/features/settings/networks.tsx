@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next'
 import type { Settings } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { network } from '../../lib/net'
+import { Card } from '../../ui/card'
 import { Icon } from '../../ui/icons'
 import { Pinned, Save, useEdit, WithSettings } from './edit'
 
@@ -27,10 +28,7 @@ function Home({ of }: { of: Settings }) {
   const fixed = !isAdministrator || of.home_net.pinned
   const gone = of.home_net.value.filter((one) => !edit.value.includes(one))
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('networks.home')}</h2>
-      </header>
+    <Card title={t('networks.home')}>
       <p className="quiet">{t('networks.home_text')}</p>
       {of.home_net.pinned && <Pinned />}
       <NetworkList label={t('networks.home')} of={edit.value} onChange={fixed ? null : edit.set} />
@@ -42,7 +40,7 @@ function Home({ of }: { of: Settings }) {
           </p>
         )}
       </Save>
-    </section>
+    </Card>
   )
 }
 
@@ -72,10 +70,7 @@ function Groups({ of }: { of: Settings }) {
   const gone = of.groups.filter((group) => !names.includes(group.name))
   const put = (i: number, change: Partial<Group>) => edit.set(edit.value.map((group, at) => (at === i ? { ...group, ...change } : group)))
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('networks.groups')}</h2>
-      </header>
+    <Card title={t('networks.groups')}>
       <p className="quiet">{t('networks.groups_text')}</p>
       <ul className="groups">
         {pinned.map((group) => (
@@ -148,7 +143,7 @@ function Groups({ of }: { of: Settings }) {
           </p>
         )}
       </Save>
-    </section>
+    </Card>
   )
 }
 
@@ -158,10 +153,7 @@ function Learning({ of }: { of: Settings }) {
   const edit = useEdit(of, 'known_after_hours', (settings) => settings.known_after_hours)
   const fits = Number.isInteger(edit.value) && edit.value >= 1 && edit.value <= HOURS_MAX
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('networks.learning')}</h2>
-      </header>
+    <Card title={t('networks.learning')}>
       <p className="quiet">{t('networks.learning_text')}</p>
       <label className="inline-field form">
         {t('networks.hours')}
@@ -176,7 +168,7 @@ function Learning({ of }: { of: Settings }) {
         />
       </label>
       <Save of={edit} wrong={fits ? null : t('settings.between', { from: 1, to: HOURS_MAX })} />
-    </section>
+    </Card>
   )
 }
 

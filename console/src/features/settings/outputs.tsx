@@ -6,6 +6,7 @@ import { useRead } from '../../api/queries'
 import type { Settings } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { say, When } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Wide } from '../../ui/wide'
@@ -51,10 +52,7 @@ function ToWebhook({ of, came }: { of: Settings; came?: Output }) {
   const fresh = { url: 'https://', lang: i18n.language, imports: false, has: false, authorization: '' }
   const bare = to !== null && !/^https?:\/\/[^/\s]/.test(to.url)
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('outputs.webhook')}</h2>
-      </header>
+    <Card title={t('outputs.webhook')}>
       <p className="quiet">{t('outputs.webhook_text')}</p>
       <On label={t('outputs.webhook_on')} of={edit} fresh={fresh} />
       {to && (
@@ -86,7 +84,7 @@ function ToWebhook({ of, came }: { of: Settings; came?: Output }) {
         <p className="quiet">{t(to ? 'outputs.from_now' : 'outputs.stops')}</p>
       </Save>
       <Came of={came} name="webhook" ready={!!of.webhook && !edit.changed} />
-    </section>
+    </Card>
   )
 }
 
@@ -97,10 +95,7 @@ function ToSyslog({ of, came }: { of: Settings; came?: Output }) {
   const to = edit.value
   const bad = to !== null && !/^[^\s/]+:\d+$/.test(to.target)
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('outputs.syslog')}</h2>
-      </header>
+    <Card title={t('outputs.syslog')}>
       <p className="quiet">{t('outputs.syslog_text')}</p>
       <On label={t('outputs.syslog_on')} of={edit} fresh={{ target: '', carrier: 'udp', lang: i18n.language, imports: false }} />
       {to && (
@@ -131,7 +126,7 @@ function ToSyslog({ of, came }: { of: Settings; came?: Output }) {
         <p className="quiet">{t(to ? 'outputs.from_now' : 'outputs.stops')}</p>
       </Save>
       <Came of={came} name="syslog" ready={!!of.syslog && !edit.changed} />
-    </section>
+    </Card>
   )
 }
 
@@ -249,10 +244,7 @@ function Lines({ rows }: { rows: Output[] }) {
   const { number } = useFormat()
   const running = rows.filter((one) => one.target)
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('outputs.eve')}</h2>
-      </header>
+    <Card title={t('outputs.eve')}>
       <p className="quiet">{t('outputs.eve_text')}</p>
       {running.length > 0 && (
         <Wide>
@@ -280,6 +272,6 @@ function Lines({ rows }: { rows: Output[] }) {
           </table>
         </Wide>
       )}
-    </section>
+    </Card>
   )
 }

@@ -9,6 +9,7 @@ import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
 import { useUrl } from '../../lib/url'
 import { FilterText, say, Twice, When } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Wide } from '../../ui/wide'
@@ -107,10 +108,7 @@ export function People() {
           </table>
         </Wide>
       </section>
-      <section className="card">
-        <header className="card-head">
-          <h2>{t('people.add')}</h2>
-        </header>
+      <Card title={t('people.add')}>
         <form className="form fields" onSubmit={add}>
           <label>
             {t('login.name')}
@@ -139,7 +137,7 @@ export function People() {
             </li>
           ))}
         </ul>
-      </section>
+      </Card>
     </>
   )
 }
@@ -229,10 +227,7 @@ export function Tokens() {
           )}
         </Wide>
       </section>
-      <section className="card">
-        <header className="card-head">
-          <h2>{t('tokens.make')}</h2>
-        </header>
+      <Card title={t('tokens.make')}>
         <form
           className="form fields"
           onSubmit={(event) => {
@@ -252,7 +247,7 @@ export function Tokens() {
           </label>
           <button className="button button-main">{t('tokens.make_button')}</button>
         </form>
-      </section>
+      </Card>
     </>
   )
 }

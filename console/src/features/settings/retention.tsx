@@ -2,6 +2,7 @@ import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
 import type { Settings } from '../../api/schema'
 import { useSession } from '../../app/session'
+import { Card } from '../../ui/card'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Wide } from '../../ui/wide'
@@ -38,10 +39,7 @@ function Disk({ of }: { of: Settings }) {
   const over = edit.value > 0 ? used - edit.value : 0
   const limited = edit.value > 0
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('retention.disk')}</h2>
-      </header>
+    <Card title={t('retention.disk')}>
       <p>
         {of.quota.bytes === 0
           ? t('retention.used_no_quota', { used: bytes(used) })
@@ -142,7 +140,7 @@ function Disk({ of }: { of: Settings }) {
           )}
         </details>
       )}
-    </section>
+    </Card>
   )
 }
 
@@ -152,10 +150,7 @@ function Captures({ of }: { of: Settings }) {
   const { bytes } = useFormat()
   const edit = useEdit(of, 'captures_keep', (settings) => settings.captures.keep)
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('retention.captures')}</h2>
-      </header>
+    <Card title={t('retention.captures')}>
       <p className="quiet">{t('retention.captures_text', { bytes: bytes(of.quota.by.captures) })}</p>
       {of.captures.pinned && <Pinned />}
       <label className="check">
@@ -168,7 +163,7 @@ function Captures({ of }: { of: Settings }) {
         {t('retention.captures_keep')}
       </label>
       <Save of={edit}>{!edit.value && <p className="quiet">{t('retention.captures_stop')}</p>}</Save>
-    </section>
+    </Card>
   )
 }
 
@@ -199,10 +194,7 @@ function Kinds({ of }: { of: Settings }) {
   const words = (count: number) => (count === 0 ? t('retention.for_ever') : t('retention.for_days', { count }))
   const name = (kind: string) => t(`retention.kind_${kind}`, { defaultValue: kind })
   return (
-    <section className="card">
-      <header className="card-head">
-        <h2>{t('retention.kinds')}</h2>
-      </header>
+    <Card title={t('retention.kinds')}>
       <p className="quiet">{t('retention.kinds_text')}</p>
       <Wide>
         <table className="plain form retention">
@@ -266,7 +258,7 @@ function Kinds({ of }: { of: Settings }) {
           </div>
         )}
       </Save>
-    </section>
+    </Card>
   )
 }
 

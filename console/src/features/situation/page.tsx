@@ -10,6 +10,7 @@ import { isBlind, type Range } from '../../lib/range'
 import { protoTerm } from '../../lib/query'
 import { kept, useUrl, within } from '../../lib/url'
 import { Entities, Score, Severity, State, When } from '../../ui/bits'
+import { Card } from '../../ui/card'
 import { TimeChart } from '../../ui/chart'
 import { Canary, Complete, Unwatched, useUnwatched } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
@@ -18,6 +19,8 @@ import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Proto, Value } from '../../ui/value'
 
 const LEVELS = ['critical', 'high', 'medium', 'low'] as const
+/** News of a kind that are listed. */
+const NEWS_SHOWN = 8
 /** Protocols listed beside the chart. */
 const PROTOCOLS_SHOWN = 8
 
@@ -66,22 +69,26 @@ function OpenCases({ of }: { of: Situation['cases'] }) {
   const navigate = useNavigate()
   const keep = kept(search)
   return (
-    <section className="card situation-cases">
-      <header className="card-head">
-        <h2>{t('situation.cases')}</h2>
-        <ul className="levels">
-          {LEVELS.filter((level) => of.by_severity[level] > 0).map((level) => (
-            <li key={level}>
-              <Link to="/cases" search={{ ...keep, severity: level } as never}>
-                <Severity level={level} /> <span className="figure">{of.by_severity[level]}</span>
-              </Link>
-            </li>
-          ))}
-        </ul>
-        <Link to="/cases" search={keep as never} className="card-more">
-          {t('situation.all_cases', { count: of.open })}
-        </Link>
-      </header>
+    <Card
+      className="situation-cases"
+      title={t('situation.cases')}
+      head={
+        <>
+          <ul className="levels">
+            {LEVELS.filter((level) => of.by_severity[level] > 0).map((level) => (
+              <li key={level}>
+                <Link to="/cases" search={{ ...keep, severity: level } as never}>
+                  <Severity level={level} /> <span className="figure">{of.by_severity[level]}</span>
+                </Link>
+              </li>
+            ))}
+          </ul>
+          <Link to="/cases" search={keep as never} className="card-more">
+            {t('situation.all_cases', { count: of.open })}
+          </Link>
+        </>
+      }
+    >
       {of.top.length === 0 ? (
         <Empty title={t('cases.none_open')}>
           <p>{t('cases.none_open_text')}</p>
@@ -114,7 +121,7 @@ function OpenCases({ of }: { of: Situation['cases'] }) {
           ))}
         </ul>
       )}
-    </section>
+    </Card>
   )
 }
 
@@ -129,16 +136,14 @@ function Changes({ of }: { of: Situation['changes'] }) {
   const first = CHANGES.find((one) => of.totals[one] > 0) ?? 'devices'
   const [chosen, choose] = useState<(typeof CHANGES)[number] | null>(null)
   const kind = chosen ?? first
+  const mixed = of.unexpected[kind] > 0
   const keep = kept(search)
   const nothing = CHANGES.every((one) => of.totals[one] === 0)
   return (
-    <section className="card situation-changes">
-      <header className="card-head">
-        <h2>{t('situation.changes')}</h2>
-      </header>
+    <Card className="situation-changes" title={t('situation.changes')}>
       {nothing ? (
         <p className="empty-small">
-          {t('situation.no_changes')} {settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}{' '}
+          {t('situation.no_changes')}{' '}
           <Link to="/assets" search={{ ...keep, new: params.from, sort: '-first_seen' } as never}>
             {t('situation.all_first_seen')}
           </Link>
@@ -152,36 +157,41 @@ function Changes({ of }: { of: Situation['changes'] }) {
               </button>
             ))}
           </div>
+          {of.unexpected[kind] < of.totals[kind] && (
+            <p className="quiet changes-learning" title={settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}>
+              {t('situation.while_learning', { count: of.unexpected[kind], formatted: number(of.unexpected[kind]) })}
+            </p>
+          )}
           <ul className="change-list">
-            {kind === 'devices' && of.devices.map((one) => <Novelty key={`${one.dataset} ${one.asset_id}`} of={one} icon="assets" />)}
+            {kind === 'devices' && of.devices.slice(0, NEWS_SHOWN).map((one) => <Novelty key={`${one.dataset} ${one.asset_id}`} of={one} icon="assets" expected={mixed && one.learning} />)}
             {kind === 'services' &&
-              of.services.map((one, i) => (
-                <Novelty key={i} of={one} icon="server">
+              of.services.slice(0, NEWS_SHOWN).map((one, i) => (
+                <Novelty key={i} of={one} icon="server" expected={mixed && one.learning}>
                   {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
                 </Novelty>
               ))}
             {kind === 'peers' &&
-              of.peers.map((one, i) => (
-                <Novelty key={i} of={one} icon="map">
+              of.peers.slice(0, NEWS_SHOWN).map((one, i) => (
+                <Novelty key={i} of={one} icon="map" expected={mixed && one.learning}>
                   <span className="arrow">→ </span>
                   <Value kind="ip" field="ip" value={one.peer} />
                 </Novelty>
               ))}
             {kind === 'protocols' &&
-              of.protocols.map((one, i) => (
-                <Novelty key={i} of={one} icon="explore">
+              of.protocols.slice(0, NEWS_SHOWN).map((one, i) => (
+                <Novelty key={i} of={one} icon="explore" expected={mixed && one.learning}>
                   <Proto of={one.app_proto} />
                 </Novelty>
               ))}
           </ul>
-          {kind === 'devices' && of.totals.devices > of.devices.length && (
+          {kind === 'devices' && of.totals.devices > NEWS_SHOWN && (
             <Link to="/assets" search={{ ...keep, new: params.from, sort: '-first_seen' } as never} className="card-more">
               {t('situation.all_devices', { count: of.totals.devices, formatted: number(of.totals.devices) })}
             </Link>
           )}
         </>
       )}
-    </section>
+    </Card>
   )
 }
 
@@ -189,21 +199,22 @@ function Changes({ of }: { of: Situation['changes'] }) {
 function Novelty({
   of,
   icon,
+  expected,
   children,
 }: {
-  of: { asset_id: string; dataset: string; name: string; first_seen: string }
+  of: { asset_id: string; dataset: string; name: string; first_seen: string; learning: boolean }
   icon: IconName
+  /** Whether to say that it came while its network was learnt: where others did not. */
+  expected: boolean
   children?: ReactNode
 }) {
-  const { search } = useUrl()
+  const { t } = useTranslation()
   return (
     <li>
       <Icon name={icon} />
       <span className="change-main">
-        <Link to="/assets/$id" params={{ id: of.asset_id }} search={within(search, of.dataset) as never}>
-          {of.name}
-        </Link>{' '}
-        {children}
+        <Value kind="name" value={of.name} assetId={of.asset_id} dataset={of.dataset} /> {children}
+        {expected && <span className="tag">{t('asset.while_learning')}</span>}
       </span>
       <When at={of.first_seen} />
     </li>
@@ -221,9 +232,10 @@ function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range
   const write = measure === 'bytes' ? bytes : compact
   const protocols = [...of.protocols].sort((a, b) => b[measure] - a[measure]).slice(0, PROTOCOLS_SHOWN)
   return (
-    <section className="card situation-traffic">
-      <header className="card-head">
-        <h2>{t('situation.traffic')}</h2>
+    <Card
+      className="situation-traffic"
+      title={t('situation.traffic')}
+      head={
         <div className="segments" role="group" aria-label={t('situation.measure')}>
           {(['bytes', 'flows'] as const).map((one) => (
             <button key={one} aria-pressed={measure === one} onClick={() => setMeasure(one)}>
@@ -231,7 +243,8 @@ function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range
             </button>
           ))}
         </div>
-      </header>
+      }
+    >
       {of.protocols.length === 0 ? (
         <Empty icon="situation" title={t('situation.no_traffic')}>
           <Unwatched of={unwatched} />
@@ -280,7 +293,7 @@ function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range
           </table>
         </div>
       )}
-    </section>
+    </Card>
   )
 }
 
@@ -302,13 +315,15 @@ function Blind({
   const { search } = useUrl()
   const { percent } = useFormat()
   return (
-    <section className="card situation-blind">
-      <header className="card-head">
-        <h2>{t('situation.blind')}</h2>
+    <Card
+      className="situation-blind"
+      title={t('situation.blind')}
+      head={
         <Link to="/sensors" search={kept(search) as never} className="card-more">
           {t('nav.sensors')}
         </Link>
-      </header>
+      }
+    >
       {canary && <Canary of={canary} />}
       {!blind && <Complete />}
       <Unwatched of={unwatched} />
@@ -325,6 +340,6 @@ function Blind({
           ))}
         </ul>
       )}
-    </section>
+    </Card>
   )
 }

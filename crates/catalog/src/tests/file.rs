@@ -169,7 +169,10 @@ fn first_meetings_that_were_rows_become_values() {
         ("service", "tcp/80", t(7 * DAY)),
     ];
     assert_eq!(told(NewsFilter { limit: 100, ..NewsFilter::default() }), want.map(|(k, v, t)| (k, v.to_owned(), t)));
-    assert_eq!(c.news_counts(Some("demo"), t(8 * DAY)).unwrap(), [0, 0, 1, 1]);
+    assert_eq!(
+        c.news_counts(&NewsFilter { dataset: Some("demo".into()), since: Some(t(8 * DAY)), ..NewsFilter::default() }).unwrap(),
+        [0, 0, 1, 1]
+    );
     // Met before is not met again, and earlier is earlier.
     let pairs = ["10.0.0.1", "10.0.0.2"].map(|server| Pair { client: ip("10.0.0.9"), server: ip(server), first: t(6 * DAY) });
     assert_eq!(c.keep("demo", &Kept { pairs: &pairs, ..Kept::default() }, t(9)).unwrap(), Changes::default());

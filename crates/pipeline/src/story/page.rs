@@ -1,6 +1,6 @@
 //! The story as lines of a terminal: width, colours and language minded, every foreign byte made safe.
 
-use super::{AssetView, Carried, CaseView, Story, Sum};
+use super::{AssetView, Carried, CaseView, Story, Volume};
 use crate::stats::transport;
 use crate::words::{Noun, Text, bytes, count, duration, fill, number};
 use std::collections::BTreeMap;
@@ -313,7 +313,7 @@ impl Page {
     }
 
     fn traffic(&mut self, s: &Story) {
-        let mut list: Vec<(Carried, Sum)> = s.carried.iter().map(|(c, sum)| (*c, *sum)).collect();
+        let mut list: Vec<(Carried, Volume)> = s.carried.iter().map(|(c, sum)| (*c, *sum)).collect();
         if list.is_empty() {
             return;
         }

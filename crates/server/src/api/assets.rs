@@ -581,7 +581,12 @@ pub(crate) struct DeclaredDone {
 #[derive(Serialize, ToSchema)]
 struct LineError {
     line: u64,
-    text: String,
+    /// Why, in English.
+    message: String,
+    /// The name of that sentence, as of an error.
+    reason: Option<&'static str>,
+    /// What is filled into it.
+    params: BTreeMap<String, String>,
 }
 
 /// The dataset that is meant: the one named, else the only one there is.
@@ -589,7 +594,7 @@ fn meant(c: &Catalog, asked: Option<String>) -> Result<String, Error> {
     match (asked, c.datasets()?.as_slice()) {
         (Some(name), _) => Ok(name),
         (None, [only]) => Ok(only.name.clone()),
-        (None, _) => Err(Error::Refused("say which dataset is meant: dataset=NAME".to_owned())),
+        (None, _) => Err(Error::Refused("say which dataset is meant: dataset=NAME".into())),
     }
 }
 
@@ -614,9 +619,11 @@ pub(crate) async fn declare(
                 ("", None, Some(mac)) => mac.to_string(),
                 (name, _, _) => name.to_owned(),
             };
-            let errors = done.errors.iter().map(|e| LineError {
-                line: e.split(|c: char| !c.is_ascii_digit()).find_map(|w| w.parse().ok()).unwrap_or(0),
-                text: e.clone(),
+            let errors = done.errors.iter().map(|(line, why)| LineError {
+                line: *line as u64,
+                message: why.to_string(),
+                reason: why.name(),
+                params: crate::error::params(why),
             });
             Ok(DeclaredDone {
                 read,

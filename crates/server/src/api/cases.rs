@@ -16,7 +16,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 use vigie_case::{Severity, TellCase};
 use vigie_catalog::{CaseChange, CaseFilter, CaseSort, Catalog, Error, State as Stage, TrailRow as Kept, Verdict};
 use vigie_detect::registry::template;
@@ -343,7 +343,7 @@ pub(crate) async fn list(
 /// Of which dataset, where several have the case; in which language.
 #[derive(Clone, Deserialize, IntoParams)]
 pub(crate) struct CaseAt {
-    dataset: Option<String>,
+    pub(crate) dataset: Option<String>,
     lang: Option<String>,
 }
 
@@ -439,9 +439,9 @@ pub(crate) async fn change(
                 Ok(Ok(tell(c, &row, lang)?.0))
             }
             Err(e @ Error::Conflict(_)) => {
-                let message = e.to_string();
-                let Error::Conflict(row) = e else { return Err(e) };
-                Ok(Err((message, tell(c, &row, lang)?.0)))
+                let Error::Conflict(row) = &e else { return Err(e) };
+                let row = tell(c, row, lang)?.0;
+                Ok(Err((e, row)))
             }
             Err(e) => Err(e),
         })
@@ -451,7 +451,7 @@ pub(crate) async fn change(
             app.changes.tell(Change::Cases);
             Ok(Json(row))
         }
-        Err((message, row)) => Err(Refusal::conflict(message, serde_json::to_value(row).ok())),
+        Err((e, row)) => Err(Refusal::from(e).showing(serde_json::to_value(row).ok())),
     }
 }
 
@@ -508,7 +508,10 @@ pub(crate) async fn bulk(State(app): State<Arc<App>>, Analyst(who): Analyst, Jso
     }
     let wanted = Changed { version: None, state: bulk.state, verdict: bulk.verdict, owner: bulk.owner }.read()?;
     if wanted.state == Some(Stage::Closed) && wanted.verdict.is_none() {
-        return Err(Refusal::unprocessable("refused", "closing needs a verdict: true_positive, benign, test or duplicate"));
+        return Err(Refusal::unprocessable(
+            "refused",
+            Sentence::new("close_verdict", "closing a case needs a verdict: true_positive, benign, test or duplicate"),
+        ));
     }
     let done = app
         .catalog(move |c, now| {
@@ -569,12 +572,15 @@ fn page(report: &CaseReport, lang: Lang) -> String {
         if lang == Lang::Fr { "fr" } else { "en" },
         safe(&row.title),
         safe(&row.title),
-        row.severity,
+        words::severity(lang, row.severity),
         row.score,
         row.first_seen,
         row.last_seen,
         row.id
     );
+    let verdict = row.verdict.map_or(String::new(), |v| format!(" &middot; {}", words::verdict(lang, v)));
+    let owner = row.owner.as_ref().map_or(String::new(), |o| format!(" &middot; {}", safe(o)));
+    out += &format!("<p>{}{verdict}{owner}</p>\n", words::state(lang, row.state));
     out += &format!("{}<p>{}</p>\n", title("story"), safe(&report.story));
     out += &title("reasons");
     out += "<table>";
@@ -587,7 +593,7 @@ fn page(report: &CaseReport, lang: Lang) -> String {
         let of = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
         out += &format!(
             "<tr><td>{}</td><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
-            e.role,
+            words::role(lang, e.role),
             of(&e.ip),
             of(&e.mac),
             of(&e.name)
@@ -597,8 +603,14 @@ fn page(report: &CaseReport, lang: Lang) -> String {
     let alerts: Vec<String> = report.alerts.iter().map(|a| format!("{}: {} ({})", a.first_seen, a.summary, a.count)).collect();
     out += &format!("{}{}<table>", list(&alerts), title("trail"));
     for t in &report.trail {
-        let said = t.text.as_deref().or(t.to.as_deref()).unwrap_or_default();
-        out += &format!("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", t.ts, safe(&t.who), safe(&t.action), safe(said));
+        let to = t.to.as_deref().map(|to| match t.action.as_str() {
+            "state" => words::state(lang, to),
+            "verdict" => words::verdict(lang, to),
+            _ => to,
+        });
+        let said = t.text.as_deref().or(to).unwrap_or_default();
+        let action = words::action(lang, &t.action);
+        out += &format!("<tr><td>{}</td><td>{}</td><td>{action}</td><td>{}</td></tr>", t.ts, safe(&t.who), safe(said));
     }
     out += "</table>\n</body></html>\n";
     out
@@ -607,8 +619,9 @@ fn page(report: &CaseReport, lang: Lang) -> String {
 /// Flows of a case in its file at most.
 const FLOWS_MAX: usize = 50_000;
 
-/// The flows that a case is about: those that its alerts name, and all between who acts and who is acted on, in its time.
-fn flows_of(case: &vigie_case::Case) -> String {
+/// The flows that a case is about, as SQL: those that its alerts name, and all between who acts and who is acted on, in its time. With the
+/// pairs of machines beyond [`PAIRS_MAX`], which are not asked for.
+fn flows_of(case: &vigie_case::Case) -> (String, usize) {
     let evidence: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().collect();
     // Equality lets the store pass over files; a network must be asked of every row.
     let side = |e: &Entity| match (e.ip, e.net) {
@@ -635,7 +648,8 @@ fn flows_of(case: &vigie_case::Case) -> String {
         any.push(format!("({} AND {}{port})", a[0], b[1]));
         any.push(format!("({} AND {}{port})", b[0], a[1]));
     }
-    if any.is_empty() { "false".to_owned() } else { any.join(" OR ") }
+    let sql = if any.is_empty() { "false".to_owned() } else { any.join(" OR ") };
+    (sql, pairs.len().saturating_sub(PAIRS_MAX))
 }
 
 /// Pairs of machines of a case whose flows are looked for at most.
@@ -645,8 +659,8 @@ const TOLD_LATE: u64 = 3600;
 
 /// The flows behind a case, as CSV
 ///
-/// Those that its alerts name, and all others between its machines in its time, the earliest first; of more than 50,000 the file's last
-/// line says that it was cut.
+/// Those that its alerts name, and all others between its machines in its time, the earliest first. Where there are more than 50,000, or
+/// more than 200 pairs of machines, the file's last lines say what is left out.
 #[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
 pub(crate) async fn flows(
@@ -660,6 +674,7 @@ pub(crate) async fn flows(
     let (asked, dataset) = (id.clone(), of.dataset);
     let kept = app.catalog(move |c, _| c.case(&asked, dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
     let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
+    let (flows, pairs_left) = flows_of(&case);
     let sql = format!(
         "SELECT ts, flow_id, src_ip, src_port, dest_ip, dest_port, proto, app_proto, pkts_toserver, pkts_toclient, bytes_toserver, bytes_toclient, state \
          FROM flow WHERE dataset = {} AND ts >= to_timestamp_micros({}) AND ts <= to_timestamp_micros({}) AND \"start\" <= to_timestamp_micros({}) \
@@ -668,7 +683,7 @@ pub(crate) async fn flows(
         case.first.0 / 1_000,
         case.last.plus(TOLD_LATE * vigie_base::time::SECOND).0 / 1_000,
         case.last.0 / 1_000 + 1,
-        flows_of(&case),
+        flows,
         FLOWS_MAX + 1,
     );
     let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX + 1 }).await?;
@@ -680,6 +695,64 @@ pub(crate) async fn flows(
         text.truncate(end);
         text += &format!("# {}\n", words::cut(lang, FLOWS_MAX));
     }
+    if pairs_left > 0 {
+        text += &format!("# {}\n", words::pairs_left(lang, PAIRS_MAX, pairs_left));
+    }
     app.read_by(&who, &headers, format!("case {} flows", kept.id), count.min(FLOWS_MAX)).await?;
     attachment("text/csv; charset=utf-8", &format!("case-{}-flows.csv", kept.id), text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_base::Ip;
+    use vigie_case::{Alert, Case};
+    use vigie_detect::{Finding, Phase, Role, Story, Value};
+    use vigie_event::Envelope;
+
+    /// A case of one alert: one machine against so many, on a port.
+    fn case(victims: u8, port: Option<u16>) -> Case {
+        let at = Time::from_secs(1_000);
+        let mut entities = vec![Entity::ip(Role::Attacker, Ip::v4([10, 0, 0, 1]))];
+        entities.extend((0..victims).map(|n| Entity::ip(Role::Victim, Ip::v4([10, 0, 1, n]))));
+        let finding = Finding {
+            detector: "scan",
+            key: 1,
+            phase: Phase::Open,
+            template: "horizontal",
+            params: port.map(|p| ("port", Value::Port(p))).into_iter().collect(),
+            entities,
+            reasons: Vec::new(),
+            count: 1,
+            evidence: vec![7, 8],
+            first: at,
+            last: at,
+            opens_case: true,
+            env: Envelope::default(),
+        };
+        let alerts = vec![Alert { id: "0".into(), finding }];
+        Case { id: "0".into(), story: Story::Intrusion, alerts, more: 0, first: at, last: at }
+    }
+
+    #[test]
+    fn the_flows_of_a_case_are_its_evidence_and_those_between_its_machines_in_either_direction() {
+        let (sql, left) = flows_of(&case(1, Some(22)));
+        let (there, back) = ("src_ip = '10.0.0.1' AND dest_ip = '10.0.1.0'", "src_ip = '10.0.1.0' AND dest_ip = '10.0.0.1'");
+        assert_eq!(sql, format!("flow_id IN (7, 8) OR ({there} AND dest_port = 22) OR ({back} AND dest_port = 22)"));
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn pairs_of_machines_beyond_the_bound_are_counted() {
+        let (sql, left) = flows_of(&case(250, None));
+        assert_eq!((sql.matches(" AND ").count(), left), (2 * PAIRS_MAX, 50));
+        assert!(words::pairs_left(Lang::Fr, PAIRS_MAX, left).contains("50 de plus"));
+    }
+
+    #[test]
+    fn a_case_without_evidence_and_machines_has_no_flows() {
+        let mut none = case(0, None);
+        none.alerts[0].finding.evidence.clear();
+        assert_eq!(flows_of(&none), ("false".to_owned(), 0));
+    }
 }

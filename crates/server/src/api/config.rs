@@ -302,7 +302,7 @@ impl Import<'_> {
             };
             match tried {
                 Ok(()) => self.note("setting", &key, "set", value.to_string()),
-                Err(Refused::Value(_, why) | Refused::Pinned(why)) => self.note("setting", &key, "refused", why),
+                Err(Refused::Value(_, why) | Refused::Pinned(why)) => self.note("setting", &key, "refused", why.to_string()),
                 Err(Refused::Catalog(e)) => return Err(e),
             }
         }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
+use vigie_base::Sentence;
 use vigie_catalog::AssetFilter;
 
 /// A dataset: with its own events, assets and cases.
@@ -50,6 +51,11 @@ pub(crate) struct Source {
 }
 
 impl Dataset {
+    /// How many events it has.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
     /// Bytes of its captures that are kept.
     pub(crate) fn captures_bytes(&self) -> u64 {
         self.sources.iter().filter(|s| s.kept).map(|s| s.bytes).sum()
@@ -73,6 +79,7 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
     let (known, next) = known;
     let usage = app.home.store.usage();
     let spans = app.home.store.datasets();
+    let schemas = app.home.store.schemas();
     Ok(known
         .into_iter()
         .map(|(d, assets, cases_open)| {
@@ -81,7 +88,9 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
                 let own = usage.kinds.iter().filter(|((name, k), _)| *name == d.name && kind.is_none_or(|kind| k == kind));
                 own.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
             };
-            let (events, bytes) = of(None);
+            let bytes = of(None).1;
+            let internal = schemas.iter().filter(|s| s.internal).map(|s| of(Some(s.kind)).0).sum::<u64>();
+            let events = of(None).0 - internal;
             Dataset {
                 kind: d.kind.name(),
                 shift_seconds: d.shift as f64 / 1e9,
@@ -124,7 +133,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Js
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn delete(State(app): State<Arc<App>>, Administrator(who): Administrator, Path(name): Path<String>) -> Answer<StatusCode> {
     if app.imports.is_busy(&name) {
-        return Err(Refusal::conflict("an import into this dataset is under way; wait for its end or cancel it", None));
+        return Err(Refusal::conflict(Sentence::new(
+            "import_busy",
+            "an import into this dataset is under way; wait for its end or cancel it",
+        )));
     }
     let asked = name.clone();
     let removed = app

@@ -45,8 +45,7 @@ pub(crate) struct EventQuery {
 impl EventQuery {
     /// As the store takes it.
     fn read(&self, store: &Store) -> Answer<vigie_store::Query> {
-        let filter =
-            store.filter(self.q.as_deref().unwrap_or_default()).map_err(|e| Refusal::query(e.to_string(), e.offset, e.nearest.clone()))?;
+        let filter = store.filter(self.q.as_deref().unwrap_or_default()).map_err(Refusal::query)?;
         let order = match self.order.as_deref() {
             None | Some("desc") => Order::Newest,
             Some("asc") => Order::Oldest,

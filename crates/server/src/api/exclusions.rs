@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use vigie_base::Time;
 use vigie_base::time::SECOND;
+use vigie_base::{Sentence, Time};
 use vigie_catalog::Scope;
 
 /// Days that a preview looks back unless told.
@@ -104,11 +104,14 @@ pub(crate) async fn add(
 ) -> Answer<(StatusCode, Json<Exclusion>)> {
     let scope = scope(&new.scope)?;
     if new.reason.trim().is_empty() || new.reason.len() > REASON_MAX {
-        return Err(Refusal::parameter("reason", format!("say why it is normal, in at most {REASON_MAX} bytes")));
+        return Err(Refusal::parameter(
+            "reason",
+            Sentence::new("exclusion_why", "say why it is normal, in at most {max} bytes").with("max", REASON_MAX),
+        ));
     }
     let expires = crate::api::instant("expires", new.expires.as_deref())?;
     if expires.is_some_and(|t| t <= now()) {
-        return Err(Refusal::parameter("expires", "an exclusion ends in the future"));
+        return Err(Refusal::parameter("expires", Sentence::new("exclusion_past", "an exclusion ends in the future")));
     }
     let made = app
         .catalog(move |c, now| {

@@ -11,11 +11,13 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio_stream::StreamExt;
 use utoipa::{IntoParams, ToSchema};
+use vigie_base::Sentence;
 
 /// Longest name of a dataset, in bytes.
 const NAME_MAX: usize = 64;
@@ -30,8 +32,12 @@ pub(crate) struct Import {
     state: &'static str,
     done_bytes: u64,
     total_bytes: u64,
-    /// What went wrong or is odd, a line each.
+    /// What went wrong or is odd, a line each, in English.
     message: String,
+    /// The name of the sentence that says why it failed, as of an error.
+    reason: Option<&'static str>,
+    /// What is filled into it.
+    params: BTreeMap<String, String>,
     result: Option<Outcome>,
     started: String,
     ended: Option<String>,
@@ -55,7 +61,9 @@ fn told(i: &import::Import) -> Import {
         state: i.stage.name(),
         done_bytes: i.done,
         total_bytes: i.total,
-        message: i.message.clone(),
+        message: i.message.to_string(),
+        reason: i.message.name(),
+        params: crate::error::params(&i.message),
         result: i.outcome.map(|o| Outcome {
             events: o.events,
             flows: o.flows,
@@ -105,7 +113,8 @@ fn dataset(asked: Option<String>) -> Answer<String> {
     if name.is_empty() || name.len() > NAME_MAX || name.starts_with('.') || !name.chars().all(fits) {
         return Err(Refusal::parameter(
             "dataset",
-            "a dataset's name has 1 to 64 letters, digits, `-`, `_` or `.`, and does not begin with `.`",
+            Sentence::new("dataset_word", "a dataset's name has 1 to {max} letters, digits, `-`, `_` or `.`, and does not begin with `.`")
+                .with("max", NAME_MAX),
         ));
     }
     Ok(name)
@@ -148,8 +157,11 @@ pub(crate) async fn create(
 }
 
 fn too_large() -> Refusal {
-    let message = "the capture is larger than what the quota and the disk leave; raise the quota, free space, or delete a dataset";
-    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", message)
+    let said = Sentence::new(
+        "capture_large",
+        "the capture is larger than what the quota and the disk leave; raise the quota, free space, or delete a dataset",
+    );
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", said)
 }
 
 /// Bytes that are freed at a time for a capture that comes.
@@ -161,14 +173,16 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
         Refusal::new(
             StatusCode::INSUFFICIENT_STORAGE,
             "storage",
-            format!("the capture cannot be kept ({e}); free space in the data directory"),
+            Sentence::new("capture_unkept", "the capture cannot be kept ({error}); free space in the data directory").with("error", e),
         )
     };
     tokio::fs::create_dir_all(folder).await.map_err(full)?;
     let mut out = tokio::fs::File::create(file).await.map_err(full)?;
     let (mut chunks, mut bytes, mut room, most) = (body.into_data_stream(), 0u64, app.home.room(), app.home.most_room());
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|e| Refusal::parameter("body", format!("the upload was cut ({e}); send it again")))?;
+        let chunk = chunk.map_err(|e| {
+            Refusal::parameter("body", Sentence::new("upload_cut", "the upload was cut ({error}); send it again").with("error", e))
+        })?;
         bytes += chunk.len() as u64;
         if bytes > room && bytes <= most {
             // What is written already counts as used.
@@ -185,7 +199,7 @@ async fn receive(app: &Arc<App>, dataset: &str, folder: &std::path::Path, file: 
         out.write_all(&chunk).await.map_err(full)?;
     }
     if bytes == 0 {
-        return Err(Refusal::parameter("body", "the upload is empty; send a pcap or pcapng file"));
+        return Err(Refusal::parameter("body", Sentence::new("upload_empty", "the upload is empty; send a pcap or pcapng file")));
     }
     out.flush().await.map_err(full)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_stream::Stream;
 
 /// News at most so often.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(250);
 
 /// News, as server-sent events
 ///
@@ -26,8 +26,10 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Sse<impl S
             if send.send(Ok(Event::default().event("change").data(text))).await.is_err() {
                 return;
             }
+            // What comes after a quiet time is told at once; what comes with it, together.
+            tokio::time::sleep(EVERY).await;
             tokio::select! {
-                () = news => tokio::time::sleep(EVERY).await,
+                () = news => {},
                 () = send.closed() => return,
             }
         }

@@ -9,6 +9,7 @@ mod events;
 mod exclusions;
 mod imports;
 mod live;
+mod logins;
 mod map;
 mod outputs;
 mod packets;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use vigie_base::Sentence;
 
 pub(crate) use session::hashed;
 pub(crate) use times::{instant, text as time_text};
@@ -87,6 +89,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::bulk))
         .routes(routes!(cases::export))
         .routes(routes!(cases::flows))
+        .routes(routes!(logins::get))
         .routes(routes!(packets::of_case))
         .routes(routes!(assets::list))
         .routes(routes!(assets::declare, assets::declared))
@@ -142,8 +145,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 /// Ends a request that takes too long.
 async fn in_time(request: Request, next: Next) -> Response {
     tokio::time::timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| {
-        let message = format!("no answer in {} s; ask for less (a shorter time, fewer kinds), or try again", ANSWER_MAX.as_secs());
-        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message).into_response()
+        let said = Sentence::new("timeout", "no answer in {seconds} s; ask for less (a shorter time, fewer kinds), or try again");
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "timeout", said.with("seconds", ANSWER_MAX.as_secs())).into_response()
     })
 }
 
@@ -158,7 +161,7 @@ fn limit(asked: Option<usize>, default: usize, max: usize) -> Answer<usize> {
     match asked {
         None => Ok(default),
         Some(n) if (1..=max).contains(&n) => Ok(n),
-        Some(_) => Err(Refusal::parameter("limit", format!("limit is from 1 to {max}"))),
+        Some(_) => Err(Refusal::parameter("limit", Sentence::new("limit", "limit is from 1 to {max}").with("max", max))),
     }
 }
 

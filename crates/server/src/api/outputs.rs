@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use utoipa::ToSchema;
+use vigie_base::Sentence;
 
 /// An output.
 #[derive(Serialize, ToSchema)]
@@ -99,7 +100,10 @@ pub(crate) async fn test(State(app): State<Arc<App>>, Administrator(who): Admini
     app.catalog(move |c, now| c.audit(&by, "output.test", output.name(), &Value::Null, now)).await?;
     match send_test(&app, output, &who.name).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(Some(why)) => Err(Refusal::unprocessable("output", why)),
-        Err(None) => Err(Refusal::unprocessable("output", format!("no {} is set: set it first", output.name()))),
+        Err(Some(why)) => Err(Refusal::unprocessable("output", Sentence::new("output_failed", "{why}").with("why", why))),
+        Err(None) => Err(Refusal::unprocessable(
+            "output",
+            Sentence::new("output_unset", "no {output} is set: set it first").with("output", output.name()),
+        )),
     }
 }

@@ -49,7 +49,8 @@ pub(crate) struct CaseCutOf {
 
 /// The packets of a flow, as pcapng
 ///
-/// Cut from the kept captures as they were written, times included. At most 1 GiB, in the time of five minutes.
+/// Cut from the kept captures; times are those of the events: of a dataset that was shifted, the capture's own moved by as much, which the
+/// file's comment says. At most 1 GiB, in the time of five minutes.
 #[utoipa::path(get, path = "/events/{flow_id}/packets", tag = "events", extensions(("x-role" = json!("analyst"))), params(("flow_id" = u64, Path), CutOf),
     responses((status = 200, content_type = "application/x-pcapng", body = Vec<u8>), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody), (status = 422, body = crate::error::ErrorBody)))]
 pub(crate) async fn of_flow(

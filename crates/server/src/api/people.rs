@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+use vigie_base::Sentence;
 use vigie_base::time::SECOND;
 use vigie_catalog::AuditFilter;
 
@@ -184,7 +185,7 @@ pub(crate) async fn add_token(
 ) -> Answer<(StatusCode, Json<MadeToken>)> {
     let days = new.days.unwrap_or(TOKEN_DAYS);
     if !(1..=3650).contains(&days) {
-        return Err(Refusal::parameter("days", "days is from 1 to 3650"));
+        return Err(Refusal::parameter("days", Sentence::new("token_days", "days is from 1 to {max}").with("max", 3650)));
     }
     let token = format!("vigie_{}", fresh_token()?);
     let hash = hash(&token);

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::{Answer, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 
 /// Which dataset, and when.
 #[derive(Clone, Deserialize, IntoParams)]
@@ -32,7 +32,7 @@ impl Scope {
         let from = instant("from", self.from.as_deref())?.unwrap_or(first);
         let to = instant("to", self.to.as_deref())?.unwrap_or(last.plus(1_000));
         if to < from {
-            return Err(Refusal::parameter("to", "`to` is before `from`; exchange them"));
+            return Err(Refusal::parameter("to", Sentence::new("range_reversed", "`to` is before `from`; exchange them")));
         }
         Ok(Within { dataset: self.dataset.clone(), from, to })
     }

@@ -36,7 +36,7 @@ pub(crate) struct Sensor {
     last: Option<String>,
     frames: u64,
     bytes: u64,
-    /// Over the time that it saw; none where that is no time.
+    /// Over the time that it saw; none of an import, which is read as fast as it can be.
     rate_bps: Option<f64>,
     /// What was lost or is doubtful, by place: `mirror`, `card`, `kernel`, `vigie`.
     loss: Vec<Loss>,
@@ -146,7 +146,7 @@ fn sensor(lang: Lang, budget: u64, stats: &Value, dataset: &str, name: &str, fir
         last,
         frames: s["decoder"]["pkts"].as_u64().unwrap_or(0),
         bytes,
-        rate_bps: (seconds > 0).then(|| bytes as f64 * 8.0 / seconds as f64),
+        rate_bps: (dataset == LIVE && seconds > 0).then(|| bytes as f64 * 8.0 / seconds as f64),
         loss,
         memory: Memory { used: s["memcap"]["pressure_max"].as_u64().unwrap_or(0).saturating_mul(budget) / 100, budget },
         unknown: unknown.collect(),

@@ -12,8 +12,8 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
-use vigie_base::Time;
 use vigie_base::time::SECOND;
+use vigie_base::{Sentence, Time};
 use vigie_catalog::UserRole;
 
 /// Shortest password that is taken: NIST SP 800-63B asks for 8 at least, and more where there is nothing beside it.
@@ -135,7 +135,11 @@ pub(crate) async fn create(State(app): State<Arc<App>>, peer: Option<Extension<P
 fn locked(until: Time) -> Refusal {
     let seconds = until.since(now()).div_ceil(SECOND).max(1);
     let minutes = seconds.div_ceil(60);
-    Refusal::later("locked", format!("too many failed log-ins for this name; try again in {minutes} minutes"), seconds)
+    Refusal::later(
+        "locked",
+        Sentence::new("locked", "too many failed log-ins for this name; try again in {minutes} minutes").with("minutes", minutes),
+        seconds,
+    )
 }
 
 /// Notes a failed log-in; what to answer.
@@ -150,7 +154,7 @@ async fn failed(app: &Arc<App>, name: String) -> Answer<Refusal> {
 }
 
 fn bad() -> Refusal {
-    Refusal::new(StatusCode::UNAUTHORIZED, "bad_credentials", "name or password is wrong")
+    Refusal::new(StatusCode::UNAUTHORIZED, "bad_credentials", Sentence::new("bad_credentials", "name or password is wrong"))
 }
 
 fn set_cookie(response: &mut Response, value: &str) -> Answer<()> {
@@ -203,7 +207,10 @@ pub(crate) async fn password(
 ) -> Answer<StatusCode> {
     app.rates.of_person(Rate::LogIn, &person)?;
     let Way::Session(session) = person.way else {
-        return Err(Refusal::forbidden("log in with the password to change it, or use `vigie user passwd`"));
+        return Err(Refusal::forbidden(Sentence::new(
+            "password_session",
+            "log in with the password to change it, or use `vigie user passwd`",
+        )));
     };
     let name = person.name.clone();
     let Some(user) = app.catalog(move |c, _| c.user(&name)).await? else { return Err(bad()) };
@@ -214,7 +221,7 @@ pub(crate) async fn password(
     let (old, new) = (given.old, given.new);
     check(&new)?;
     if old == new {
-        return Err(Refusal::unprocessable("password", "the new password is the old one; choose another"));
+        return Err(Refusal::unprocessable("password", Sentence::new("password_same", "the new password is the old one; choose another")));
     }
     let made = tokio::task::spawn_blocking(move || verify(&old, Some(&known)).then(|| hashed(&new))).await.map_err(Refusal::internal)?;
     let name = person.name.clone();
@@ -238,7 +245,9 @@ pub(crate) fn check(password: &str) -> Answer<()> {
     if length < PASSWORD_MIN || password.len() > PASSWORD_MAX {
         return Err(Refusal::unprocessable(
             "password",
-            format!("a password has {PASSWORD_MIN} characters or more, and {PASSWORD_MAX} bytes at most"),
+            Sentence::new("password_length", "a password has {min} characters or more, and {max} bytes at most")
+                .with("min", PASSWORD_MIN)
+                .with("max", PASSWORD_MAX),
         ));
     }
     Ok(())

@@ -239,7 +239,7 @@ pub(crate) async fn put(
     });
     done.await.map_err(Refusal::internal)?.map_err(|refused| match refused {
         Refused::Value(field, why) => Refusal::parameter(field, why),
-        Refused::Pinned(why) => Refusal::conflict(why, None),
+        Refused::Pinned(why) => Refusal::conflict(why),
         Refused::Catalog(e) => e.into(),
     })?;
     app.output_news.notify_waiters();

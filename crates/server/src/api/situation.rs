@@ -73,7 +73,7 @@ struct OpenCases {
     top: Vec<cases::CaseRow>,
 }
 
-/// What is new on networks that are known.
+/// What was seen for the first time in the time asked for.
 #[derive(Serialize, ToSchema)]
 struct WhatChanged {
     /// The latest of each.
@@ -82,6 +82,8 @@ struct WhatChanged {
     peers: Vec<NewPeer>,
     protocols: Vec<NewProtocol>,
     totals: Totals,
+    /// How many of them came to a network that was known already.
+    unexpected: Totals,
 }
 
 /// A device.
@@ -91,6 +93,8 @@ struct NewDevice {
     dataset: String,
     name: String,
     first_seen: String,
+    /// Whether the network was still being learnt then, when everything is new.
+    learning: bool,
 }
 
 /// A port that answers.
@@ -102,6 +106,8 @@ struct NewService {
     proto: String,
     port: u16,
     first_seen: String,
+    /// Whether the network was still being learnt then, when everything is new.
+    learning: bool,
 }
 
 /// Somebody that a device asks.
@@ -112,6 +118,8 @@ struct NewPeer {
     name: String,
     peer: String,
     first_seen: String,
+    /// Whether the network was still being learnt then, when everything is new.
+    learning: bool,
 }
 
 /// A protocol that a device speaks.
@@ -122,6 +130,8 @@ struct NewProtocol {
     name: String,
     app_proto: String,
     first_seen: String,
+    /// Whether the network was still being learnt then, when everything is new.
+    learning: bool,
 }
 
 /// How many of each.
@@ -134,13 +144,16 @@ struct Totals {
 }
 
 impl WhatChanged {
-    fn of(news: Vec<News>, [devices, services, peers, protocols]: [u64; 4]) -> Self {
-        let totals = Totals { devices, services, peers, protocols };
-        let mut all = WhatChanged { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals };
+    fn of(news: Vec<News>, totals: [u64; 4], unexpected: [u64; 4]) -> Self {
+        let count = |[devices, services, peers, protocols]: [u64; 4]| Totals { devices, services, peers, protocols };
+        let (totals, unexpected) = (count(totals), count(unexpected));
+        let mut all =
+            WhatChanged { devices: Vec::new(), services: Vec::new(), peers: Vec::new(), protocols: Vec::new(), totals, unexpected };
         for n in news {
             let (asset_id, dataset, name, first_seen) = (id_text(n.asset), n.dataset, n.name, time_text(n.first));
+            let learning = n.learning;
             match n.kind {
-                NewsKind::Device => all.devices.push(NewDevice { asset_id, dataset, name, first_seen }),
+                NewsKind::Device => all.devices.push(NewDevice { asset_id, dataset, name, first_seen, learning }),
                 NewsKind::Service => {
                     let (proto, port) = n.key.split_once('/').unwrap_or((&n.key, ""));
                     all.services.push(NewService {
@@ -150,10 +163,11 @@ impl WhatChanged {
                         proto: proto.to_owned(),
                         port: port.parse().unwrap_or(0),
                         first_seen,
+                        learning,
                     });
                 }
-                NewsKind::Peer => all.peers.push(NewPeer { asset_id, dataset, name, peer: n.key, first_seen }),
-                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, dataset, name, app_proto: n.key, first_seen }),
+                NewsKind::Peer => all.peers.push(NewPeer { asset_id, dataset, name, peer: n.key, first_seen, learning }),
+                NewsKind::Protocol => all.protocols.push(NewProtocol { asset_id, dataset, name, app_proto: n.key, first_seen, learning }),
             }
         }
         all
@@ -238,21 +252,21 @@ pub(crate) async fn get(
     let (dataset, since, until) = (within.dataset.clone(), within.from, within.to);
     let changes = app
         .catalog(move |c, _| {
-            let counts = c.news_counts(dataset.as_deref(), since)?;
+            let all = NewsFilter {
+                dataset,
+                since: Some(since),
+                until: Some(until),
+                while_learning: true,
+                limit: NEWS_TOLD,
+                ..NewsFilter::default()
+            };
+            let counts = c.news_counts(&all)?;
+            let unexpected = c.news_counts(&NewsFilter { while_learning: false, ..all.clone() })?;
             let mut latest = Vec::new();
             for kind in NewsKind::ALL {
-                let kinds = vec![kind];
-                let filter = NewsFilter {
-                    dataset: dataset.clone(),
-                    kinds,
-                    since: Some(since),
-                    until: Some(until),
-                    limit: NEWS_TOLD,
-                    ..NewsFilter::default()
-                };
-                latest.extend(c.latest_news(&filter)?);
+                latest.extend(c.latest_news(&NewsFilter { kinds: vec![kind], ..all.clone() })?);
             }
-            Ok(WhatChanged::of(latest, counts))
+            Ok(WhatChanged::of(latest, counts, unexpected))
         })
         .await?;
     let (traffic, blind) = traffic(&app, &within, lang).await?;

@@ -67,7 +67,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Jso
         started: time_text(app.started),
         now: time_text(at),
         store: StoreStatus {
-            events: usage.rows,
+            events: datasets.iter().map(Dataset::events).sum(),
             flows,
             bytes: usage.bytes,
             captures_bytes: datasets.iter().map(Dataset::captures_bytes).sum(),

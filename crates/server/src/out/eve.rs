@@ -332,25 +332,9 @@ impl Eve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Folder;
     use std::io::{BufRead, BufReader};
     use std::os::unix::net::UnixListener;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let path = std::env::temp_dir().join(format!("vigie-eve-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_dir_all(&path);
-            std::fs::create_dir_all(&path).unwrap();
-            Folder(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
 
     fn until(holds: impl Fn() -> bool) {
         let began = Instant::now();
@@ -371,7 +355,7 @@ mod tests {
 
     #[test]
     fn events_are_written_as_lines_and_a_moved_file_is_left_alone() {
-        let folder = Folder::new("file");
+        let folder = Folder::new("eve-file");
         let path = folder.0.join("eve.json");
         let outputs = Arc::new(EveOutputs::default());
         let mut eve = Eve::new(&outputs);
@@ -410,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_does_not_read_costs_lines_and_no_time() {
-        let folder = Folder::new("slow");
+        let folder = Folder::new("eve-slow");
         let path = folder.0.join("eve.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let outputs = EveOutputs::default();
@@ -438,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_socket_is_connected_to_again() {
-        let folder = Folder::new("again");
+        let folder = Folder::new("eve-again");
         let path = folder.0.join("eve.sock");
         let outputs = EveOutputs::default();
         outputs.set(&EveOutput { socket: Some(path.clone()), ..EveOutput::default() });
@@ -464,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_one_line() {
-        let folder = Folder::new("none");
+        let folder = Folder::new("eve-none");
         let outputs = EveOutputs::default();
         let asked = EveOutput { file: Some(folder.0.clone()), ..EveOutput::default() };
         let said = outputs.set(&asked);

@@ -128,16 +128,10 @@ impl Writes for Rotated {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Folder;
 
     fn chunk(text: &str) -> Chunk {
         Chunk { bytes: text.as_bytes().to_vec(), lines: text.lines().count() as u64 }
-    }
-
-    fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("vigie-rotated-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        path
     }
 
     fn all(dir: &Path) -> Vec<(String, String)> {
@@ -152,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_file_is_rotated_by_size_and_so_many_are_kept() {
-        let dir = folder("size");
+        let folder = Folder::new("rotated-size");
+        let dir = &folder.0;
         let path = dir.join("eve.json");
         let asked = EveOutput { rotate_size: 10, rotate_keep: 2, ..EveOutput::default() };
         let mut file = Rotated::open(&path, &asked).unwrap();
@@ -160,18 +155,18 @@ mod tests {
             file.put(&chunk(text), now()).unwrap();
         }
         let named = |all: &[(&str, &str)]| all.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect::<Vec<_>>();
-        assert_eq!(all(&dir), named(&[("eve.json", "five\nsix\n"), ("eve.json.1", "a line of its own\n"), ("eve.json.2", "three\n")]));
+        assert_eq!(all(dir), named(&[("eve.json", "five\nsix\n"), ("eve.json.1", "a line of its own\n"), ("eve.json.2", "three\n")]));
         // Fewer from now on: those beyond go with the next rotation.
         let asked = EveOutput { rotate_keep: 1, ..asked };
         let mut file = Rotated::open(&path, &asked).unwrap();
         file.put(&chunk("seven\n"), now()).unwrap();
-        assert_eq!(all(&dir), named(&[("eve.json", "seven\n"), ("eve.json.1", "five\nsix\n")]));
-        std::fs::remove_dir_all(dir).unwrap();
+        assert_eq!(all(dir), named(&[("eve.json", "seven\n"), ("eve.json.1", "five\nsix\n")]));
     }
 
     #[test]
     fn a_file_is_rotated_by_the_clock_over_a_restart_too() {
-        let dir = folder("time");
+        let folder = Folder::new("rotated-time");
+        let dir = &folder.0;
         let path = dir.join("eve.json");
         let asked = EveOutput { rotate_hours: 24, rotate_keep: 9, ..EveOutput::default() };
         let days = |n: u64| Time::from_secs(now().secs() + n * 86_400);
@@ -190,6 +185,5 @@ mod tests {
         // An empty file is not rotated.
         file.put(&chunk("later\n"), days(5)).unwrap();
         assert!(!dir.join("eve.json.3").exists());
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }

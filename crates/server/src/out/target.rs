@@ -3,6 +3,7 @@
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
+use vigie_base::Sentence;
 use vigie_detect::Lang;
 
 /// Bytes of an address at most.
@@ -74,15 +75,15 @@ pub(crate) struct Syslog {
 }
 
 /// The members of an object, none but these.
-fn members<'v>(value: &'v Value, known: &[&str], example: &str) -> Result<&'v serde_json::Map<String, Value>, String> {
+fn members<'v>(value: &'v Value, known: &[&str], example: &str) -> Result<&'v serde_json::Map<String, Value>, Sentence> {
     let all = value.as_object().ok_or_else(|| format!("null (none), or an object is expected: {example}"))?;
     match all.keys().find(|k| !known.contains(&k.as_str())) {
-        Some(key) => Err(format!("no member {:?}; there are {}", key.chars().take(40).collect::<String>(), known.join(", "))),
+        Some(key) => Err(format!("no member {:?}; there are {}", key.chars().take(40).collect::<String>(), known.join(", ")).into()),
         None => Ok(all),
     }
 }
 
-fn manner(value: &Value) -> Result<Manner, String> {
+fn manner(value: &Value) -> Result<Manner, Sentence> {
     let lang = match &value["lang"] {
         Value::Null => Lang::default(),
         lang => lang.as_str().and_then(Lang::of).ok_or("lang is fr or en")?,
@@ -106,7 +107,7 @@ impl Manner {
 
 impl Webhook {
     /// Reads what is set; `null` is none. An `authorization` that is left out stays what it was, as long as it goes to the same server.
-    pub(crate) fn read(value: &Value, was: Option<&Webhook>) -> Result<Option<Webhook>, String> {
+    pub(crate) fn read(value: &Value, was: Option<&Webhook>) -> Result<Option<Webhook>, Sentence> {
         if value.is_null() {
             return Ok(None);
         }
@@ -114,11 +115,14 @@ impl Webhook {
         let all = members(value, &["url", "authorization", "lang", "imports"], example)?;
         let text = value["url"].as_str().unwrap_or_default().trim();
         let url: Option<Uri> = if text.len() <= URL_MAX { text.parse().ok() } else { None };
-        let url = url
-            .filter(|u| matches!(u.scheme_str(), Some("https" | "http")) && u.host().is_some_and(|h| !h.is_empty()))
-            .ok_or_else(|| format!("url is an address such as https://siem.example/vigie, of at most {URL_MAX} bytes"))?;
+        let url = url.filter(|u| matches!(u.scheme_str(), Some("https" | "http")) && u.host().is_some_and(|h| !h.is_empty())).ok_or_else(
+            || {
+                Sentence::new("hook_url", "url is an address such as https://siem.example/vigie, of at most {max} bytes")
+                    .with("max", URL_MAX)
+            },
+        )?;
         if url.authority().is_some_and(|a| a.as_str().contains('@')) {
-            return Err("an address has no user and password in it: give them as authorization".to_owned());
+            return Err(Sentence::new("hook_user", "an address has no user and password in it: give them as authorization"));
         }
         let authorization = match all.get("authorization") {
             None => was.filter(|w| w.origin() == origin(&url)).and_then(|w| w.authorization.clone()),
@@ -126,16 +130,21 @@ impl Webhook {
             Some(given) => {
                 let given = given.as_str().unwrap_or_default().trim();
                 if given.is_empty() || given.len() > AUTHORIZATION_MAX || HeaderValue::from_str(given).is_err() || !given.is_ascii() {
-                    return Err(format!(
-                        "authorization is the value of that header, such as \"Bearer ...\": 1 to {AUTHORIZATION_MAX} characters of one line"
-                    ));
+                    let said = Sentence::new(
+                        "hook_authorization",
+                        "authorization is the value of that header, such as \"Bearer ...\": 1 to {max} characters of one line",
+                    );
+                    return Err(said.with("max", AUTHORIZATION_MAX));
                 }
                 Some(given.to_owned())
             }
         };
         let hook = Webhook { url, authorization, manner: manner(value)? };
         if hook.authorization.is_some() && hook.url.scheme_str() == Some("http") && !hook.is_here() {
-            return Err("an authorization goes over https only, or to this machine: anyone between could read it".to_owned());
+            return Err(Sentence::new(
+                "hook_https",
+                "an authorization goes over https only, or to this machine: anyone between could read it",
+            ));
         }
         Ok(Some(hook))
     }
@@ -165,7 +174,7 @@ fn origin(url: &Uri) -> String {
 
 impl Syslog {
     /// Reads what is set; `null` is none.
-    pub(crate) fn read(value: &Value) -> Result<Option<Syslog>, String> {
+    pub(crate) fn read(value: &Value) -> Result<Option<Syslog>, Sentence> {
         if value.is_null() {
             return Ok(None);
         }
@@ -179,12 +188,15 @@ impl Syslog {
             (1..=255).contains(&inner.len()) && !is_bare_v6 && inner.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c))
         };
         let Some((host, port)) = parted.filter(|(host, port)| fits(host) && *port != 0u16) else {
-            return Err("target is a name or address with a port, such as syslog.example:514 or [2001:db8::1]:514".to_owned());
+            return Err(Sentence::new(
+                "syslog_target",
+                "target is a name or address with a port, such as syslog.example:514 or [2001:db8::1]:514",
+            ));
         };
         let carrier = match value["carrier"].as_str() {
             Some("udp") => Carrier::Udp,
             Some("tcp") => Carrier::Tcp,
-            _ => return Err("carrier is udp or tcp".to_owned()),
+            _ => return Err(Sentence::from("carrier is udp or tcp")),
         };
         Ok(Some(Syslog { host: host.trim_matches(['[', ']']).to_owned(), port, carrier, manner: manner(value)? }))
     }
@@ -234,7 +246,7 @@ mod tests {
             (json!({"url": "https://x/", "lang": "de"}), "fr or en"),
             (json!({"url": "https://x/", "imports": 1}), "true or false"),
         ] {
-            let line = Webhook::read(&value, None).unwrap_err();
+            let line = Webhook::read(&value, None).unwrap_err().to_string();
             assert!(line.contains(fault) && !line.contains('\n'), "{value}: {line}");
         }
         for (value, fault) in [
@@ -245,7 +257,7 @@ mod tests {
             (json!({"target": "2001:db8::1:514", "carrier": "udp"}), "with a port"),
             (json!({"target": "x:514", "carrier": "tls"}), "udp or tcp"),
         ] {
-            let line = Syslog::read(&value).unwrap_err();
+            let line = Syslog::read(&value).unwrap_err().to_string();
             assert!(line.contains(fault) && !line.contains('\n'), "{value}: {line}");
         }
         let six = Syslog::read(&json!({"target": "[2001:db8::1]:514", "carrier": "tcp", "lang": "fr"})).unwrap().unwrap();

@@ -48,7 +48,7 @@ pub(crate) const BUDGET: Budget = Budget {
     when_full: "the sensor waits, and frames wait in the rings",
 };
 /// Nanoseconds of event time between two filings of what changed of cases.
-const CASES_EVERY: u64 = SECOND;
+const CASES_EVERY: u64 = SECOND / 2;
 /// The same of assets: they change with almost every event.
 const ASSETS_EVERY: u64 = 20 * SECOND;
 /// The same of all assets, also those that were only spoken of.
@@ -110,9 +110,7 @@ impl Judge {
             let _ = self.to_writer.send(Word::Changed { cases, loose, assets, pairs });
         }
     }
-}
 
-impl Judge {
     fn row(&mut self, row: Row<'_>) {
         if row.schema().kind == Stats::KIND {
             return self.counted(row);
