@@ -170,7 +170,9 @@ timeout 20;
 class Lab:
     """The network of one scenario; a context that leaves nothing behind."""
 
-    def __init__(self):
+    def __init__(self, sensors=lambda monitor: []):
+        """`sensors` makes what watches the monitor port beside the recorder: a list of `live.Sensor`."""
+        self.make_sensors, self.sensors = sensors, []
         self.prefix = f"vl{os.getpid()}"
         self.folder = tempfile.mkdtemp(prefix="vigie-lab-")
         os.chmod(self.folder, 0o755)
@@ -185,7 +187,7 @@ class Lab:
             self._quiet(self.switch, "all")
             self.switch.run("ip", "link", "set", BRIDGE, "up")
             self.monitor = Host(self, "monitor")
-            self._plug(self.monitor, "02:00:00:00:00:fe")
+            self.mirror = self._plug(self.monitor, "02:00:00:00:00:fe")
             self._quiet(self.monitor, "eth0")
             gateway = self.host(GATEWAY)
             gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -206,6 +208,10 @@ class Lab:
             raise
 
     def __exit__(self, *_):
+        for sensor in self.sensors:
+            if sensor.process is not None and sensor.process.poll() is None:
+                sensor.process.kill()
+                sensor.process.wait()
         for child in reversed(self.processes):
             self.stop(child)
         for pid in self.pids:
@@ -248,6 +254,7 @@ class Lab:
         self._quiet(self.switch, port)
         self.switch.run("ip", "link", "set", port, "master", BRIDGE, "up")
         host.run("ip", "link", "set", "eth0", "up")
+        return port
 
     def host(self, name, configure=True):
         """A host of the catalogue, made when first asked for; without its address where `configure` is false."""
@@ -300,7 +307,12 @@ class Lab:
     # ------------------------------------------------ time and recording
 
     def record(self):
-        """Begins the recording at the monitor port."""
+        """Begins the recording at the monitor port. Until the recorder and the sensors that stand there are ready the port carries nothing,
+        so that all of them see the same frames."""
+        self.switch.run("ip", "link", "set", self.mirror, "nomaster")
+        self.sensors = [sensor.start() for sensor in self.make_sensors(self.monitor)]
+        for sensor in self.sensors:
+            sensor.ready()
         self.raw = os.path.join(self.folder, "raw.pcap")
         self.recorder = self.monitor.start("tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-s", "0", "-B", "65536", "-Z", "root", "-w", self.raw)
         end = time.monotonic() + 10
@@ -309,6 +321,7 @@ class Lab:
                 raise LabError("tcpdump does not record: " + self.monitor.logs())
             time.sleep(0.02)
         time.sleep(0.3)
+        self.switch.run("ip", "link", "set", self.mirror, "master", BRIDGE)
 
     def pause(self, seconds):
         """Really waits."""
@@ -320,13 +333,19 @@ class Lab:
         self.skips.append((time.time(), seconds))
         time.sleep(0.01)
 
-    def finish(self, out, start):
-        """Ends the recording and writes it with its first frame at `start` (UTC); gives frames and bytes."""
+    def end_recording(self):
+        """Ends the recording; what it holds stands at `raw`, as it came."""
         time.sleep(1)
+        self.switch.run("ip", "link", "set", self.mirror, "nomaster")
+        time.sleep(0.2)
         self.stop(self.recorder)
         dropped = self.monitor.logs()
         if "0 packets dropped by kernel" not in dropped:
             raise LabError("frames were lost while recording: " + dropped)
+
+    def finish(self, out, start):
+        """Ends the recording and writes it with its first frame at `start` (UTC); gives frames and bytes."""
+        self.end_recording()
         first = datetime.strptime(start, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
         return move_stamps(self.raw, out, first, self.skips)
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Record the lab's scenarios, or hold Vigie to what their recordings must give.
+"""Run the lab's scenarios with Vigie on the mirror port, record them, or hold Vigie to what their recordings must give.
 
-usage: run.py [SCENARIO...]              record into testdata/ (root, Debian; all scenarios of the test set by default)
+usage: run.py [SCENARIO...]              run live and replay what was recorded meanwhile (root, Debian; all by default)
+       run.py --few                      the few of them that ./dev test runs
+       run.py --record [SCENARIO...]     record into testdata/ (all scenarios of the test set by default)
        run.py --check [SCENARIO...]      replay the recordings through `vigie` and compare with their expectation
        run.py --list                     name the scenarios
 
@@ -14,6 +16,7 @@ import base64
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +45,15 @@ def load(name):
 
 # ------------------------------------------------------------------------------------------------ record
 
+def expectation(scenario):
+    """What Vigie must make of it, by addresses."""
+    def address(who):
+        return HOSTS[who]["ip"] if who in HOSTS else who
+
+    return {"expect": [{k: (address(v) if k in ("attacker", "victim") else v) for k, v in e.items()} for e in scenario.EXPECT],
+            "allowed": list(getattr(scenario, "ALLOWED", []))}
+
+
 def record(name):
     from network import Lab
     scenario = load(name)
@@ -56,9 +68,6 @@ def record(name):
     if keep:
         return
 
-    def address(who):
-        return HOSTS[who]["ip"] if who in HOSTS else who
-
     about = {
         "title": scenario.TITLE,
         "story": " ".join(scenario.STORY.split()),
@@ -67,12 +76,104 @@ def record(name):
         "stamps": "moved as a whole to begin at start; some idle gaps lengthened (lab.skip), nothing else changed",
         "frames": frames,
         "hosts": [{"name": n, **HOSTS[n]} for n in seen],
-        "expect": [{k: (address(v) if k in ("attacker", "victim") else v) for k, v in e.items()} for e in scenario.EXPECT],
-        "allowed": list(getattr(scenario, "ALLOWED", [])),
+        **expectation(scenario),
     }
     with open(os.path.join(TESTDATA, name + ".json"), "w", encoding="utf-8") as f:
         json.dump(about, f, indent=1, ensure_ascii=False)
         f.write("\n")
+
+
+# ------------------------------------------------------------------------------------------------ live
+
+WORKERS = (1, 2, 4)
+# Where the recordings of live runs stand, each beside what was told of it.
+KEPT = os.path.join(os.path.dirname(HERE), "target", "lab")
+# The scenarios of ./dev test: the quickest that cover most.
+FEW = ("ftp_bruteforce_success", "port_scan", "rogue_dhcp", "cleartext_logins", "dns_tunnel", "arp_spoofing")
+
+
+def live_one(name, vigie):
+    """Runs one scenario with sensors on its mirror port and replays what was recorded there; a list of what falls short."""
+    from live import Sensor, differences
+    from network import Lab
+    scenario = load(name)
+    os.makedirs(KEPT, exist_ok=True)
+    kept = os.path.join(KEPT, name + ".pcap")
+    settings = getattr(scenario, "SETTINGS", {})
+    began = time.monotonic()
+    about = expectation(scenario)
+    with Lab(lambda monitor: [Sensor(monitor, vigie, n, settings) for n in WORKERS]) as lab:
+        scenario.run(lab)
+        ended = time.monotonic()
+        while any(missing(about, s.cases()) for s in lab.sensors) and time.monotonic() - ended < 30:
+            time.sleep(0.5)
+        told = time.monotonic() - ended
+        problems = [f"live, {s.workers} workers: {p}, while it ran" for s in lab.sensors for p in missing(about, s.cases())]
+        lab.end_recording()
+        shutil.copyfile(lab.raw, kept)
+        looks = {f"live, {s.workers} workers": s.settled() for s in lab.sensors}
+    frames = None
+    for n in WORKERS:
+        looks[f"replay, {n} workers"], frames = replayed(vigie, kept, ["--workers", str(n)] + [w for k, v in settings.items() for w in ("--set", f"{k}={v}")])
+    first, (cases, counts) = next(iter(looks.items()))
+    with open(os.path.join(KEPT, name + ".cases.json"), "w", encoding="utf-8") as f:
+        json.dump({look: cases for look, (cases, _) in looks.items()}, f, indent=1, ensure_ascii=False)
+    problems += [f"{first}: {p}" for p in short_of(about, cases)]
+    for look, (others, count) in looks.items():
+        problems += [f"{first} and {look}: {d}" for d in differences(cases, others)]
+        if count != counts:
+            problems.append(f"events, {first} and {look}: " + ", ".join(f"{k} {counts.get(k, 0)} and {count.get(k, 0)}" for k in sorted({*counts, *count})
+                                                                         if counts.get(k) != count.get(k)))
+    print(f"{name}: {frames} frames, {sum(counts.values())} events, {len(cases)} cases; told {told:.1f} s after the end; {time.monotonic() - began:.0f} s")
+    return problems
+
+
+def replayed(vigie, pcap, options):
+    """Cases and events by kind of a replay, and how many frames it read."""
+    from live import OF_THE_CLOCK
+    with tempfile.TemporaryDirectory() as out:
+        done = subprocess.run([vigie, "replay", "-q", "-l", out, *options, pcap], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        if done.returncode != 0:
+            raise ValueError(f"replay: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-400:]}")
+        counts, frames = {}, 0
+        for event in lines_of(os.path.join(out, "eve.json")):
+            kind = event["event_type"]
+            if kind == "stats":
+                frames = event["stats"]["decoder"]["pkts"]
+            if kind not in OF_THE_CLOCK:
+                counts[kind] = counts.get(kind, 0) + 1
+        return (lines_of(os.path.join(out, "cases.json")), counts), frames
+
+
+def live_all(names, vigie, jobs):
+    """Runs scenarios, `jobs` at a time, each in a process of its own (its namespaces are named by it)."""
+    results, waiting, running = {}, list(names), {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop(0)
+            running[name] = subprocess.Popen([sys.executable, __file__, "--one", name, "--vigie", vigie], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for name, child in list(running.items()):
+            try:
+                said, _ = child.communicate(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                continue
+            del running[name]
+            results[name] = child.returncode
+            print(said, end="", flush=True)
+    bad = [name for name, code in results.items() if code]
+    print(f"{len(results) - len(bad)} passed, {len(bad)} failed")
+    return 1 if bad else 0
+
+
+def live_process(name, vigie):
+    """The process of one scenario: says what falls short of it."""
+    try:
+        problems = live_one(name, vigie)
+    except Exception as why:  # a scenario that cannot be run is told as the others that fail
+        problems = [f"NOT RUN: {type(why).__name__}: {why}"]
+    for problem in problems:
+        print(f"WRONG {name}: {problem}")
+    return 1 if problems else 0
 
 
 # ------------------------------------------------------------------------------------------------ check
@@ -98,9 +199,19 @@ def lines_of(path):
 
 def short_of(about, cases):
     """What the cases lack or have too many, in sentences."""
-    problems, due = [], set(about["allowed"])
+    due = {*about["allowed"], *(e["detector"] for e in about["expect"])}
+    problems = missing(about, cases)
+    for c in cases:
+        false = [d for d in c.get("detectors", []) if d not in due]
+        if false:
+            problems.append(f"false: {c.get('title')} ({', '.join(false)}, score {c.get('score')})")
+    return problems
+
+
+def missing(about, cases):
+    """What of the expectation the cases lack."""
+    problems = []
     for e in about["expect"]:
-        due.add(e["detector"])
         having = [c for c in cases if e["detector"] in c.get("detectors", [])]
         if not having:
             problems.append(f"no case with {e['detector']}")
@@ -111,10 +222,6 @@ def short_of(about, cases):
                 problems.append(f"{e['detector']}: {side} {e[side]} is not among {sorted(set(entities))}")
         words = json.dumps(having, ensure_ascii=False)
         problems += [f"{e['detector']}: the case does not say '{w}'" for w in e.get("says", []) if w not in words]
-    for c in cases:
-        false = [d for d in c.get("detectors", []) if d not in due]
-        if false:
-            problems.append(f"false: {c.get('title')} ({', '.join(false)}, score {c.get('score')})")
     return problems
 
 
@@ -165,6 +272,10 @@ def main():
     ap.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     ap.add_argument("--check", action="store_true")
     ap.add_argument("--list", action="store_true")
+    ap.add_argument("--few", action="store_true")
+    ap.add_argument("--record", action="store_true")
+    ap.add_argument("--one", metavar="SCENARIO", help=argparse.SUPPRESS)
+    ap.add_argument("--jobs", type=int, default=3, help="scenarios at once (default %(default)s)")
     ap.add_argument("--vigie", default=os.path.join(os.path.dirname(HERE), "target", "release", "vigie"))
     a = ap.parse_args()
     if a.list:
@@ -174,6 +285,10 @@ def main():
     names = a.scenarios or [n for n in scenario_names() if a.check or not hasattr(load(n), "OUTPUT")]
     if a.check:
         return check_all(names, a.vigie)
+    if a.one:
+        return live_process(a.one, a.vigie)
+    if not a.record:
+        return live_all(FEW if a.few else names, a.vigie, a.jobs)
     os.makedirs(TESTDATA, exist_ok=True)
     failed = []
     for name in names:
