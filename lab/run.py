@@ -17,6 +17,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,11 @@ def load(name):
         sys.exit(f"lab: no scenario '{name}'; there are {', '.join(scenario_names())}")
     sys.path.insert(0, os.path.join(HERE, "scenarios"))
     return importlib.import_module(name)
+
+
+def recorded(name):
+    """Whether its recording stands in testdata/, or it is run live alone."""
+    return getattr(load(name), "RECORDED", True)
 
 
 # ------------------------------------------------------------------------------------------------ record
@@ -86,53 +92,101 @@ def record(name):
 # ------------------------------------------------------------------------------------------------ live
 
 WORKERS = (1, 2, 4)
+# Seconds after which a scenario is ended.
+LONGEST = 600
 # Where the recordings of live runs stand, each beside what was told of it.
 KEPT = os.path.join(os.path.dirname(HERE), "target", "lab")
 # The scenarios of ./dev test: the quickest that cover most.
-FEW = ("ftp_bruteforce_success", "port_scan", "rogue_dhcp", "cleartext_logins", "dns_tunnel", "arp_spoofing")
+FEW = ("sensor_restarts", "tls_on_tor_ports", "own_scanner", "arp_spoofing", "dns_tunnel", "port_scan")
 
 
 def live_one(name, vigie):
     """Runs one scenario with sensors on its mirror port and replays what was recorded there; a list of what falls short."""
-    from live import Sensor, differences
+    scenario, began = load(name), time.monotonic()
+    about, settings = expectation(scenario), getattr(scenario, "SETTINGS", {})
+    looks, recordings, stretched, problems, took = watched(name, scenario, vigie, about, settings)
+    options = [w for k, v in settings.items() for w in ("--set", f"{k}={v}")]
+    for n in WORKERS:
+        looks[f"replay, {n} workers"], frames = replayed(vigie, recordings, ["--workers", str(n), *options])
+    with open(os.path.join(KEPT, name + ".cases.json"), "w", encoding="utf-8") as f:
+        json.dump({look: cases for look, (cases, _) in looks.items()}, f, indent=1, ensure_ascii=False)
+    first, (cases, counts) = next(iter(looks.items()))
+    problems += [f"{first}: {p}" for p in short_of(about, cases)]
+    problems += [f"{look}: no alert of {d}" for look, (_, count) in looks.items() for d in getattr(scenario, "CONTEXT", []) if not count.get(f"alert {d}")]
+    in_flight = getattr(scenario, "IN_FLIGHT", None)
+    if in_flight is None:
+        problems += unlike(looks)
+    else:
+        problems += interrupted(looks, in_flight)
+        for look, (told, _) in looks.items():
+            print(f"{name}: {look}: " + ", ".join(f"{a['detector']} {a['count']}" for c in told for a in c["alerts"]))
+    if stretched:
+        own_time = {f"in its own time, {n} workers": replayed(vigie, [stretched], ["--workers", str(n), *options])[0] for n in WORKERS}
+        problems += [f"in its own time: {p}" for p in short_of(about, next(iter(own_time.values()))[0])] + unlike(own_time)
+    print(f"{name}: {frames} frames, {sum(counts.values())} events, {len(cases)} cases; told {took:.1f} s after the end; {time.monotonic() - began:.0f} s")
+    return problems
+
+
+def watched(name, scenario, vigie, about, settings):
+    """Runs a scenario live. What each sensor says when all is over, the recordings, the one in its own time (None where it is the same), what
+    was not told while it ran, and how long that took after the end."""
     from network import Lab
-    scenario = load(name)
+    from sensors import Sensor
     os.makedirs(KEPT, exist_ok=True)
-    kept = os.path.join(KEPT, name + ".pcap")
-    settings = getattr(scenario, "SETTINGS", {})
-    began = time.monotonic()
-    about = expectation(scenario)
-    with Lab(lambda monitor: [Sensor(monitor, vigie, n, settings) for n in WORKERS]) as lab:
+    kept = os.path.join(KEPT, name)
+    with Lab(lambda monitor, ports: [Sensor(monitor, vigie, n, ports, settings) for n in WORKERS]) as lab:
         scenario.run(lab)
         ended = time.monotonic()
         while any(missing(about, s.cases()) for s in lab.sensors) and time.monotonic() - ended < 30:
             time.sleep(0.5)
-        told = time.monotonic() - ended
+        took = time.monotonic() - ended
         problems = [f"live, {s.workers} workers: {p}, while it ran" for s in lab.sensors for p in missing(about, s.cases())]
         lab.end_recording()
-        shutil.copyfile(lab.raw, kept)
+        recordings = [f"{kept}.pcap"] + [f"{kept}.{port}.pcap" for port in lab.ports[1:]]
+        for raw, at in zip(lab.raws, recordings):
+            shutil.copyfile(raw, at)
+        stretch, stretched = getattr(scenario, "STRETCH", None), None
+        if lab.skips or stretch:
+            stretched = f"{kept}.stretched.pcap"
+            lab.write(stretched, scenario.START, stretch)
         looks = {f"live, {s.workers} workers": s.settled() for s in lab.sensors}
-    frames = None
-    for n in WORKERS:
-        looks[f"replay, {n} workers"], frames = replayed(vigie, kept, ["--workers", str(n)] + [w for k, v in settings.items() for w in ("--set", f"{k}={v}")])
+    return looks, recordings, stretched, problems, took
+
+
+def unlike(looks):
+    """Where looks at the same frames do not say the same, in sentences."""
+    from sensors import differences
     first, (cases, counts) = next(iter(looks.items()))
-    with open(os.path.join(KEPT, name + ".cases.json"), "w", encoding="utf-8") as f:
-        json.dump({look: cases for look, (cases, _) in looks.items()}, f, indent=1, ensure_ascii=False)
-    problems += [f"{first}: {p}" for p in short_of(about, cases)]
+    problems = []
     for look, (others, count) in looks.items():
         problems += [f"{first} and {look}: {d}" for d in differences(cases, others)]
-        if count != counts:
-            problems.append(f"events, {first} and {look}: " + ", ".join(f"{k} {counts.get(k, 0)} and {count.get(k, 0)}" for k in sorted({*counts, *count})
-                                                                         if counts.get(k) != count.get(k)))
-    print(f"{name}: {frames} frames, {sum(counts.values())} events, {len(cases)} cases; told {told:.1f} s after the end; {time.monotonic() - began:.0f} s")
+        other = [f"{k} {counts.get(k, 0)} and {count.get(k, 0)}" for k in sorted({*counts, *count}) if counts.get(k) != count.get(k)]
+        if other:
+            problems.append(f"events, {first} and {look}: {', '.join(other)}")
     return problems
 
 
-def replayed(vigie, pcap, options):
+def interrupted(looks, in_flight):
+    """What is wrong where sensors were interrupted: the alerts must be as many, each with its whole count but for what was in flight."""
+    def alerts(cases):
+        return sorted((c["title"], a["detector"], a["count"]) for c in cases for a in c["alerts"])
+
+    whole = alerts(looks[f"replay, {WORKERS[0]} workers"][0])
+    problems = []
+    for look, (cases, _) in looks.items():
+        have = alerts(cases)
+        if [a[:2] for a in have] != [a[:2] for a in whole]:
+            problems.append(f"{look}: {have}, whole: {whole}")
+        else:
+            problems += [f"{look}: {a} of {b}" for a, b in zip(have, whole) if not b[2] - in_flight <= a[2] <= b[2]]
+    return problems
+
+
+def replayed(vigie, recordings, options):
     """Cases and events by kind of a replay, and how many frames it read."""
-    from live import OF_THE_CLOCK
+    from sensors import NOT_COUNTED
     with tempfile.TemporaryDirectory() as out:
-        done = subprocess.run([vigie, "replay", "-q", "-l", out, *options, pcap], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        done = subprocess.run([vigie, "replay", "-q", "-l", out, *options, *recordings], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
         if done.returncode != 0:
             raise ValueError(f"replay: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-400:]}")
         counts, frames = {}, 0
@@ -140,22 +194,28 @@ def replayed(vigie, pcap, options):
             kind = event["event_type"]
             if kind == "stats":
                 frames = event["stats"]["decoder"]["pkts"]
-            if kind not in OF_THE_CLOCK:
+            if kind == "alert":
+                kind = f"alert {event['vigie']['detector']}"
+            if kind not in NOT_COUNTED:
                 counts[kind] = counts.get(kind, 0) + 1
         return (lines_of(os.path.join(out, "cases.json")), counts), frames
 
 
 def live_all(names, vigie, jobs):
     """Runs scenarios, `jobs` at a time, each in a process of its own (its namespaces are named by it)."""
-    results, waiting, running = {}, list(names), {}
+    results, waiting, running, ends = {}, list(names), {}, {}
     while waiting or running:
         while waiting and len(running) < jobs:
             name = waiting.pop(0)
             running[name] = subprocess.Popen([sys.executable, __file__, "--one", name, "--vigie", vigie], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            ends[name] = time.monotonic() + LONGEST
         for name, child in list(running.items()):
             try:
                 said, _ = child.communicate(timeout=0.2)
             except subprocess.TimeoutExpired:
+                if time.monotonic() > ends[name]:
+                    child.send_signal(signal.SIGINT)  # so that it takes its namespaces with it
+                    ends[name] = float("inf")
                 continue
             del running[name]
             results[name] = child.returncode
@@ -282,12 +342,14 @@ def main():
         for name in scenario_names():
             print(f"{name:24} {load(name).TITLE}")
         return 0
-    names = a.scenarios or [n for n in scenario_names() if a.check or not hasattr(load(n), "OUTPUT")]
+    names = a.scenarios or [n for n in scenario_names() if a.check or not hasattr(load(n), "OUTPUT") and (not a.record or recorded(n))]
     if a.check:
         return check_all(names, a.vigie)
     if a.one:
         return live_process(a.one, a.vigie)
     if not a.record:
+        if any(hasattr(load(n), "OUTPUT") for n in names):
+            sys.exit("lab: bulk is for measurement: run it with --record")
         return live_all(FEW if a.few else names, a.vigie, a.jobs)
     os.makedirs(TESTDATA, exist_ok=True)
     failed = []
