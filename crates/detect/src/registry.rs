@@ -194,6 +194,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_declared_scanner_does_by_trade_is_context_until_it_comes_in() {
+        use crate::testing::Bench;
+        use vigie_dissect::record::Login;
+        let opens = |scanners: &str, successes: usize| {
+            let mut settings = Settings::default();
+            settings.scanners = scanners.parse().expect("a network");
+            let mut b = Bench::with("brute_force", settings);
+            b.from("10.0.0.9").to("10.0.0.2", 21);
+            for n in 0..20 + successes {
+                let (user, outcome) = (Some(&b"admin"[..]), if n < 20 { "failure" } else { "success" });
+                let login = Login { protocol: "ftp", user, method: "password", outcome, cleartext: true, anonymous: false, tries: 1 };
+                b.at(1.0).flow(n as u64 + 1).push(&login);
+            }
+            b.finish().iter().map(|f| f.opens_case).collect::<Vec<_>>()
+        };
+        assert_eq!(opens("", 0), [true]);
+        assert_eq!(opens("[10.0.0.0/28]", 0), [false]);
+        assert_eq!(opens("[10.0.0.0/28]", 1), [true]);
+    }
+
+    #[test]
     fn tunables_are_their_detectors_and_change() {
         let mut settings = Settings::default();
         for d in DETECTORS {

@@ -84,6 +84,9 @@ pub struct Settings {
     pub use_vlan: bool,
     /// Whether the tunnel that packets came through is part of a flow's key (`decoder.recursion-level.use-for-tracking`).
     pub use_tunnel: bool,
+    /// Whether sessions are picked up whose beginning was not seen: one first seen from a port below 1024 to one above was called by
+    /// the other side.
+    pub midstream: bool,
     /// Seed of the index: 0 in replay, random live.
     pub seed: u64,
     /// Which sensor: part of every flow id.
@@ -100,6 +103,7 @@ impl Default for Settings {
             other: Timeouts { new: 30, established: 300, closed: 0 },
             use_vlan: true,
             use_tunnel: true,
+            midstream: false,
             seed: 0,
             sensor: 0,
         }
@@ -298,6 +302,11 @@ impl Table {
         flow.last.plus(Self::timeout(&self.settings, flow))
     }
 
+    /// See [`Settings::midstream`].
+    pub fn pick_up(&mut self, midstream: bool) {
+        self.settings.midstream = midstream;
+    }
+
     /// The hash of a packet's key, for a look ahead.
     #[inline]
     pub fn hash(&self, p: &Packet) -> (Key, bool, u64) {
@@ -368,7 +377,11 @@ impl Table {
 
     fn begin(&mut self, p: &Packet, key: Key, swap: bool, hash: u64, time: Time, len: u32) -> (u32, Direction) {
         // A flow first seen by its answer to a handshake was called by the other side.
-        let answer = matches!(p.body, Body::Tcp(t) if t.flags & (Tcp::SYN | Tcp::ACK) == Tcp::SYN | Tcp::ACK);
+        let answer = matches!(p.body, Body::Tcp(t) if match t.flags & (Tcp::SYN | Tcp::ACK) {
+            both if both == Tcp::SYN | Tcp::ACK => true,
+            Tcp::ACK => self.settings.midstream && p.src_port < 1024 && p.dst_port >= 1024,
+            _ => false,
+        });
         let client_is_hi = swap != answer;
         let (client, server, client_port, server_port) =
             if client_is_hi { (key.hi, key.lo, key.hi_port, key.lo_port) } else { (key.lo, key.hi, key.lo_port, key.hi_port) };
@@ -563,6 +576,31 @@ mod tests {
         t.advance(Time::from_secs(500), |f, why, when| ends.push((f.bytes, why, when)));
         assert_eq!(ends, [([60, 90], Closed::Timeout, Time::from_secs(401))]);
         assert!(t.is_empty());
+    }
+
+    #[test]
+    fn who_called_in_a_session_first_seen_by_an_answer_is_told_by_ports() {
+        let segment = |from: u16, to: u16, flags: u8| {
+            let mut b = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+            b.extend([from.to_be_bytes(), to.to_be_bytes()].concat());
+            b.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 1, 0, 0, 0, 0, 0]);
+            let mut p = Packet::EMPTY;
+            vigie_decode::decode(&vigie_decode::Settings::default(), 101, &b, b.len() as u32, &mut p);
+            p
+        };
+        let (ack, syn, both) = (Tcp::ACK, Tcp::SYN, Tcp::SYN | Tcp::ACK);
+        for (from, to, flags, midstream, dir) in [
+            (21, 40000, ack, true, Direction::ToClient),
+            (21, 40000, ack, false, Direction::ToServer),
+            (40000, 21, ack, true, Direction::ToServer),
+            (20, 40000, syn, true, Direction::ToServer),
+            (8080, 40000, ack, true, Direction::ToServer),
+            (40000, 21, both, false, Direction::ToClient),
+        ] {
+            let mut t = Table::new(Settings { midstream, ..Settings::default() });
+            let told = t.packet(&segment(from, to, flags), Time::from_secs(1), 60, |_, _, _| {}).dir;
+            assert_eq!(told, dir, "{from} to {to}, {flags:x}");
+        }
     }
 
     #[test]

@@ -7,10 +7,14 @@
 //! end (3):    nothing
 //! ```
 //!
+//! Texts come with the bytes that they had on the wire, also where these are no UTF-8: who judges them there judges what a replay would.
+//!
 //! What comes is read like any foreign bytes: the sender may have been taken over.
 
+use crate::pack::{Texts, pack_as};
+use crate::unpack::unpack_as;
 use crate::wire::{Form, encode_as};
-use crate::{Error, Header, decode, pack, unpack};
+use crate::{Error, Header, decode};
 use std::io::{Read, Write};
 use std::sync::Arc;
 use vigie_base::{Budget, Time};
@@ -105,7 +109,7 @@ impl<W: Write> Sender<W> {
             for batch in open.iter().filter(|b| !b.is_empty()) {
                 let at = word.len();
                 word.extend_from_slice(&[0; 4]);
-                encode_as(&pack(batch, Arc::clone(&header))?, Form::Plain, word)?;
+                encode_as(&pack_as(batch, Arc::clone(&header), Texts::Exact)?, Form::Plain, word)?;
                 let length = (word.len() - at - 4) as u32;
                 word[at..at + 4].copy_from_slice(&length.to_le_bytes());
             }
@@ -203,7 +207,7 @@ fn rows(word: &[u8], schemas: &[&'static Schema]) -> Result<Rows, Error> {
         let (length, more) = rest.split_first_chunk::<4>().ok_or_else(short)?;
         let (bytes, more) = more.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(short)?;
         let packed = decode(bytes, schemas)?;
-        batches.push(unpack(&packed.rows, packed.schema)?);
+        batches.push(unpack_as(&packed.rows, packed.schema, Texts::Exact)?);
         rest = more;
     }
     let mut counts = vec![0usize; batches.len()];
@@ -229,8 +233,8 @@ pub fn fuzz(data: &[u8], schemas: &[&'static Schema]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_event::eve;
     use vigie_event::sample::{self, Dice};
+    use vigie_event::{Column, eve};
 
     /// Rows of several kinds as lines, in their order.
     fn sent(seed: u64) -> (Vec<u8>, Vec<String>) {
@@ -275,6 +279,50 @@ mod tests {
         for seed in 0..20 {
             let (bytes, lines) = sent(seed);
             assert_eq!(received(&bytes), (lines, None), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn texts_come_with_their_bytes() {
+        let schema = *vigie_sensor::batches::schemas().iter().find(|s| s.kind == "dns").unwrap();
+        let names: [&[u8]; 4] = [b"office.example", b"\xbd\xd5\xcd.example", "\u{10ffff}\u{e9}".as_bytes(), "\u{e9}".as_bytes()];
+        let text = |batch: &Batch| format!("{:?}", batch.columns());
+        let (mut out, mut want) = (Vec::new(), Vec::new());
+        let mut sender = Sender::new(&mut out);
+        for (seed, name) in names.into_iter().enumerate() {
+            let mut dice = Dice::new(seed as u64);
+            let sample = sample::batch(schema, 3, &mut dice, |d| Time(d.word()));
+            let columns = sample.columns().iter().map(|c| with_texts(c, name)).collect();
+            let batch = Batch::of(schema, sample.envelopes().to_vec(), columns).unwrap();
+            (0..batch.len()).for_each(|i| sender.row(batch.row(i)).unwrap());
+            sender.upto(Time(0)).unwrap();
+            // The other side makes its columns row by row, too.
+            let mut rows = Batch::new(schema);
+            (0..batch.len()).for_each(|i| rows.copy(batch.row(i)));
+            want.push(text(&rows));
+        }
+        let mut receiver = Receiver::new(out.as_slice(), vigie_sensor::batches::schemas());
+        let mut got = Vec::new();
+        while let Ok(word) = receiver.next_word() {
+            if let Word::Rows(rows) = word {
+                let mut batch = Batch::new(schema);
+                rows.each(|row| batch.copy(row));
+                got.push(text(&batch));
+            }
+        }
+        assert_eq!(got, want);
+    }
+
+    /// A column with `name` for every text.
+    fn with_texts(column: &Column, name: &[u8]) -> Column {
+        match column {
+            Column::Bytes { ends, .. } => {
+                Column::Bytes { ends: (1..=ends.len()).map(|n| (n * name.len()) as u32).collect(), data: name.repeat(ends.len()) }
+            }
+            Column::Opt { rank, inner } => Column::Opt { rank: rank.clone(), inner: Box::new(with_texts(inner, name)) },
+            Column::List { ends, items } => Column::List { ends: ends.clone(), items: Box::new(with_texts(items, name)) },
+            Column::Group(all) => Column::Group(all.iter().map(|c| with_texts(c, name)).collect()),
+            other => other.clone(),
         }
     }
 

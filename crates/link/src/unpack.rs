@@ -1,6 +1,7 @@
 //! From Arrow columns back to event columns.
 
 use crate::layout::{Layout, Node};
+use crate::pack::{RAW, Texts};
 use crate::{Error, layout};
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
@@ -39,6 +40,11 @@ pub fn intern(word: &str) -> &'static str {
 /// form that EVE gives it. Columns are found by name; one that lacks gives absent, empty or zero (an older file), one too many is left.
 /// A column of another type than declared is an error.
 pub fn unpack(rows: &RecordBatch, schema: &'static Schema) -> Result<Batch, Error> {
+    unpack_as(rows, schema, Texts::Shown)
+}
+
+/// The same of rows that were packed with their texts `kept` so.
+pub(crate) fn unpack_as(rows: &RecordBatch, schema: &'static Schema, kept: Texts) -> Result<Batch, Error> {
     let l = layout(schema);
     let env = envelope(rows)?;
     let mut columns = Vec::with_capacity(l.leaves.len());
@@ -52,7 +58,7 @@ pub fn unpack(rows: &RecordBatch, schema: &'static Schema) -> Result<Batch, Erro
         columns.push(c);
     }
     let all: Vec<u32> = (0..env.len() as u32).collect();
-    let cols = l.nodes.iter().zip(schema.fields).map(|(n, f)| node(&l, n, &f.ty, 0, &columns, &all)).collect::<Result<_, _>>()?;
+    let cols = l.nodes.iter().zip(schema.fields).map(|(n, f)| node(&l, n, &f.ty, kept, 0, &columns, &all)).collect::<Result<_, _>>()?;
     Batch::of(schema, env, cols).ok_or_else(|| Error(format!("{}: columns of different lengths", schema.kind)))
 }
 
@@ -140,7 +146,7 @@ fn from_micros(us: i64) -> Time {
 }
 
 /// The column of a node over the places `at` of its arrays. `columns` holds the arrays of columns `base..`, at this depth of lists.
-fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef>], at: &[u32]) -> Result<Column, Error> {
+fn node(l: &Layout, n: &Node, ty: &Type, kept: Texts, base: usize, columns: &[Option<ArrayRef>], at: &[u32]) -> Result<Column, Error> {
     match (n, ty) {
         (Node::Opt { witness, inner, .. }, Type::Opt(ty)) => {
             let there = columns.get(witness - base).and_then(Option::as_ref);
@@ -154,10 +160,10 @@ fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef
                     rank.push(0);
                 }
             }
-            Ok(Column::Opt { rank, inner: Box::new(node(l, inner, ty, base, columns, &inside)?) })
+            Ok(Column::Opt { rank, inner: Box::new(node(l, inner, ty, kept, base, columns, &inside)?) })
         }
         (Node::Group(nodes), Type::Group(fields)) => {
-            nodes.iter().zip(*fields).map(|(n, f)| node(l, n, &f.ty, base, columns, at)).collect::<Result<_, _>>().map(Column::Group)
+            nodes.iter().zip(*fields).map(|(n, f)| node(l, n, &f.ty, kept, base, columns, at)).collect::<Result<_, _>>().map(Column::Group)
         }
         (Node::List { first, last, inner, .. }, Type::List(ty)) => {
             let mine = columns.get(first - base..last - base).unwrap_or_default();
@@ -204,7 +210,7 @@ fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef
                 values.push(Some(if same { list.values().clone() } else { moved(list.values(), &own, all)? }));
             }
             let places = places.unwrap_or_default();
-            Ok(Column::List { ends, items: Box::new(node(l, inner, ty, *first, &values, &places)?) })
+            Ok(Column::List { ends, items: Box::new(node(l, inner, ty, kept, *first, &values, &places)?) })
         }
         (Node::Leaf(i), ty) => {
             let c = columns.get(i - base).and_then(Option::as_ref);
@@ -221,7 +227,7 @@ fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef
                         .collect(),
                 ));
             }
-            values(ty, c, at)
+            values(ty, c, at, kept)
         }
         _ => Err(Error(format!("{}: not the layout of this kind", l.schema.kind))),
     }
@@ -237,7 +243,7 @@ fn moved(values: &ArrayRef, own: &[Option<u32>], all: &[u32]) -> Result<ArrayRef
     Ok(arrow::compute::take(values, &arrow::array::UInt32Array::from(from), None)?)
 }
 
-fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32]) -> Result<Column, Error> {
+fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32], kept: Texts) -> Result<Column, Error> {
     fn plain<T: ArrowPrimitiveType>(c: Option<&ArrayRef>, at: &[u32]) -> Vec<T::Native> {
         let c = c.and_then(|c| c.as_primitive_opt::<T>());
         at.iter().map(|i| c.filter(|c| c.is_valid(*i as usize)).map_or(T::Native::default(), |c| c.value(*i as usize))).collect()
@@ -261,10 +267,13 @@ fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32]) -> Result<Column, Error> 
             let mut ends = Vec::with_capacity(at.len());
             let mut data = Vec::new();
             for i in at {
+                let text = text(*i);
                 if matches!(ty, Type::Hex) {
-                    unhex(text(*i), &mut data);
+                    unhex(text, &mut data);
+                } else if let (Texts::Exact, Some(raw)) = (kept, text.strip_prefix(RAW)) {
+                    data.extend(raw.chars().filter_map(|c| u8::try_from(c).ok()));
                 } else {
-                    data.extend_from_slice(text(*i).as_bytes());
+                    data.extend_from_slice(text.as_bytes());
                 }
                 ends.push(u32::try_from(data.len()).map_err(|_| Error("more than 4 GiB of text in one batch".into()))?);
             }

@@ -344,6 +344,16 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "detect.scanners",
+        default: "\"\"",
+        doc: "Your own vulnerability scanners, addresses or networks as in HOME_NET: their scans and failed log-ins are alerts without a case\n              # (context of one that opens for another reason). One of their log-ins that succeeds opens a case.",
+        takes: Takes::Sensor,
+        apply: |c, v| {
+            c.detect.scanners = v.parse()?;
+            Ok(())
+        },
+    },
+    Key {
         name: "server.listen",
         default: "\"127.0.0.1:8443\"",
         doc: "Where browsers connect: an address of this machine and a port.",

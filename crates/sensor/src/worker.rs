@@ -119,6 +119,7 @@ impl Worker {
         Worker {
             table: Table::new(vigie_flow::Settings {
                 flows_max: (u64::from(settings.flow.flows_max) / workers).max(1) as u32,
+                midstream: settings.stream.midstream || settings.midstream_first > 0,
                 ..settings.flow.clone()
             }),
             inner: Inner {
@@ -234,6 +235,7 @@ impl Worker {
         if self.now >= until {
             self.midstream_first = 0;
             self.inner.stream_settings.midstream = self.midstream_after;
+            self.table.pick_up(self.midstream_after);
         }
     }
 

@@ -97,7 +97,8 @@ struct Machine {
     last: Time,
     claimed: Vec<Ip>,
     own: Option<Ip>,
-    owners: Vec<Mac>,
+    /// Who goes on using what it claims.
+    owners: Vec<(Ip, Mac)>,
     victims: Vec<Ip>,
     replies: u64,
     contradicted: bool,
@@ -168,7 +169,7 @@ impl ArpSpoofing {
         m.contradicted |= contradicted;
         m.replies += u64::from(!contradicted);
         add(&mut m.claimed, Some(ip));
-        add(&mut m.owners, owner);
+        add(&mut m.owners, owner.map(|mac| (ip, mac)));
         add(&mut m.victims, victim);
         m.own = self.own.get(&(lan, mac)).copied().or(m.own).filter(|o| !m.claimed.contains(o));
         tell(lan, mac, m, cx, false);
@@ -224,6 +225,10 @@ impl Detector for ArpSpoofing {
                 // To all, or about itself to itself: an announcement. To nobody in particular: a switch that learns.
                 let to_all = r.dest_mac().is_group() || r.dest_mac() == Mac::ZERO || ip == target || target.is_unspecified();
                 let asked = self.questions.get(&(lan, ip, target)).is_some();
+                // Who is known to lie speaks in the name of others, too: arpspoof tells the truth again when it ends.
+                if r.frame_mac().is_some_and(|frame| self.machines.get(&(lan, frame)).is_some()) {
+                    return;
+                }
                 let claim = self.claim(lan, ip, mac, now);
                 if to_all || asked {
                     claim.used = Some(now);
@@ -283,7 +288,9 @@ fn tell(lan: Lan, mac: Mac, m: &mut Machine, cx: &mut Cx<'_>, end: bool) {
         params.push(("victims", texts(&m.victims)));
     }
     if !m.owners.is_empty() {
-        params.push(("owners", Value::List(m.owners.iter().map(Mac::to_string).collect())));
+        let mut owners = Vec::new();
+        m.owners.iter().for_each(|(_, mac)| add(&mut owners, Some(mac.to_string())));
+        params.push(("owners", Value::List(owners)));
     }
     if let Some(own) = m.own {
         params.push(("own", Value::Ip(own)));
@@ -293,7 +300,8 @@ fn tell(lan: Lan, mac: Mac, m: &mut Machine, cx: &mut Cx<'_>, end: bool) {
     for ip in m.victims.iter().chain(&m.claimed) {
         add(&mut victims, Some(*ip));
     }
-    entities.extend(victims.into_iter().map(|ip| Entity::ip(Role::Victim, ip)));
+    let owner = |ip| m.owners.iter().find(|o| o.0 == ip).map(|o| o.1);
+    entities.extend(victims.into_iter().map(|ip| Entity { mac: owner(ip), ..Entity::ip(Role::Victim, ip) }));
     let lan: Vec<u8> = lan.iter().flat_map(|v| v.to_be_bytes()).collect();
     let finding = Finding {
         detector: INFO.name,
@@ -398,12 +406,18 @@ mod tests {
         for _ in 0..30 {
             b.at(2.0).push(&arp(b"reply", EVIL, 1, VICTIM, 2)).push(&arp(b"reply", EVIL, 2, ROUTER, 1));
         }
+        // It answers a question in the other's name; when it ends it puts right what it told, in the others' names: they are no liars.
+        b.at(1.0).push(&arp(b"request", VICTIM, 2, Mac::ZERO, 1)).push(&arp(b"reply", EVIL, 1, VICTIM, 2));
+        b.at(20.0);
+        for _ in 0..5 {
+            b.at(1.0).push(&Arp { frame_mac: Some(EVIL), ..arp(b"reply", ROUTER, 1, VICTIM, 2) });
+        }
         let found = b.finish();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].entities[0].mac, Some(EVIL));
         assert_eq!(found[0].score(), 70);
-        let victims: Vec<_> = found[0].entities[1..].iter().filter_map(|e| e.ip).collect();
-        assert_eq!(victims, [Ip::v4([10, 0, 0, 2]), Ip::v4([10, 0, 0, 1])]);
+        let victims: Vec<_> = found[0].entities[1..].iter().map(|e| (e.ip, e.mac)).collect();
+        assert_eq!(victims, [(Some(Ip::v4([10, 0, 0, 2])), Some(VICTIM)), (Some(Ip::v4([10, 0, 0, 1])), Some(ROUTER))]);
     }
 
     #[test]

@@ -97,6 +97,9 @@ const SLOW_PAIRS: Budget = Budget {
     when_full: "the pair unused for longest is forgotten",
 };
 
+/// The reason of a log-in that succeeded after the failures.
+pub(crate) const SUCCEEDED: &str = "brute_force.success";
+
 /// See the module.
 pub static INFO: Info = Info {
     name: "brute_force",
@@ -321,7 +324,7 @@ fn tell(view: View, key: &Key, tally: &mut Tally, cx: &mut Cx<'_>, end: bool) {
         reasons.push(Reason { key: "brute_force.users", points: 10 });
     }
     if tally.success.is_some() {
-        reasons.push(Reason { key: "brute_force.success", points: 40 });
+        reasons.push(Reason { key: SUCCEEDED, points: 40 });
     }
     let points = reasons.iter().map(|r| r.points).sum();
     let Some(phase) = (if end { Some(Phase::Close) } else { tally.told.due(tally.tries(), points) }) else { return };
@@ -393,7 +396,7 @@ const REASONS_EN: &[(&str, &str)] = &[
     ("brute_force.sources", "{tries} failed {tries#attempt|attempts} from {peers} different {peers#machine|machines}, few from each"),
     ("brute_force.many", "{tries} attempts: a program is at work"),
     ("brute_force.users", "{users} different user names were tried"),
-    ("brute_force.success", "a log-in succeeded after the failures[[ (user {user})]]: the password may be known to the attacker"),
+    (SUCCEEDED, "a log-in succeeded after the failures[[ (user {user})]]: the password may be known to the attacker"),
 ];
 const REASONS_FR: &[(&str, &str)] = &[
     (
@@ -410,10 +413,7 @@ const REASONS_FR: &[(&str, &str)] = &[
     ),
     ("brute_force.many", "{tries} tentatives : un programme est à l’œuvre"),
     ("brute_force.users", "{users} noms d’utilisateur différents ont été essayés"),
-    (
-        "brute_force.success",
-        "une connexion a réussi après les échecs[[ (utilisateur {user})]] : l’attaquant connaît peut-être le mot de passe",
-    ),
+    (SUCCEEDED, "une connexion a réussi après les échecs[[ (utilisateur {user})]] : l’attaquant connaît peut-être le mot de passe"),
 ];
 
 const INNOCENT_EN: &str = "A program that keeps using an old password after a change, a backup or monitoring account that expired, or an authorised \

@@ -58,6 +58,8 @@ pub struct Ftp {
     multiline: Option<[u8; 3]>,
     encrypting: bool,
     greeted: bool,
+    /// The first reply was no greeting: the session was open before it was seen.
+    midstream: bool,
     /// A line longer than [`LINE_MAX`] is being dropped, by direction.
     dropping: [bool; 2],
 }
@@ -87,11 +89,17 @@ impl Protocol for Ftp {
     fn probe(p: &Probe<'_>) -> Match {
         match p.dir {
             Direction::ToClient => {
-                if p.bytes.len() < 4 {
-                    return if b"220".starts_with(&p.bytes[..p.bytes.len().min(3)]) { Match::Maybe } else { Match::No };
+                if p.bytes.len() < 4 && b"220".starts_with(&p.bytes[..p.bytes.len().min(3)]) {
+                    return Match::Maybe;
                 }
                 if !p.bytes.starts_with(b"220") || !matches!(p.bytes[3], b' ' | b'-') {
-                    return Match::No;
+                    // Of a session that was open before it was seen, the commands tell more.
+                    let ours = p.on(Self::INFO.ports) && is_reply(p.bytes);
+                    return match (ours, p.other.is_empty() || p.bytes.len() < 4) {
+                        (true, true) => Match::Other,
+                        (true, false) => Match::Yes,
+                        (false, _) => Match::No,
+                    };
                 }
                 // SMTP greets with 220 too; many servers say what they are.
                 let Some((text, _)) = line(p.bytes) else { return Match::Maybe };
@@ -112,9 +120,10 @@ impl Protocol for Ftp {
                     return if p.bytes.len() < 16 && p.bytes.iter().all(u8::is_ascii_graphic) { Match::Maybe } else { Match::No };
                 };
                 let word = text.split(|b| *b == b' ').next().unwrap_or(&[]).to_ascii_uppercase();
-                let greeted = p.other.starts_with(b"220");
+                let greeted = p.other.starts_with(b"220") || (p.on(Self::INFO.ports) && is_reply(p.other));
                 match &word[..] {
                     b"USER" | b"PASS" if greeted => Match::Yes,
+                    b"PASS" if p.on(Self::INFO.ports) && p.other.is_empty() => Match::Maybe,
                     // POP3 begins with USER as well.
                     b"USER" if p.other.is_empty() => Match::Maybe,
                     b"AUTH" | b"FEAT" | b"SYST" | b"CLNT" | b"HOST" | b"OPTS" | b"PBSZ" if greeted => Match::Yes,
@@ -204,8 +213,23 @@ impl Ftp {
     fn reply<O: Out>(&mut self, cx: &mut Cx<'_, O>, text: &[u8], cut: bool) -> Next {
         let code = text.get(..3).filter(|c| c.iter().all(u8::is_ascii_digit)).and_then(|c| <[u8; 3]>::try_from(c).ok());
         let mark = text.get(3).copied();
+        if !self.greeted {
+            self.midstream = !matches!(&code, Some([b'1' | b'2', b'2', b'0'] | [b'4', b'2', b'1']));
+        }
         if !self.greeted && self.pending.is_empty() {
             self.pending.push_back(Command::default());
+            if code == Some(*b"530") {
+                // No server greets so: it answers a password that was given before.
+                cx.login(&Login {
+                    protocol: "ftp",
+                    user: None,
+                    method: "password",
+                    outcome: "failure",
+                    cleartext: true,
+                    anonymous: false,
+                    tries: 1,
+                });
+            }
         }
         self.greeted = true;
         let Some(c) = self.pending.front_mut() else {
@@ -274,7 +298,7 @@ impl Ftp {
     }
 
     fn login<O: Out>(&mut self, cx: &mut Cx<'_, O>, outcome: &str, no_password: bool) {
-        let anonymous = no_password || self.user.is_empty() || self.is_guest();
+        let anonymous = no_password || (self.user.is_empty() && !self.midstream) || self.is_guest();
         let user = Some(&self.user[..]).filter(|u| !u.is_empty());
         cx.login(&Login { protocol: "ftp", user, method: "password", outcome, cleartext: true, anonymous, tries: 1 });
     }
@@ -311,6 +335,12 @@ impl Ftp {
             },
         );
     }
+}
+
+/// Whether a server's bytes begin as a reply does (RFC 959 section 4.2), as far as they go.
+fn is_reply(bytes: &[u8]) -> bool {
+    const FORM: [&[u8]; 4] = [b"12345", b"012345", b"0123456789", b" -"];
+    bytes.iter().zip(FORM).all(|(b, form)| form.contains(b))
 }
 
 /// Whether what a guest gave as a password is what guests are asked for (RFC 1635 section 3): `guest` or the like, or a mail address,

@@ -56,6 +56,18 @@ fn a_session_is_the_same_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_session_that_was_open_before_is_picked_up_at_any_line() {
+    for (at, want) in [(1, 2), (2, 2), (3, 2), (4, 2), (5, 1)] {
+        let lines = stream(21, &SESSION[at..]);
+        let logins: Vec<_> = lines.iter().filter(|l| get(l, "event_type") == "\"login\"").map(|l| get(l, "login.anonymous")).collect();
+        assert_eq!(logins, vec!["false"; want], "from line {at}");
+        assert!(!lines.concat().contains("Canari"), "from line {at}");
+    }
+    // Another service that answers in numbers stays what it is.
+    assert!(stream(2525, &SESSION[2..3]).iter().all(|l| get(l, "event_type") != "\"ftp\""));
+}
+
+#[test]
 fn a_greeting_is_judged_by_all_that_it_says() {
     use crate::{Match, Probe, Proto, Protocol, Transport};
     let told = |text: &str, port| {
