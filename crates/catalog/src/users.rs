@@ -274,7 +274,7 @@ impl Catalog {
             if db.query_row(live, params![user_name, ns(now)], |r| r.get::<_, u64>(0))? >= TOKENS_MAX {
                 return refused(
                     Sentence::new("tokens_full", "\"{name}\" has {max} tokens, as many as one user may: revoke one first")
-                        .with("name", &user_name)
+                        .with("name", user_name)
                         .with("max", TOKENS_MAX),
                 );
             }

@@ -246,7 +246,7 @@ mod tests {
             (json!({"url": "https://x/", "lang": "de"}), "fr or en"),
             (json!({"url": "https://x/", "imports": 1}), "true or false"),
         ] {
-            let line = Webhook::read(&value, None).unwrap_err();
+            let line = Webhook::read(&value, None).unwrap_err().to_string();
             assert!(line.contains(fault) && !line.contains('\n'), "{value}: {line}");
         }
         for (value, fault) in [
@@ -257,7 +257,7 @@ mod tests {
             (json!({"target": "2001:db8::1:514", "carrier": "udp"}), "with a port"),
             (json!({"target": "x:514", "carrier": "tls"}), "udp or tcp"),
         ] {
-            let line = Syslog::read(&value).unwrap_err();
+            let line = Syslog::read(&value).unwrap_err().to_string();
             assert!(line.contains(fault) && !line.contains('\n'), "{value}: {line}");
         }
         let six = Syslog::read(&json!({"target": "[2001:db8::1]:514", "carrier": "tcp", "lang": "fr"})).unwrap().unwrap();
