@@ -41,6 +41,40 @@ export async function logIn(page, base, { user, password }) {
   await page.locator('.shell').waitFor()
 }
 
+/** A page of its own for a part of the tests, with what it did that it must not, and ways to try and to say. */
+export async function stage({ browser, base, shots, check }, kind, options = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: 'fr-FR',
+    timezoneId: 'Europe/Paris',
+    ignoreHTTPSErrors: true,
+    ...options,
+  })
+  const page = await context.newPage()
+  page.setDefaultTimeout(40_000)
+  const get = async (path) => (await context.request.get(`${base}/api/v1${path}`)).json()
+  return {
+    context,
+    page,
+    faults: watch(page, base),
+    get,
+    send: async (method, path, data) =>
+      context.request[method](`${base}/api/v1${path}`, { data, headers: { 'X-CSRF-Token': (await get('/session')).csrf } }),
+    part: async (name, run) => {
+      try {
+        await run()
+        console.log(`${kind} ${name}`)
+      } catch (error) {
+        await page.screenshot({ path: `${shots}/${kind}.png` }).catch(() => {})
+        check(`${kind} ${name}`, false, error.message)
+      }
+    },
+    expect: (ok, what) => {
+      if (!ok) throw new Error(what)
+    },
+  }
+}
+
 /** Waits until a page shows what it has: no skeleton, no request under way. */
 export async function settled(page) {
   await page.waitForLoadState('networkidle').catch(() => {})

@@ -1,6 +1,6 @@
 // What goes wrong or means harm, on a real server: an import that is cancelled or cut, and a capture whose every name is an attack.
 import { connect, createServer } from 'node:net'
-import { logIn, settled, watch } from './browser.mjs'
+import { logIn, settled, stage } from './browser.mjs'
 import { bait, hostileCapture } from './hostile.mjs'
 
 /** Of an upload that is to be stopped under way; at `SLOW` bytes a second it takes a minute. */
@@ -42,28 +42,7 @@ export async function dangers({ browser, base: server, account, mock, shots, che
   if (mock) return
   const wire = await cable(server)
   const base = wire.base
-  const context = await browser.newContext({
-    viewport: { width: 1280, height: 900 },
-    locale: 'en-GB',
-    timezoneId: 'Europe/Paris',
-    ignoreHTTPSErrors: true,
-  })
-  const page = await context.newPage()
-  page.setDefaultTimeout(40_000)
-  const faults = watch(page, base)
-  const part = async (name, run) => {
-    try {
-      await run()
-      console.log(`danger ${name}`)
-    } catch (error) {
-      await page.screenshot({ path: `${shots}/danger.png` })
-      check(`danger ${name}`, false, error.message)
-    }
-  }
-  const expect = (ok, what) => {
-    if (!ok) throw new Error(what)
-  }
-  const get = async (path) => (await context.request.get(`${base}/api/v1${path}`)).json()
+  const { context, page, faults, get, send, part, expect } = await stage({ browser, base, shots, check }, 'danger', { locale: 'en-GB' })
   const network = await context.newCDPSession(page)
   const line = (uploadThroughput) =>
     network.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput })
@@ -177,9 +156,7 @@ export async function dangers({ browser, base: server, account, mock, shots, che
     expect(absent.length === 0, `not shown as they are: ${absent.join(', ')}`)
     await page.screenshot({ path: `${shots}/hostile.png` })
   })
-  await context.request.delete(`${base}/api/v1/datasets/${DATASET}`, {
-    headers: { 'X-CSRF-Token': (await get('/session')).csrf },
-  })
+  await send('delete', `/datasets/${DATASET}`)
   const own = faults.filter((fault) => !/net::ERR_/.test(fault))
   check('dangers: faults', own.length === 0, own.join('\n'))
   await context.close()

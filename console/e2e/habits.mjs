@@ -1,34 +1,12 @@
 // What a person relies on without thinking of it. The parts that need a server that misbehaves run against the mock only.
-import { logIn, settled, watch } from './browser.mjs'
+import { logIn, settled, stage } from './browser.mjs'
 
 const ROWS = 100_000
 /** Rows in the document at most, however long the list: what makes it smooth. Frame times are printed, not judged: they are the machine's. */
 const DRAWN_MAX = 120
 
-export async function habits({ browser, base, account, mock, check }) {
-  const context = await browser.newContext({
-    viewport: { width: 1440, height: 900 },
-    locale: 'fr-FR',
-    timezoneId: 'Europe/Paris',
-    ignoreHTTPSErrors: true,
-  })
-  const page = await context.newPage()
-  page.setDefaultTimeout(40_000)
-  const faults = watch(page, base)
-  const part = async (name, run) => {
-    try {
-      await run()
-      console.log(`habit ${name}`)
-    } catch (error) {
-      check(`habit ${name}`, false, error.message)
-    }
-  }
-  const expect = (ok, what) => {
-    if (!ok) throw new Error(what)
-  }
-  const get = async (path) => (await context.request.get(`${base}/api/v1${path}`)).json()
-  const send = async (method, path, data) =>
-    context.request[method](`${base}/api/v1${path}`, { data, headers: { 'X-CSRF-Token': (await get('/session')).csrf } })
+export async function habits({ browser, base, account, mock, shots, check }) {
+  const { context, page, faults, get, send, part, expect } = await stage({ browser, base, shots, check }, 'habit', { viewport: { width: 1440, height: 900 } })
   const go = async (path) => {
     await page.goto(base + path)
     await settled(page)

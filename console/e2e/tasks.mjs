@@ -1,22 +1,14 @@
 // The half hour of a new user: eight tasks, each at most six clicks from Situation.
-import { logIn, settled, watch } from './browser.mjs'
+import { logIn, settled, stage } from './browser.mjs'
 
 const CLICKS_MAX = 6
 
-export async function tasks({ browser, base, account, check }) {
-  const context = await browser.newContext({
-    viewport: { width: 1280, height: 900 },
-    locale: 'fr-FR',
-    timezoneId: 'Europe/Paris',
+export async function tasks({ browser, base, account, shots, check }) {
+  const { context, page, faults, get, expect } = await stage({ browser, base, shots, check }, 'task', {
     acceptDownloads: true,
-    ignoreHTTPSErrors: true,
     permissions: ['clipboard-read', 'clipboard-write'],
   })
-  const page = await context.newPage()
-  page.setDefaultTimeout(40_000)
-  const faults = watch(page, base)
   await logIn(page, base, account)
-  const get = async (path) => (await context.request.get(`${base}/api/v1${path}`)).json()
   let clicks = 0
   const click = async (target) => {
     clicks++
@@ -36,9 +28,6 @@ export async function tasks({ browser, base, account, check }) {
     }
   }
   const nav = (name) => page.locator(`.nav-link[href^="${name}"]`)
-  const expect = (ok, what) => {
-    if (!ok) throw new Error(what)
-  }
   const openCases = (await get('/cases?state=new,acknowledged,in_progress&sort=-score&limit=5')).items
   const talked =
     openCases.flatMap((one) => one.entities).find((entity) => entity.role === 'victim' && entity.ip) ??

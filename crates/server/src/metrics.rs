@@ -179,7 +179,7 @@ fn text(app: &App) -> String {
     let of_kind = |kind: &str| labels(&[("kind", kind)]);
     t.family("vigie_info", "gauge", "The version that runs", [(labels(&[("version", env!("CARGO_PKG_VERSION"))]), 1.0)]);
     t.gauge("vigie_start_time_seconds", "When it began", app.started.secs() as f64);
-    t.family("vigie_store_rows", "gauge", "Events kept", kinds.iter().map(|(k, n)| (of_kind(k), n.0 as f64)));
+    t.family("vigie_store_rows", "gauge", "Events kept, and log-ins that succeeded", kinds.iter().map(|(k, n)| (of_kind(k), n.0 as f64)));
     t.family("vigie_store_bytes", "gauge", "Bytes of merged files", kinds.iter().map(|(k, n)| (of_kind(k), n.1 as f64)));
     t.gauge("vigie_store_journal_bytes", "Bytes that wait to be merged", usage.journal_bytes as f64);
     t.gauge("vigie_store_files", "Files of events", usage.files as f64);
