@@ -608,7 +608,7 @@ fn page(report: &CaseReport, lang: Lang) -> String {
 const FLOWS_MAX: usize = 50_000;
 
 /// The flows that a case is about: those that its alerts name, and all between who acts and who is acted on, in its time.
-fn flows_of(case: &vigie_case::Case) -> String {
+pub(crate) fn flows_of(case: &vigie_case::Case) -> String {
     let evidence: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().collect();
     // Equality lets the store pass over files; a network must be asked of every row.
     let side = |e: &Entity| match (e.ip, e.net) {

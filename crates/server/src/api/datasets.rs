@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use vigie_catalog::AssetFilter;
+use vigie_catalog::{AssetFilter, Kind};
 
 /// A dataset: with its own events, assets and cases.
 #[derive(Clone, Serialize, ToSchema)]
@@ -30,6 +30,8 @@ pub(crate) struct Dataset {
     assets: u64,
     /// Bytes of its events on disk.
     bytes: u64,
+    /// Bytes of packets that are kept of live traffic; what is kept of imports stands with their sources.
+    packets_bytes: u64,
     sources: Vec<Source>,
 }
 
@@ -93,6 +95,7 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
                 cases_open,
                 assets,
                 bytes,
+                packets_bytes: if d.kind == Kind::Live { app.home.packets.bytes() } else { 0 },
                 sources: d
                     .sources
                     .into_iter()
