@@ -473,6 +473,24 @@ class Api(unittest.TestCase):
         self.assertIn(f"alert {alerts[0]['id']}", comment)
         self.assertEqual(self.analyst.api("GET", f"/cases/{worst['id']}/packets?alert=none").status, 404)
 
+    def test_packets_of_alerts_without_a_case(self):
+        alerts = [e for e in self.analyst.get("/events?kind=alert&limit=500")["items"] if not e["vigie"].get("case_id")]
+        self.assertTrue(alerts, "the demonstration has some")
+        taken = 0
+        for alert in {e["vigie"]["alert_id"]: e for e in alerts}.values():
+            path = f"/alerts/{alert['vigie']['alert_id']}/packets?dataset=demo"
+            reply = self.analyst.api("GET", path + "&probe=true")
+            # What was told of no flow (ARP, DHCP's leases) has no packets.
+            self.assertIn(reply.status, (204, 404), reply.body)
+            if reply.status == 204:
+                self.assertEqual(self.viewer.api("GET", path).status, 403)
+                count, comment = frames(self.packets(path))
+                self.assertGreater(count, 0)
+                self.assertIn(f"alert {alert['vigie']['alert_id']} of dataset demo", comment)
+                taken += 1
+        self.assertGreater(taken, 0)
+        self.assertEqual(self.analyst.api("GET", "/alerts/none/packets").status, 404)
+
     def test_packets_are_for_analysts_and_in_the_trail(self):
         flow = self.flow("q=dest_port:21")["flow_id"]
         before = len(self.admin.get("/audit?action=read.packets&limit=1000")["items"])

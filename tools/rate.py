@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The live sensor at rate: a capture sent over a veth pair by tcpreplay, faster in steps, beside `tcpdump -w /dev/null`.
 
-usage: rate.py --vigie BINARY [--steps PPS,PPS...] [--scratch DIR] [--no-tcpdump] CAPTURE
+usage: rate.py --vigie BINARY [--set KEY=VALUE]... [--steps PPS,PPS...] [--scratch DIR] [--no-tcpdump] CAPTURE
 
 The sender is pinned to one core, both processes of `vigie up` (or tcpdump) to another; all in a network namespace of its own. For each step:
 what the sender reached, frames that the kernel saw and lost, seconds of processor of sensor and server, cost a frame, and the most memory
@@ -60,9 +60,9 @@ def idle(pids):
         before = now
 
 
-def vigie(binary, capture, pps, scratch):
+def vigie(binary, capture, pps, scratch, more):
     with tempfile.TemporaryDirectory(dir=scratch) as data:
-        server = subprocess.Popen([binary, "up", "--data", data, "--listen", "127.0.0.1:0", "-i", MIRROR], stdout=subprocess.PIPE, text=True,
+        server = subprocess.Popen([binary, "up", "--data", data, "--listen", "127.0.0.1:0", "-i", MIRROR, *more], stdout=subprocess.PIPE, text=True,
                                   preexec_fn=pinned(0))
         assert server.stdout.readline().startswith("Vigie is up")
         (sensor,) = children(server.pid)
@@ -123,6 +123,7 @@ def main():
     parser.add_argument("--steps", default="100000,200000,300000,400000,500000,700000")
     parser.add_argument("--scratch", default="/dev/shm")
     parser.add_argument("--no-tcpdump", action="store_true")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration of `vigie up`")
     parser.add_argument("capture")
     options = parser.parse_args()
     binary = os.path.abspath(options.vigie)
@@ -140,7 +141,7 @@ def main():
     print(f"{options.capture}: sender on core 1, sensor and server on core 0")
     base = replayed(binary, options.capture, options.scratch)
     for pps in map(int, options.steps.split(",")):
-        cost = vigie(binary, options.capture, pps, options.scratch)
+        cost = vigie(binary, options.capture, pps, options.scratch, [word for pair in options.set for word in ("--set", pair)])
         print(f"           {cost / base:.2f} of a replay's cost a frame (due: at most 1.3)", flush=True)
         if not options.no_tcpdump and shutil.which("tcpdump"):
             tcpdump(options.capture, pps)

@@ -240,7 +240,7 @@ export async function habits({ browser, base, account, mock, shots, check }) {
       const flow = (await get(`/cases/${one.id}?dataset=${one.dataset}`)).alerts[0].evidence[0]
       // Its own rows, and not those that were there before.
       const rows = page.waitForResponse((r) => r.url().includes('/events?') && r.url().includes(`${flow}`))
-      await go(`/explore?q=flow_id:${flow}&last=all`)
+      await go(`/explore?q=flow_id:${flow}&kind=flow&last=all`)
       await rows
       await page.locator('[role=row][aria-rowindex="2"]').click()
       const own = page.locator(`a[download][href*="/events/${flow}/packets"]`)

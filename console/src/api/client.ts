@@ -123,12 +123,30 @@ export async function request<M extends Method, R extends Of<M>>(
     const type = response.headers.get('Content-Type') ?? ''
     return (response.status !== 204 && type.includes('json') ? await response.json() : undefined) as Answer<M, R>
   }
+  if (response.status === 401 && !quiet) onExpired()
+  throw await refused(response)
+}
+
+async function refused(response: Response): Promise<ApiError> {
   const body: ErrorBody = await response
     .json()
     .then((answer: { error: ErrorBody }) => answer.error)
     .catch(() => ({ code: 'unknown', message: '' }))
-  if (response.status === 401 && !quiet) onExpired()
-  throw new ApiError(response.status, { ...body, message: body.message ?? '' }, Number(response.headers.get('Retry-After')) || null)
+  return new ApiError(response.status, { ...body, message: body.message ?? '' }, Number(response.headers.get('Retry-After')) || null)
+}
+
+/** Why a file would be refused, where the server can be asked beforehand; `null` where it would not. */
+export async function probe(href: string): Promise<ApiError | null> {
+  try {
+    const response = await fetch(`${href}${href.includes('?') ? '&' : '?'}probe=true`, {
+      headers: { Accept: 'application/json', 'Accept-Language': language },
+      credentials: 'same-origin',
+    })
+    if (response.status === 401) onExpired()
+    return response.ok ? null : await refused(response)
+  } catch {
+    return new ApiError(0, { code: 'unreachable', message: '' })
+  }
 }
 
 /** Sends a capture and tells how much of it has left. `fetch` cannot tell that; the older interface can. */

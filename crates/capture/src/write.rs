@@ -39,8 +39,8 @@ pub fn interface(interface: &Interface, comment: &str, out: &mut Vec<u8>) {
     });
 }
 
-/// Writes a frame of the interface of that number.
-pub fn packet(interface: u32, frame: &Frame<'_>, out: &mut Vec<u8>) {
+/// Writes a frame of the interface of that number, with a comment where there is one.
+pub fn packet(interface: u32, frame: &Frame<'_>, comment: &str, out: &mut Vec<u8>) {
     block(6, out, |out| {
         let stamp = frame.time.0;
         for word in [interface, (stamp >> 32) as u32, stamp as u32, frame.data.len() as u32, frame.wire_len] {
@@ -48,6 +48,10 @@ pub fn packet(interface: u32, frame: &Frame<'_>, out: &mut Vec<u8>) {
         }
         out.extend_from_slice(frame.data);
         pad(frame.data.len(), out);
+        if !comment.is_empty() {
+            option(1, text(comment), out);
+            end_of_options(out);
+        }
     });
 }
 
@@ -110,7 +114,7 @@ mod tests {
             link: names[n % 3].1,
             source: 0,
         };
-        (0..200).for_each(|n| packet(n as u32 % 3, &frame(n), &mut file));
+        (0..200).for_each(|n| packet(n as u32 % 3, &frame(n), ["", "flow 7"][n % 2], &mut file));
         assert!(file.len().is_multiple_of(4));
         let reader: Box<dyn Read + Send> = Box::new(Cursor::new(file));
         let mut capture = Capture::from_readers(vec![("cut".to_owned(), reader)], Options::default());

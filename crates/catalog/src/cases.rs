@@ -374,6 +374,25 @@ impl Catalog {
         Ok(all.iter().filter_map(|d| crate::exclusion::read_alert(d)).collect())
     }
 
+    /// An alert, of a case or of none, with its dataset. Errors: several datasets have it, or this version cannot read it.
+    pub fn alert(&self, id: &str, dataset: Option<&str>) -> Result<Option<(String, Alert)>, Error> {
+        let db = self.read();
+        let sql = "SELECT d.name, a.data FROM dataset d CROSS JOIN alert a ON a.ds = d.id AND a.id = ?1 WHERE ?2 IS NULL OR d.name = ?2";
+        let mut s = db.prepare_cached(sql)?;
+        let all: Vec<(String, String)> = s.query_map(params![id, dataset], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
+        match all.as_slice() {
+            [] => Ok(None),
+            [(name, data)] => match crate::exclusion::read_alert(data) {
+                Some(alert) => Ok(Some((name.clone(), alert))),
+                None => refused(format!("alert {} was written by another version of this program, which reads it", shown(id))),
+            },
+            more => {
+                let names: Vec<&str> = more.iter().map(|m| m.0.as_str()).collect();
+                refused(format!("alert {} is in several datasets: name one of {}", shown(id), names.join(", ")))
+            }
+        }
+    }
+
     /// The open cases of each address, gravest first: (address, dataset, case id, score), of at most 10,000.
     pub fn addresses_in_cases(&self, dataset: Option<&str>) -> Result<Vec<(Ip, String, String, u32)>, Error> {
         let db = self.read();

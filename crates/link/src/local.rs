@@ -5,6 +5,7 @@
 //! rows (1):   kinds u8, then each kind's batch (length u32, bytes); then whose turn it is, a kind's place (u8) a row
 //! time (2):   nanoseconds u64: all events before have been given
 //! end (3):    nothing
+//! packets (4): bytes that the two sides know, in no order with the rest
 //! ```
 //!
 //! Texts come with the bytes that they had on the wire, also where these are no UTF-8: who judges them there judges what a replay would.
@@ -39,6 +40,7 @@ const WEIGH_ROWS: usize = 256;
 const ROWS: u8 = 1;
 const TIME: u8 = 2;
 const END: u8 = 3;
+const PACKETS: u8 = 4;
 
 fn lost(e: &std::io::Error) -> Error {
     Error(format!("the link to the other process: {e}"))
@@ -83,6 +85,14 @@ impl<W: Write> Sender<W> {
         self.flush()?;
         self.send(TIME, |word| {
             word.extend_from_slice(&now.0.to_le_bytes());
+            Ok(())
+        })
+    }
+
+    /// Gives packets on, in a form that the two sides know.
+    pub fn packets(&mut self, packets: &[u8]) -> Result<(), Error> {
+        self.send(PACKETS, |word| {
+            word.extend_from_slice(packets);
             Ok(())
         })
     }
@@ -143,6 +153,8 @@ pub enum Word {
     Upto(Time),
     /// No event follows.
     End,
+    /// Packets, as they were given.
+    Packets(Vec<u8>),
 }
 
 /// Events of several kinds in their total order.
@@ -194,6 +206,7 @@ impl<R: Read> Receiver<R> {
             (ROWS, word) => rows(word, &self.schemas).map(Word::Rows),
             (TIME, word) => Ok(Word::Upto(Time(u64::from_le_bytes(word.try_into().map_err(|_| Error("a time that is none".into()))?)))),
             (END, []) => Ok(Word::End),
+            (PACKETS, packets) => Ok(Word::Packets(packets.to_vec())),
             (kind, _) => Err(Error(format!("a word of unknown kind {kind}"))),
         }
     }
@@ -252,6 +265,9 @@ mod tests {
             }
             sender.upto(Time(round)).unwrap();
             lines.push(format!("upto {round}"));
+            let packets = vec![7; dice.below(100)];
+            sender.packets(&packets).unwrap();
+            lines.push(format!("{packets:?}"));
         }
         sender.end().unwrap();
         (out, lines)
@@ -268,6 +284,7 @@ mod tests {
                     lines.push(String::from_utf8(line).unwrap());
                 }),
                 Ok(Word::Upto(now)) => lines.push(format!("upto {}", now.0)),
+                Ok(Word::Packets(packets)) => lines.push(format!("{packets:?}")),
                 Ok(Word::End) => return (lines, None),
                 Err(e) => return (lines, Some(e)),
             }

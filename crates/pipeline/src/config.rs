@@ -35,6 +35,8 @@ pub struct Config {
     pub keep: Keeping,
     /// Where every event is written as EVE beside the store.
     pub eve: EveOutput,
+    /// What `vigie up` keeps of packets.
+    pub packets: PacketsKept,
     /// What each key is set to, in the order of [`KEYS`] and of the detectors' tunables behind them.
     pub values: Vec<Setting>,
 }
@@ -63,6 +65,42 @@ pub struct EveOutput {
     pub rotate_keep: u32,
     /// A Unix stream socket that somebody listens on.
     pub socket: Option<PathBuf>,
+}
+
+/// What `vigie up` keeps of packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PacketsKept {
+    /// Whether the beginning of each flow is kept.
+    pub begins: bool,
+    /// Whether flows of cases are.
+    pub cases: bool,
+    /// Bytes of a flow's beginning.
+    pub first: u64,
+    /// Bytes of memory for recent packets.
+    pub ring: u64,
+    /// Seconds for which packets of a case are kept after its last sign.
+    pub after: u64,
+    /// Bytes of what is kept; 0: until the quota.
+    pub size: u64,
+    /// Days that it is kept; 0: until the quota.
+    pub days: u64,
+}
+
+impl PacketsKept {
+    /// What a sensor keeps; none where packets are not kept.
+    pub fn kept(&self) -> Option<vigie_sensor::keep::Settings> {
+        (self.begins || self.cases).then(|| vigie_sensor::keep::Settings {
+            first: if self.begins { self.first } else { 0 },
+            watched: self.cases,
+            ring: self.ring,
+            orders: vigie_sensor::keep::Orders::new(),
+        })
+    }
+
+    /// Nanoseconds for which packets of a case are kept after its last sign; none where they are not.
+    pub fn watched(&self) -> Option<u64> {
+        self.cases.then(|| self.after.saturating_mul(vigie_base::time::SECOND))
+    }
 }
 
 /// A key in force: its value and where that was said.
@@ -366,7 +404,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "store.quota",
         default: "0",
-        doc: "Bytes of all that a data directory holds (events, captures, catalog); 0: as much as the disk holds. When full, what goes\n              # first: kinds for Vigie's own use, captures, imports (the oldest first), the oldest of the site's own events.",
+        doc: "Bytes of all that a data directory holds (events, captures, catalog); 0: as much as the disk holds. When full, what goes\n              # first: packets of live traffic, kinds for Vigie's own use, captures, imports (the oldest first), the oldest of the site's own events.",
         takes: Takes::Now,
         apply: |c, v| size(v).map(|n| c.keep.quota = n),
     },
@@ -390,6 +428,63 @@ pub const KEYS: &[Key] = &[
         doc: "The same for kinds that are for Vigie's own use: detectors are shown those of the last day again after a restart.",
         takes: Takes::Now,
         apply: |c, v| retention(c, "internal", v),
+    },
+    Key {
+        name: PACKETS_KEEP,
+        default: "\"off\"",
+        doc: "Live: which packets are kept, whole, contents and all: off, first (the beginning of each flow), cases (the flows between the\n              # machines of a case, before and after it was told), or both. What is kept may be personal: see the guide before you do.",
+        takes: Takes::Sensor,
+        apply: |c, v| {
+            (c.packets.begins, c.packets.cases) = match v {
+                "off" => (false, false),
+                "first" => (true, false),
+                "cases" => (false, true),
+                "both" => (true, true),
+                _ => return Err("off, first, cases or both is expected".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        name: "packets.first",
+        default: "\"16kb\"",
+        doc: "Live: bytes of each flow's beginning, both directions together, that packets.keep = first keeps (1 to 1gb), in whole packets.",
+        takes: Takes::Sensor,
+        apply: |c, v| bytes_between(v, 1, 1 << 30, "1 to 1gb").map(|n| c.packets.first = n),
+    },
+    Key {
+        name: "packets.ring",
+        default: "\"64mb\"",
+        doc: "Live: memory for recent packets, all workers together (16mb to 16gb), where packets are kept: as far back as it goes is kept\n              # of a case that is told now. At 100 Mbit/s 64mb are five seconds.",
+        takes: Takes::Start,
+        apply: |c, v| bytes_between(v, 16 << 20, 16 << 30, "16mb to 16gb").map(|n| c.packets.ring = n),
+    },
+    Key {
+        name: "packets.after",
+        default: "300",
+        doc: "Live: seconds after a case's last sign for which packets between its machines are kept (0 to 86400).",
+        takes: Takes::Sensor,
+        apply: |c, v| number(v, 0, 86_400).map(|n| c.packets.after = n),
+    },
+    Key {
+        name: "packets.size",
+        default: "\"10gb\"",
+        doc: "Bytes of kept packets, within store.quota; the oldest go first (256mb to 1024gb; 0: until the quota).",
+        takes: Takes::Now,
+        apply: |c, v| match v {
+            "0" => {
+                c.packets.size = 0;
+                Ok(())
+            }
+            v => bytes_between(v, 256 << 20, 1 << 40, "0, or 256mb to 1024gb").map(|n| c.packets.size = n),
+        },
+    },
+    Key {
+        name: "packets.days",
+        default: "7",
+        doc: "Days that packets are kept; 0: until the size or the quota.",
+        takes: Takes::Now,
+        apply: |c, v| number(v, 0, RETENTION_DAYS_MAX).map(|n| c.packets.days = n),
     },
     Key {
         name: "output.eve.file",
@@ -441,6 +536,12 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// A size between two, as `expected` says it.
+fn bytes_between(v: &str, min: u64, max: u64, expected: &str) -> Result<u64, String> {
+    let bytes = size(v)?;
+    if (min..=max).contains(&bytes) { Ok(bytes) } else { Err(format!("{expected} is expected")) }
+}
+
 fn path(v: &str) -> Option<PathBuf> {
     if v.is_empty() { None } else { Some(PathBuf::from(v)) }
 }
@@ -451,6 +552,8 @@ fn retention(c: &mut Config, kind: &str, days: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The key that says whether packets are kept.
+pub const PACKETS_KEEP: &str = "packets.keep";
 /// The key of a list that stands in a file of its own.
 const TOR_RELAYS: &str = "detect.tor.relays";
 /// Days of events that may be asked for.
@@ -493,6 +596,7 @@ impl Default for Config {
             groups: Vec::new(),
             keep: Keeping::default(),
             eve: EveOutput::default(),
+            packets: PacketsKept::default(),
             values: Vec::new(),
         };
         for key in KEYS {
@@ -736,6 +840,23 @@ mod tests {
         c.set_pair("vars.address-groups.SERVERS=[10.1.0.0/16]").unwrap();
         c.set_pair("vars.address-groups.BOTH=[$HOME_NET]").unwrap();
         assert_eq!(c.address_groups().map(|g| g.0).collect::<Vec<_>>(), ["SERVERS"]);
+    }
+
+    #[test]
+    fn packets_are_kept_only_where_that_is_asked_for() {
+        let mut c = Config::default();
+        assert!(c.packets.kept().is_none() && c.packets.watched().is_none() && c.sensor.keep.is_none());
+        let mut with = |v: &str| {
+            c.set(PACKETS_KEEP, v, "--set").unwrap();
+            (c.packets.kept().map(|k| (k.first, k.watched)), c.packets.watched().is_some())
+        };
+        assert_eq!(with("first"), (Some((16 << 10, false)), false));
+        assert_eq!(with("cases"), (Some((0, true)), true));
+        assert_eq!(with("both"), (Some((16 << 10, true)), true));
+        assert_eq!(with("off"), (None, false));
+        for bad in ["packets.keep=some", "packets.ring=1mb", "packets.size=1", "packets.first=0", "packets.days=-1"] {
+            assert!(c.set_pair(bad).unwrap_err().to_string().contains("expected"), "{bad}");
+        }
     }
 
     #[test]

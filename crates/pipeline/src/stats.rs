@@ -3,7 +3,7 @@
 use vigie_decode::Anomaly;
 use vigie_event::{Batch, Envelope, Hex, Record, Row};
 use vigie_sensor::Summary;
-use vigie_sensor::stats::{Counter, Decoder, Flows, Health, Interface, Kernel, Memcap, Stats, StatsRow, UnknownPort};
+use vigie_sensor::stats::{Counter, Decoder, Flows, Health, Interface, Kernel, Memcap, Packets, Stats, StatsRow, UnknownPort};
 
 /// Unknown beginnings told in `stats`: the most frequent.
 const UNKNOWN_TOLD: usize = 50;
@@ -117,6 +117,7 @@ fn told(s: &Summary, caps: &[Counter<'_>], events: &[(&'static str, u64)]) -> Ba
         },
         interfaces: &interfaces,
         canary: captured.and_then(|c| c.canary),
+        packets: s.packets.map(|p| Packets { kept: p.kept, bytes: p.bytes, dropped: p.dropped }),
     };
     let mut batch = Batch::new(Stats::schema());
     batch.push(&Envelope { ts: last, ..Envelope::default() }, &record);

@@ -43,16 +43,18 @@ pub(crate) struct Order {
 pub struct Slice {
     pub(crate) batches: Vec<Batch>,
     pub(crate) order: Vec<Order>,
+    /// Packets to keep, as [`crate::keep::each`] reads them.
+    pub(crate) packets: Vec<u8>,
 }
 
 impl Slice {
     pub(crate) fn new() -> Self {
-        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new() }
+        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new(), packets: Vec::new() }
     }
 
     /// Without batches: what stands where a slice was taken away.
     pub(crate) fn empty() -> Self {
-        Slice { batches: Vec::new(), order: Vec::new() }
+        Slice { batches: Vec::new(), order: Vec::new(), packets: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -5,7 +5,7 @@ use crate::stats::{Frames, Told};
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use vigie_base::{Budget, Time, time::MILLISECOND};
-use vigie_capture::Frame;
+use vigie_capture::{Frame, LinkType};
 use vigie_decode::{Anomaly, Body, End, Packet, Span, TunnelKind, decode, decode_datagram, rebuild};
 use vigie_flow::defrag::{Defrag, Fate, Key};
 
@@ -20,6 +20,10 @@ pub(crate) struct Item<'a> {
     pub(crate) len: u32,
     /// Number of that frame, from 1.
     pub(crate) number: u64,
+    /// What the first of `bytes` begins.
+    pub(crate) link: LinkType,
+    /// Where that frame came from.
+    pub(crate) source: u16,
 }
 
 pub(crate) struct Front {
@@ -93,7 +97,15 @@ impl Front {
         if frame.source == vigie_capture::CANARY {
             // In no count, and event time is that of the traffic.
             self.packet.tunnel = TunnelKind::Canary;
-            return each(Item { packet: &self.packet, bytes: frame.data, time: self.now, len: frame.wire_len, number: 0 });
+            return each(Item {
+                packet: &self.packet,
+                bytes: frame.data,
+                time: self.now,
+                len: frame.wire_len,
+                number: 0,
+                link: frame.link,
+                source: frame.source,
+            });
         }
         let f = &mut self.frames;
         f.pkts += 1;
@@ -148,12 +160,28 @@ impl Front {
                     if self.packet.end != End::GoesOn {
                         return f.invalid += 1;
                     }
-                    Item { packet: &self.packet, bytes: &self.datagram, time: self.now, len: self.datagram.len() as u32, number: f.pkts }
+                    Item {
+                        packet: &self.packet,
+                        bytes: &self.datagram,
+                        time: self.now,
+                        len: self.datagram.len() as u32,
+                        number: f.pkts,
+                        link: LinkType::RAW,
+                        source: frame.source,
+                    }
                 }
                 _ => return f.fragment += 1,
             },
             Body::None => return f.not_ip += 1,
-            _ => Item { packet: p, bytes: frame.data, time: self.now, len: frame.wire_len, number: f.pkts },
+            _ => Item {
+                packet: p,
+                bytes: frame.data,
+                time: self.now,
+                len: frame.wire_len,
+                number: f.pkts,
+                link: frame.link,
+                source: frame.source,
+            },
         };
         match item.packet.body {
             Body::Tcp(_) | Body::Udp | Body::Sctp | Body::Icmp { .. } => f.flow += 1,
@@ -305,7 +333,6 @@ impl Doubled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_capture::LinkType;
 
     /// An Ethernet frame of an IPv4 UDP datagram.
     fn udp(src: u8, dst: u8, port: u16, payload: &[u8]) -> Vec<u8> {

@@ -12,6 +12,7 @@
 pub mod batches;
 pub mod cut;
 mod front;
+pub mod keep;
 pub mod merge;
 mod plan;
 mod run;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub workers: Workers,
     /// Seconds from the first frame on for which TCP sessions are picked up whose beginning was not seen: those that were open already.
     pub midstream_first: u64,
+    /// What is kept of packets, live.
+    pub keep: Option<keep::Settings>,
 }
 
 /// Bytes that wait in streams, for all workers: 64 MiB by default, as Suricata's `stream.memcap`.

@@ -12,6 +12,8 @@ pub trait Fold {
     fn upto(&mut self, now: Time);
     /// What was counted so far, every few seconds of event time.
     fn counted(&mut self, _: &crate::Summary) {}
+    /// Packets to keep, in no order with the events; [`crate::keep::each`] reads them.
+    fn packets(&mut self, _: &[u8]) {}
 }
 
 /// A place in the order of events that a worker has passed: it will give nothing before this time and, at this time, this flow.
@@ -24,12 +26,20 @@ pub struct Merger {
     pending: Vec<(Order, u32)>,
     watermarks: Vec<Watermark>,
     spare: Vec<Slice>,
+    packets: Vec<Vec<u8>>,
 }
 
 impl Merger {
     /// Of `workers` workers.
     pub fn new(workers: usize) -> Self {
-        Merger { slices: Vec::new(), free: Vec::new(), pending: Vec::new(), watermarks: vec![(Time(0), 0); workers], spare: Vec::new() }
+        Merger {
+            slices: Vec::new(),
+            free: Vec::new(),
+            pending: Vec::new(),
+            watermarks: vec![(Time(0), 0); workers],
+            spare: Vec::new(),
+            packets: Vec::new(),
+        }
     }
 
     /// An empty slice, used before where there is one.
@@ -38,8 +48,11 @@ impl Merger {
     }
 
     /// Takes a slice of `worker`, which has passed `watermark`.
-    pub fn add(&mut self, worker: usize, slice: Slice, watermark: Watermark) {
+    pub fn add(&mut self, worker: usize, mut slice: Slice, watermark: Watermark) {
         self.watermarks[worker] = watermark;
+        if !slice.packets.is_empty() {
+            self.packets.push(std::mem::take(&mut slice.packets));
+        }
         if slice.order.is_empty() {
             self.spare.push(slice);
             return;
@@ -75,5 +88,7 @@ impl Merger {
             }
         }
         fold.upto(upto.0);
+        // After the events: they go first.
+        self.packets.drain(..).for_each(|p| fold.packets(&p));
     }
 }

@@ -27,5 +27,8 @@ pub fn budgets(settings: &Settings) -> Vec<Budget> {
         entry_bytes: ROW_BYTES,
         when_full: "the slice is handed over; workers wait for the merger",
     });
+    if let Some(keep) = &settings.keep {
+        all.extend(keep.budgets(workers));
+    }
     all
 }

@@ -3,13 +3,14 @@
 use crate::Settings;
 use crate::batches::Slice;
 use crate::front::{Front, Item};
+use crate::keep;
 use crate::merge::{Fold, Merger, Watermark};
 use crate::stats::Frames;
 use crate::worker::{Counted, Worker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use vigie_base::{Budget, Time};
-use vigie_capture::{Capture, Captured, Frame, Input, Status};
+use vigie_capture::{Capture, Captured, Frame, Input, LinkType, Status};
 use vigie_decode::Packet;
 use vigie_flow::key::owner;
 
@@ -45,6 +46,8 @@ pub struct Summary {
     pub span: Option<(Time, Time)>,
     /// What the kernel counted, live.
     pub captured: Option<Captured>,
+    /// What became of packets that were to be kept, where some are.
+    pub packets: Option<keep::Counters>,
     /// Whether it was stopped before the end of its input.
     pub stopped: bool,
 }
@@ -67,6 +70,9 @@ impl Summary {
         d.memory_full += e.memory_full;
         d.held_max += e.held_max;
         self.held += c.held;
+        if let Some(p) = &c.packets {
+            self.packets.get_or_insert_default().add(p);
+        }
         for (k, n) in c.unknown {
             match self.unknown.binary_search_by_key(&k, |(k, _)| *k) {
                 Ok(i) => self.unknown[i].1 += n,
@@ -87,6 +93,7 @@ impl Summary {
             ("dissect.memory", self.dissect.memory_full),
             ("stream.memory", self.stream.memory_reached),
             ("stream.direction", self.stream.flow_limit_reached),
+            ("packets.ring", self.packets.map_or(0, |p| p.dropped)),
         ]
         .into_iter()
         .filter(|(_, n)| *n > 0)
@@ -180,10 +187,22 @@ fn close(mut summary: Summary, front: &Front, (first, captured): Told) -> Summar
     summary
 }
 
+/// A packet of a load: its bytes are those from `start` to `end` of the load's.
+struct Loaded {
+    packet: Packet,
+    time: Time,
+    len: u32,
+    number: u64,
+    start: u32,
+    end: u32,
+    link: LinkType,
+    source: u16,
+}
+
 /// Packets for one worker, copied once.
 #[derive(Default)]
 struct Load {
-    items: Vec<(Packet, Time, u32, u64, u32, u32)>,
+    items: Vec<Loaded>,
     bytes: Vec<u8>,
     now: Time,
     over: bool,
@@ -195,7 +214,16 @@ impl Load {
     fn add(&mut self, item: &Item<'_>) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(item.bytes);
-        self.items.push((*item.packet, item.time, item.len, item.number, start, self.bytes.len() as u32));
+        self.items.push(Loaded {
+            packet: *item.packet,
+            time: item.time,
+            len: item.len,
+            number: item.number,
+            start,
+            end: self.bytes.len() as u32,
+            link: item.link,
+            source: item.source,
+        });
     }
 }
 
@@ -220,7 +248,7 @@ pub(crate) const fn loads(workers: u64) -> Budget {
     Budget {
         name: "workers.loads",
         entries_max: workers * (LOADS_MAX as u64 + 2),
-        entry_bytes: (LOAD_ITEMS + vigie_capture::BURST) as u64 * 2 * (size_of::<Packet>() as u64 + 40) + 2 * LOAD_BYTES as u64 + (1 << 20),
+        entry_bytes: (LOAD_ITEMS + vigie_capture::BURST) as u64 * 2 * size_of::<Loaded>() as u64 + 2 * LOAD_BYTES as u64 + (1 << 20),
         when_full: "the reader waits",
     }
 }
@@ -352,9 +380,10 @@ impl Reader {
 fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_merger: &SyncSender<Word>) {
     let mut worker = Worker::new(settings, Slice::new());
     for load in from_reader {
-        for (packet, time, len, frame, start, end) in &load.items {
-            let bytes = &load.bytes[*start as usize..*end as usize];
-            worker.packet(Item { packet, bytes, time: *time, len: *len, number: *frame });
+        for l in &load.items {
+            let bytes = &load.bytes[l.start as usize..l.end as usize];
+            let Loaded { packet, time, len, number, link, source, .. } = l;
+            worker.packet(Item { packet, bytes, time: *time, len: *len, number: *number, link: *link, source: *source });
         }
         // The merger goes only when every worker is done: nothing to do about a word that it does not take.
         if load.over {

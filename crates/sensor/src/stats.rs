@@ -183,6 +183,20 @@ pub struct Stats<'a> {
     /// When the last canary was let go, live.
     #[field(place = "vigie")]
     pub canary: Option<Time>,
+    /// Packets that were to be kept, live; absent where none are.
+    #[field(place = "vigie")]
+    pub packets: Option<Packets>,
+}
+
+/// Packets that were to be kept.
+#[derive(Group, Clone, Copy)]
+pub struct Packets {
+    /// Given to the server.
+    pub kept: u64,
+    /// Their captured bytes.
+    pub bytes: u64,
+    /// Overwritten before, since the server does not take them as fast.
+    pub dropped: u64,
 }
 
 /// Whether what came is what passed: each figure with what it is a part of.

@@ -3,6 +3,7 @@
 use crate::Settings;
 use crate::batches::{ROWS_MAX, Slice};
 use crate::front::Item;
+use crate::keep::{self, Keeper};
 use crate::merge::Watermark;
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Direction, Mac, Time};
@@ -25,6 +26,7 @@ pub(crate) struct Worker {
     midstream_first: u64,
     midstream_until: Option<Time>,
     midstream_after: bool,
+    kept: Option<Keeper>,
 }
 
 /// What a worker keeps beside its flow table.
@@ -111,6 +113,7 @@ pub(crate) struct Counted {
     /// Bytes that dissections held before the flows that were still open were closed.
     pub(crate) held: u64,
     pub(crate) unknown: Vec<vigie_dissect::UnknownFlows>,
+    pub(crate) packets: Option<keep::Counters>,
 }
 
 impl Worker {
@@ -143,6 +146,7 @@ impl Worker {
             midstream_first: settings.midstream_first,
             midstream_until: None,
             midstream_after: settings.stream.midstream,
+            kept: settings.keep.as_ref().map(|k| Keeper::new(k, workers)),
         }
     }
 
@@ -174,7 +178,7 @@ impl Worker {
     fn deliver(&mut self, item: Item<'_>) {
         self.now = item.time;
         let p = item.packet;
-        let Worker { table, inner, .. } = self;
+        let Worker { table, inner, kept, .. } = self;
         if let Body::Arp(span) = p.body {
             return inner.arp(p, span.of(item.bytes), &item);
         }
@@ -183,6 +187,10 @@ impl Worker {
             && let Some((slot, dir)) = table.find(q.src, q.dst, q.src_port, q.dst_port, q.proto, p)
         {
             table.count(slot, dir.flip(), item.time, item.len);
+            if let Some(kept) = kept {
+                let flow = table.flow(slot);
+                kept.packet(flow, || inner.id(flow), &item);
+            }
             return inner.unreachable(table.flow(slot), &item);
         }
         if let Body::Tcp(tcp) = p.body
@@ -196,6 +204,9 @@ impl Worker {
         let flow = table.flow(found.slot);
         if found.new {
             inner.begin(flow, &item);
+        }
+        if let Some(kept) = kept {
+            kept.packet(flow, || inner.id(flow), &item);
         }
         match p.body {
             Body::Tcp(tcp) => {
@@ -211,9 +222,9 @@ impl Worker {
         }
     }
 
-    /// Whether a slice is worth handing over: a second has passed, or there are many rows.
+    /// Whether a slice is worth handing over: a second has passed, or there are many rows or packets.
     pub(crate) fn is_due(&self) -> bool {
-        self.now.secs() > self.flushed.secs() || self.inner.out.order.len() >= ROWS_MAX
+        self.now.secs() > self.flushed.secs() || self.inner.out.order.len() >= ROWS_MAX || self.kept.as_ref().is_some_and(Keeper::is_due)
     }
 
     /// Learns that it is `now` (no packet came), ends what timed out, and hands over its rows with its watermark.
@@ -221,8 +232,11 @@ impl Worker {
         self.now = self.now.max(now);
         self.flushed = self.now;
         self.midstream();
-        let Worker { table, inner, .. } = self;
+        let Worker { table, inner, kept, .. } = self;
         table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
+        if let Some(kept) = kept {
+            kept.give(&mut inner.out.packets);
+        }
         (std::mem::replace(&mut self.inner.out, spare), (self.table.watermark().min(self.now), 0))
     }
 
@@ -254,6 +268,9 @@ impl Worker {
             }
             table.end(slot, Closed::Shutdown, self.now, &mut |flow, why, when| inner.end(flow, why, when));
         }
+        if let Some(kept) = &mut self.kept {
+            kept.give(&mut inner.out.packets);
+        }
         let last = std::mem::replace(&mut inner.out, Slice::empty());
         each(last, (Time::MAX, 0));
         Counted { held, ..self.counted() }
@@ -261,8 +278,9 @@ impl Worker {
 
     /// What it counted so far.
     pub(crate) fn counted(&self) -> Counted {
-        let Worker { table, inner, .. } = self;
+        let Worker { table, inner, kept, .. } = self;
         Counted {
+            packets: kept.as_ref().map(Keeper::counted),
             flow: table.counters,
             stream: inner.memory.counters,
             dissect: inner.shared.counters,
@@ -315,6 +333,15 @@ fn push<R: Record>(out: &mut Slice, flow: &mut Flow, mut env: Envelope, record: 
 }
 
 impl Inner {
+    /// The identifier of a flow that has begun.
+    fn id(&mut self, flow: &Flow) -> u64 {
+        let cold = match flow.proto {
+            6 => self.streams.get(flow.cold).map(|c| &c.cold),
+            _ => self.datagrams.get(flow.cold).map(|c| &*c),
+        };
+        cold.map_or(0, |c| c.id)
+    }
+
     fn arp(&mut self, p: &Packet, message: &[u8], item: &Item<'_>) {
         let env =
             Envelope { ts: item.time, seq: item.number as u32, frame: item.number, vlan: p.vlan, vlans: p.vlans, ..Envelope::default() };

@@ -71,7 +71,7 @@ fn cut_out(path: &Path, shift: i64, wanted: &[Wanted]) -> (Vec<u8>, u64, u64) {
                 next
             });
             wire += u64::from(frame.wire_len);
-            write::packet(number, frame, &mut file);
+            write::packet(number, frame, "", &mut file);
         },
         || Control::Go,
     );
@@ -217,7 +217,7 @@ fn fragments_come_with_their_datagram_and_others_do_not() {
     write::interface(&Interface { name: String::new(), link: LinkType(1), snaplen: 0, fcs: None }, "", &mut file);
     for (n, data) in frames.iter().enumerate() {
         let frame = Frame { time: Time::from_secs(1000 + n as u64), data, wire_len: data.len() as u32, link: LinkType(1), source: 0 };
-        write::packet(0, &frame, &mut file);
+        write::packet(0, &frame, "", &mut file);
     }
     let path = std::env::temp_dir().join(format!("vigie-cut-fragments-{}.pcapng", std::process::id()));
     std::fs::write(&path, &file).unwrap();

@@ -107,7 +107,11 @@ impl App {
     /// What was found damaged or odd, in words.
     pub(crate) fn problems(&self) -> Vec<String> {
         let store = self.home.store.problems().iter().map(ToString::to_string).collect::<Vec<_>>();
-        store.into_iter().chain(self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned()).collect()
+        store
+            .into_iter()
+            .chain(self.home.packets.problems())
+            .chain(self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned())
+            .collect()
     }
 
     /// Looks for damage that opening does not see; gives it in words, and keeps it among the problems.

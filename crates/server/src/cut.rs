@@ -1,19 +1,21 @@
-//! Packets of flows, cut from kept captures and written as pcapng.
+//! Packets of flows, cut from kept captures, or found among those kept of live traffic, and written as pcapng.
 //!
 //! Bounds: [`BYTES_MAX`] bytes and [`TIME_MAX`] for one cut. What is over them ends the download with an error, so that no part is taken for
 //! the whole.
 
 use crate::error::Refusal;
 use crate::home::Home;
+use crate::packets::{Found, Lacking};
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 use vigie_base::Time;
 use vigie_capture::{Capture, Frame, Interface, LinkType, Mark, Options, write};
-use vigie_catalog::{Dataset, Source};
+use vigie_catalog::{Dataset, Kind, Source};
+use vigie_pipeline::config::{PACKETS_KEEP, PacketsKept};
 use vigie_sensor::cut::{Wanted, before, cut};
 
 /// Bytes of one cut.
@@ -54,8 +56,15 @@ pub(crate) struct Plan {
     pub(crate) packets: u64,
     /// What the file is of.
     comment: String,
-    shift: i64,
-    stretches: Vec<Stretch>,
+    from: From,
+}
+
+/// Where packets are taken from.
+enum From {
+    /// Captures of an import, whose times were moved by so much.
+    Captures(i64, Vec<Stretch>),
+    /// What was kept of live traffic.
+    Kept(Found),
 }
 
 /// The captures of one import that are kept.
@@ -73,10 +82,12 @@ fn written(time: Time, shift: i64) -> Time {
 }
 
 impl Plan {
-    /// Of flows of one dataset. Errors: the captures are not kept, or too much is asked.
-    pub(crate) fn of(home: &Home, title: String, mut flows: Vec<Flow>) -> Result<Plan, Refusal> {
-        let name = flows.first().map(|f| f.dataset.clone()).unwrap_or_default();
+    /// Of flows of one dataset: `ids`, of which the store knows `flows`. Errors: the packets are not kept, or too much is asked.
+    pub(crate) fn of(home: &Home, title: String, name: String, ids: &BTreeSet<u64>, mut flows: Vec<Flow>) -> Result<Plan, Refusal> {
         let dataset = home.catalog.dataset(&name)?.ok_or_else(|| Refusal::not_found("dataset"))?;
+        if dataset.kind == Kind::Live {
+            return Plan::live(home, &title, dataset, ids, &flows);
+        }
         let asked = flows.len();
         flows.retain(|f| kept(&dataset, &f.import).next().is_some());
         if flows.is_empty() {
@@ -96,19 +107,19 @@ impl Plan {
             flows: flows.len(),
             packets: flows.iter().map(|f| f.packets).sum(),
             comment,
-            shift: dataset.shift,
-            stretches: Vec::new(),
+            from: From::Kept(Found::default()),
         };
+        let (shift, mut stretches): (i64, Vec<Stretch>) = (dataset.shift, Vec::new());
         let margin = before(&home.told().sensor);
         flows.sort_by(|a, b| (&a.import, a.wanted.first).cmp(&(&b.import, b.wanted.first)));
         let mut of = "";
         for f in &flows {
-            match plan.stretches.last_mut() {
+            match stretches.last_mut() {
                 Some(s) if of == f.import && f.wanted.first <= s.last.plus(margin) => {
                     s.last = s.last.max(f.wanted.last);
                     s.flows.push(f.wanted);
                 }
-                _ => plan.stretches.push(Stretch {
+                _ => stretches.push(Stretch {
                     flows: vec![f.wanted],
                     first: f.wanted.first,
                     last: f.wanted.last,
@@ -117,9 +128,9 @@ impl Plan {
             }
             of = &f.import;
         }
-        for s in &mut plan.stretches {
-            let from = Time(written(s.first, plan.shift).0.saturating_sub(margin));
-            let to = written(s.last, plan.shift).plus(1000);
+        for s in &mut stretches {
+            let from = Time(written(s.first, shift).0.saturating_sub(margin));
+            let to = written(s.last, shift).plus(1000);
             s.files.retain(|(file, _)| file.first <= to && file.last >= from);
             if s.files.len() > FILES_MAX {
                 let message = format!("its time lies in {} captures, and at most {FILES_MAX} are read at once", s.files.len());
@@ -129,8 +140,73 @@ impl Plan {
                 *mark = home.catalog.mark_before(&file.sha256, from)?;
             }
         }
+        plan.from = From::Captures(shift, stretches);
         Ok(plan)
     }
+
+    /// Of live traffic. A flow that is not over is not in the store, and its packets may be kept all the same.
+    fn live(home: &Home, title: &str, dataset: Dataset, ids: &BTreeSet<u64>, flows: &[Flow]) -> Result<Plan, Refusal> {
+        let known: BTreeMap<u64, &Flow> = flows.iter().map(|f| (f.wanted.flow_id, f)).collect();
+        let time = if ids.iter().all(|id| known.contains_key(id)) {
+            let (first, last) = (flows.iter().map(|f| f.wanted.first).min(), flows.iter().map(|f| f.wanted.last).max());
+            (first.unwrap_or_default(), last.unwrap_or_default().plus(1000))
+        } else {
+            (Time(0), Time::MAX)
+        };
+        let found = match home.packets.find(ids, time) {
+            Ok(found) => found,
+            Err(Lacking::None) if flows.is_empty() => {
+                let message = format!("no flow event of it is kept (it is told when the flow is over); {}", why_none(&home.told().packets));
+                return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", message));
+            }
+            Err(Lacking::None) => return Err(not_kept(why_none(&home.told().packets))),
+            Err(Lacking::TooMuch(why)) => return Err(Refusal::unprocessable("too_much", format!("{why}; ask for one alert or flow"))),
+            Err(Lacking::Fault(why)) => return Err(Refusal::internal(why)),
+        };
+        if found.bytes > BYTES_MAX {
+            let message =
+                format!("its packets have {} bytes, and at most {BYTES_MAX} are given at once; ask for one alert or flow", found.bytes);
+            return Err(Refusal::unprocessable("too_much", message));
+        }
+        let mut comment = format!("{title} of live traffic; what was kept of it");
+        for (id, kept) in found.flows.iter().take(NAMED_MAX) {
+            comment += &match known.get(id) {
+                Some(f) => format!("\n{}, {kept} of {} packets", named(f), f.packets),
+                None => format!("\nflow {id}: not over, {kept} packets"),
+            };
+        }
+        if found.flows.len() > NAMED_MAX {
+            comment += &format!("\nand {} more flows", found.flows.len() - NAMED_MAX);
+        }
+        Ok(Plan { dataset: dataset.name, flows: found.flows.len(), packets: found.len(), comment, from: From::Kept(found) })
+    }
+}
+
+/// Why there are no packets of live traffic, and what to do.
+fn why_none(told: &PacketsKept) -> String {
+    let of_first = format!("the first {} bytes of each flow", told.first);
+    let of_cases = "packets between the machines of a case, about the time at which it was told";
+    let kept = match (told.begins, told.cases) {
+        (false, false) => {
+            return format!(
+                "packets of live traffic are not kept: {PACKETS_KEEP} is off; set it to first, cases or both in the configuration"
+            );
+        }
+        (true, false) => of_first,
+        (false, true) => of_cases.to_owned(),
+        (true, true) => format!("{of_first}, and {of_cases}"),
+    };
+    format!(
+        "none of its packets is kept: {PACKETS_KEEP} keeps {kept}, for {} days (packets.days) and as long as packets.size and store.quota leave room",
+        told.days
+    )
+}
+
+/// A flow in a line.
+fn named(f: &Flow) -> String {
+    let w = &f.wanted;
+    let proto = vigie_event::proto_name(w.proto).unwrap_or("IP");
+    format!("flow {}: {proto} {} {} to {} {}", w.flow_id, w.ends.0, w.ports.0, w.ends.1, w.ports.1)
 }
 
 /// What stands at the head of the file.
@@ -143,9 +219,7 @@ fn comment(title: &str, dataset: &Dataset, flows: &[Flow], asked: usize) -> Stri
         out += &format!("; {} further flows are of captures that are not kept", asked - flows.len());
     }
     for f in flows.iter().take(NAMED_MAX) {
-        let w = &f.wanted;
-        let proto = vigie_event::proto_name(w.proto).unwrap_or("IP");
-        out += &format!("\nflow {}: {proto} {} {} to {} {}, {} packets", w.flow_id, w.ends.0, w.ports.0, w.ends.1, w.ports.1, f.packets);
+        out += &format!("\n{}, {} packets", named(f), f.packets);
     }
     if flows.len() > NAMED_MAX {
         out += &format!("\nand {} more flows", flows.len() - NAMED_MAX);
@@ -194,15 +268,19 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
     let until = Instant::now() + TIME_MAX;
     let sink = std::cell::RefCell::new(Sink { buffer: Vec::new(), sent: 0, until, runtime, give, failed: None });
     write::section(concat!("Vigie ", env!("CARGO_PKG_VERSION")), &plan.comment, &mut sink.borrow_mut().buffer);
+    let (shift, stretches) = match &plan.from {
+        From::Captures(shift, stretches) => (*shift, stretches),
+        From::Kept(found) => return given(found, sink),
+    };
     let mut interfaces: BTreeMap<(String, LinkType), u32> = BTreeMap::new();
     let (mut frames, mut problem) = (0, None);
-    for stretch in &plan.stretches {
+    for stretch in stretches {
         let files =
             stretch.files.iter().filter_map(|(file, mark)| Some((file.sha256.clone(), home.capture(file.kept_as.as_ref()?), *mark)));
-        let mut capture = Capture::open_at(files.collect(), Options { shift: plan.shift, ..Options::default() });
+        let mut capture = Capture::open_at(files.collect(), Options { shift, ..Options::default() });
         let sources = capture.sources().to_vec();
         let since = stretch.files.iter().filter_map(|(_, mark)| *mark).map(|m| m.time).max().unwrap_or_default();
-        let since = if since == Time(0) { since } else { Time(since.0.saturating_add_signed(plan.shift)) };
+        let since = if since == Time(0) { since } else { Time(since.0.saturating_add_signed(shift)) };
         let found = cut(
             &mut capture,
             &home.told().sensor,
@@ -220,7 +298,7 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
                     write::interface(&described, &format!("from {name}, SHA-256 {sha256}"), &mut sink.buffer);
                     next
                 });
-                write::packet(number, frame, &mut sink.buffer);
+                write::packet(number, frame, "", &mut sink.buffer);
                 sink.push(PIECE);
             },
             || if sink.borrow_mut().goes_on() { vigie_sensor::Control::Go } else { vigie_sensor::Control::Stop },
@@ -235,4 +313,22 @@ pub(crate) fn run(home: &Home, plan: &Plan, runtime: &Handle, give: &Sender<Byte
     }
     sink.push(0);
     sink.failed.map_or(Ok(()), Err)
+}
+
+/// Gives what was kept of live traffic.
+fn given(found: &Found, sink: std::cell::RefCell<Sink<'_>>) -> Result<(), String> {
+    let mut sink = sink.into_inner();
+    let mut interfaces: BTreeMap<(String, LinkType), u32> = BTreeMap::new();
+    let read = found.each(|name, frame| {
+        let next = interfaces.len() as u32;
+        let number = *interfaces.entry((name.to_owned(), frame.link)).or_insert_with_key(|(name, link)| {
+            write::interface(&Interface { name: name.clone(), link: *link, snaplen: 0, fcs: None }, "", &mut sink.buffer);
+            next
+        });
+        write::packet(number, frame, "", &mut sink.buffer);
+        sink.push(PIECE);
+        sink.goes_on()
+    });
+    sink.push(0);
+    sink.failed.map_or(Ok(()), Err).and(read.map_err(|e| e.to_string()))
 }

@@ -1,6 +1,7 @@
 //! A data directory: who holds it, and what is in it.
 
 use crate::Fault;
+use crate::packets::Packets;
 use crate::settings::{InForce, Refused};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Home {
     pub(crate) store: Store,
     /// Assets, cases, people.
     pub(crate) catalog: Catalog,
+    /// Packets of the site's own traffic.
+    pub(crate) packets: Packets,
     /// What the configuration says; replaced whole when it is read again.
     told: RwLock<Arc<Config>>,
     /// Replaced whole when a setting changes.
@@ -88,7 +91,8 @@ impl Home {
         problems.iter().for_each(|p| eprintln!("vigie: {p}"));
         let (in_force, changing, evicting) = (RwLock::new(Arc::new(in_force)), Mutex::default(), Mutex::default());
         let told = RwLock::new(Arc::new(config));
-        let home = Home { dir: dir.to_owned(), store, catalog, told, in_force, changing, evicting, _lock: lock };
+        let packets = Packets::open(Packets::folder(dir));
+        let home = Home { dir: dir.to_owned(), store, catalog, packets, told, in_force, changing, evicting, _lock: lock };
         home.sweep_captures().map_err(Held::Fault)?;
         home.take_effect();
         Ok(home)

@@ -17,6 +17,7 @@ mod keep;
 mod listen;
 mod metrics;
 mod out;
+mod packets;
 mod person;
 mod plan;
 mod pulse;

@@ -185,10 +185,16 @@ fn text(app: &App) -> String {
     t.gauge("vigie_store_files", "Files of events", usage.files as f64);
     t.gauge("vigie_store_problems", "Files that were found damaged and set aside", home.store.problems().len() as f64);
     let used = home.used();
-    let by = [("events", used.events), ("captures", used.captures), ("catalog", used.catalog)];
+    let by = [("events", used.events), ("captures", used.captures), ("packets", used.packets), ("catalog", used.catalog)];
     t.family("vigie_used_bytes", "gauge", "Bytes under the quota", by.map(|(by, n)| (labels(&[("by", by)]), n as f64)));
     t.gauge("vigie_quota_bytes", "The quota; 0 for as much as the disk holds", home.in_force().quota as f64);
     t.gauge("vigie_disk_room_bytes", "Bytes that the disk has left", home.disk_room() as f64);
+    let kept = &home.packets.counted;
+    let count = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+    t.family("vigie_packets_written_total", "counter", "Packets of live traffic that were kept", [(String::new(), count(&kept.written))]);
+    t.family("vigie_packets_written_bytes_total", "counter", "Their captured bytes", [(String::new(), count(&kept.bytes))]);
+    let dropped = [("server", &kept.dropped), ("sensor", &kept.overwritten)].map(|(place, n)| (labels(&[("place", place)]), count(n)));
+    t.family("vigie_packets_dropped_total", "counter", "Packets that were to be kept and were not, by where they were lost", dropped);
     let imports = app.imports.list();
     let queued = |stage| imports.iter().filter(|i| i.stage == stage).count() as f64;
     t.gauge("vigie_imports_queued", "Imports that wait", queued(Stage::Queued));

@@ -2,7 +2,7 @@
 
 use crate::listen::{CONNECTION_BYTES, CONNECTIONS_MAX};
 use crate::out::{EVE_QUEUE, Sink};
-use crate::watch;
+use crate::{packets, watch};
 use vigie_base::Budget;
 use vigie_pipeline::plan::{FIXED, threads};
 use vigie_pipeline::{Config, Plan};
@@ -19,6 +19,7 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
         ("waits for the server's word, in that process", 1),
         ("judges what the sensor says", 1),
         ("writes events, assets and cases", 1),
+        ("writes packets", 1),
         ("write events elsewhere", outputs),
         ("serve requests", cores),
     ]);
@@ -26,6 +27,10 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
     plan.threads.push(("answer from the disk; they end when idle", BLOCKING_MAX));
     plan.budgets.push(Budget { name: "fixed.sensor", ..FIXED });
     plan.budgets.extend([vigie_link::local::BUDGET, watch::BUDGET, Budget { entries_max: outputs as u64, ..EVE_QUEUE }]);
+    if let Some(keep) = config.packets.kept() {
+        plan.budgets.extend(keep.budgets(config.sensor.workers.0.max(1) as u64));
+        plan.budgets.extend([watch::PACKETS, packets::BUDGET]);
+    }
     plan.budgets.extend(vigie_store::budgets(&vigie_store::Options::default()));
     plan.budgets.push(vigie_catalog::BUDGET);
     plan.budgets.push(Budget {
@@ -66,6 +71,7 @@ mod tests {
         let (one, two) = (plan(&config, 1), plan(&config, 2));
         assert_eq!(two.bytes_max() - one.bytes_max(), config.live.budget(1).bytes_max());
         assert!(!one.budgets.iter().any(|b| b.name == EVE_QUEUE.name));
+        assert!(!one.budgets.iter().any(|b| b.name.starts_with("packets.")));
         config.set_pair("output.eve.socket=/run/x").unwrap();
         let told = plan(&config, 1);
         // The queue, and a thread.
@@ -74,5 +80,9 @@ mod tests {
         assert_eq!(count(&told), count(&one) + 1);
         config.set_pair("workers=4").unwrap();
         assert_eq!(count(&plan(&config, 1)), count(&told) + 5);
+        let before = plan(&config, 1).bytes_max();
+        config.set_pair("packets.keep=first").unwrap();
+        config.set_pair("packets.ring=256mb").unwrap();
+        assert!(plan(&config, 1).bytes_max() > before + (256 << 20));
     }
 }

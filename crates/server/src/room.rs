@@ -6,6 +6,8 @@ use crate::home::Home;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use vigie_base::Time;
+use vigie_base::time::SECOND;
 use vigie_catalog::Source;
 use vigie_link::Packed;
 use vigie_store::{Evicted, Limits, Priority};
@@ -25,20 +27,24 @@ pub(crate) struct Used {
     pub(crate) events: u64,
     /// Imported captures, those that wait to be read among them.
     pub(crate) captures: u64,
+    /// Packets of the site's own traffic.
+    pub(crate) packets: u64,
     pub(crate) catalog: u64,
 }
 
 impl Used {
     pub(crate) fn total(self) -> u64 {
-        self.events.saturating_add(self.captures).saturating_add(self.catalog)
+        self.events.saturating_add(self.captures).saturating_add(self.packets).saturating_add(self.catalog)
     }
 }
 
 /// What goes, the first before the others.
-const ORDER: [Step; 4] = [Step::Events(Priority::Internal), Step::Captures, Step::Events(Priority::Imports), Step::Events(Priority::Live)];
+const ORDER: [Step; 5] =
+    [Step::Packets, Step::Events(Priority::Internal), Step::Captures, Step::Events(Priority::Imports), Step::Events(Priority::Live)];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
+    Packets,
     Events(Priority),
     Captures,
 }
@@ -51,6 +57,7 @@ impl Step {
             Step::Events(Priority::Imports) => "import",
             Step::Events(Priority::Live) => "live",
             Step::Captures => "capture",
+            Step::Packets => "packets",
         }
     }
 }
@@ -62,18 +69,20 @@ pub(crate) enum For<'d> {
     Site,
     /// An import into this dataset: neither it nor the site's own events go for it.
     Import(&'d str),
-    /// A capture that is to be kept: only older ones go for it.
+    /// A capture that is to be kept: only packets of the site's own traffic and older captures go for it.
     Capture,
+    /// Packets of the site's own traffic: only older ones go for them.
+    Packets,
 }
 
 /// What went, or would go next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gone {
-    /// `internal`, `capture`, `import` or `live`.
+    /// `packets`, `internal`, `capture`, `import` or `live`.
     pub(crate) what: &'static str,
-    /// A dataset, or a capture's file.
+    /// A dataset, or a file: a capture, or the oldest of packets.
     pub(crate) name: String,
-    /// Events; none of a capture.
+    /// Events; none of a file.
     pub(crate) rows: Option<u64>,
     pub(crate) bytes: u64,
 }
@@ -81,6 +90,11 @@ pub(crate) struct Gone {
 impl Gone {
     fn of(step: Step, e: Evicted) -> Self {
         Gone { what: step.name(), name: e.dataset, rows: Some(e.rows), bytes: e.bytes }
+    }
+
+    /// Files of packets.
+    fn packets((name, bytes): (String, u64)) -> Self {
+        Gone { what: Step::Packets.name(), name, rows: None, bytes }
     }
 
     /// A capture.
@@ -92,6 +106,10 @@ impl Gone {
     pub(crate) fn told(&self) -> String {
         match self.rows {
             Some(rows) => format!("{rows} events of dataset {} ({} bytes) were removed: the quota left no room", self.name, self.bytes),
+            None if self.what == Step::Packets.name() => format!(
+                "packets of the site's own traffic, from {} on ({} bytes), were removed: the quota left no room",
+                self.name, self.bytes
+            ),
             None => format!("the capture {} ({} bytes) was removed: the quota left no room", self.name, self.bytes),
         }
     }
@@ -104,6 +122,7 @@ impl Home {
         Used {
             events: self.store.bytes(),
             captures: files(&Home::captures(&self.dir)).chain(files(&Home::incoming(&self.dir))).map(|f| f.2).sum(),
+            packets: self.packets.bytes(),
             catalog: ["vigie.db", "vigie.db-wal", "vigie.db-shm"].into_iter().map(size).sum(),
         }
     }
@@ -120,7 +139,7 @@ impl Home {
     pub(crate) fn most_room(&self) -> u64 {
         let used = self.used();
         let live: u64 = self.store.usage().kinds.iter().filter(|((dataset, _), _)| dataset == vigie_store::LIVE).map(|(_, n)| n.1).sum();
-        let freed = used.events.saturating_sub(live).saturating_add(used.captures);
+        let freed = used.events.saturating_sub(live).saturating_add(used.captures).saturating_add(used.packets);
         match self.in_force().quota {
             0 => self.disk_room(),
             quota => quota.saturating_sub(used.total().saturating_sub(freed)).min(self.disk_room().saturating_add(freed)),
@@ -140,11 +159,11 @@ impl Home {
     /// Tells the store what may be kept now: the quota is for what is kept beside it, too.
     pub(crate) fn weigh(&self) {
         let (now, used) = (self.in_force(), self.used());
-        let beside_bytes = used.captures.saturating_add(used.catalog);
+        let beside_bytes = used.total().saturating_sub(used.events);
         self.store.set_limits(Limits { quota_bytes: now.quota, beside_bytes, retention: now.store_retention() });
     }
 
-    /// Frees what is missing of `want` bytes under the quota, in [`ORDER`], with a row in the trail for what went; captures go for a full
+    /// Frees what is missing of `want` bytes under the quota, in [`ORDER`], with a row in the trail for what went; packets and captures go for a full
     /// disk, too. Room may still be missing afterwards: [`Home::room`] says.
     pub(crate) fn make_room(&self, want: u64, whom: For<'_>) -> Result<Vec<Gone>, Fault> {
         let quota = self.in_force().quota;
@@ -160,6 +179,13 @@ impl Home {
                 Step::Events(what) => {
                     let gone = self.store.evict(what, over, &spared(whom)).map_err(Fault::of)?;
                     all.extend(gone.into_iter().map(|e| Gone::of(step, e)));
+                }
+                Step::Packets => {
+                    let lacking = want.saturating_add(self.disk_spare()).saturating_sub(self.disk_room());
+                    // Many at a time, so that the trail has a row for many.
+                    let at_least = |n: u64| if n == 0 { 0 } else { n.max(self.packets.bytes() / FREE_PART) };
+                    let gone = self.packets.evict(at_least(over.max(lacking)));
+                    all.extend(gone.map(Gone::packets));
                 }
                 Step::Captures => {
                     let lacking = want.saturating_add(self.disk_spare()).saturating_sub(self.disk_room());
@@ -187,6 +213,17 @@ impl Home {
         }
     }
 
+    /// Holds the days and the size of packets, so much room left below the size.
+    pub(crate) fn hold_packets(&self, room: u64) {
+        let told = &self.told().packets;
+        let since = match told.days {
+            0 => Time(0),
+            days => Time(now().0.saturating_sub(days * 86_400 * SECOND)),
+        };
+        let size = if told.size == 0 { 0 } else { told.size.saturating_sub(room).max(1) };
+        self.packets.hold(since, size);
+    }
+
     /// Holds the quota with some room below it.
     pub(crate) fn keep_within(&self) -> Result<Vec<Gone>, Fault> {
         self.make_room(self.in_force().quota / FREE_PART, For::Site)
@@ -207,6 +244,7 @@ impl Home {
             }
             let gone: Vec<Gone> = match step {
                 Step::Events(what) => self.store.evictable(what, left, &[]).into_iter().map(|e| Gone::of(step, e)).collect(),
+                Step::Packets => self.packets.oldest(left).map(Gone::packets).into_iter().collect(),
                 Step::Captures => self.oldest_captures(left).iter().map(|(_, source)| Gone::capture(source)).collect(),
             };
             left = left.saturating_sub(gone.iter().map(|g| g.bytes).sum());
@@ -220,14 +258,15 @@ fn steps(whom: For<'_>) -> impl Iterator<Item = Step> {
     let goes = move |step: &Step| match whom {
         For::Site => true,
         For::Import(_) => *step != Step::Events(Priority::Live),
-        For::Capture => *step == Step::Captures,
+        For::Capture => matches!(step, Step::Packets | Step::Captures),
+        For::Packets => *step == Step::Packets,
     };
     ORDER.into_iter().filter(goes)
 }
 
 fn spared(whom: For<'_>) -> Vec<String> {
     match whom {
-        For::Site | For::Capture => Vec::new(),
+        For::Site | For::Capture | For::Packets => Vec::new(),
         For::Import(dataset) => vec![dataset.to_owned()],
     }
 }

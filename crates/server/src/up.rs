@@ -211,6 +211,7 @@ async fn upkeep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let app = Arc::clone(&app);
         let kept = tokio::task::spawn_blocking(move || {
             let done = app.home.store.maintain(now()).map_err(Fault::of)?;
+            app.home.hold_packets(0);
             app.home.keep_within()?;
             Ok::<_, Fault>(done.more)
         });

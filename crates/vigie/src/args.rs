@@ -267,11 +267,14 @@ pub(crate) enum ExportCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// The packets of a flow or a case, as pcapng, where the captures are kept
+    /// The packets of a flow, an alert or a case, as pcapng, where they are kept
     Packets {
         /// The flow's id, as events have it
-        #[arg(long, value_name = "ID", required_unless_present = "case", conflicts_with = "case")]
+        #[arg(long, value_name = "ID", required_unless_present_any = ["case", "alert"], conflicts_with_all = ["case", "alert"])]
         flow: Option<u64>,
+        /// The alert's id, as its events have it
+        #[arg(long, value_name = "ID", conflicts_with = "case")]
+        alert: Option<String>,
         /// The case's id
         #[arg(long, value_name = "ID")]
         case: Option<String>,

@@ -102,6 +102,9 @@ pub(crate) fn status(args: &Data) -> Exit {
         let store = &status["store"];
         out += &format!("{} events ({} flows), {} bytes of {}\n", store["events"], store["flows"], store["bytes"], store["quota"]);
         out += &format!("{} bytes of captures\n", store["captures_bytes"]);
+        if store["packets_bytes"] != 0 {
+            out += &format!("{} bytes of packets\n", store["packets_bytes"]);
+        }
         for d in status["datasets"].as_array().into_iter().flatten() {
             out += &format!(
                 "  {}: {} events, {} assets, {} open cases, {} to {}\n",
@@ -167,10 +170,11 @@ pub(crate) fn export(what: &ExportCommand) -> Exit {
             let asked = parameters(&[("dataset", dataset.as_deref()), ("lang", Some(lang))]);
             saved(target, &format!("/cases/{}/export{asked}", segment(id)))
         }
-        ExportCommand::Packets { flow, case, dataset, target } => {
-            let of = match (flow, case) {
-                (_, Some(case)) => format!("/cases/{}", segment(case)),
-                (flow, None) => format!("/events/{}", flow.unwrap_or_default()),
+        ExportCommand::Packets { flow, alert, case, dataset, target } => {
+            let of = match (flow, alert, case) {
+                (_, _, Some(case)) => format!("/cases/{}", segment(case)),
+                (_, Some(alert), None) => format!("/alerts/{}", segment(alert)),
+                (flow, None, None) => format!("/events/{}", flow.unwrap_or_default()),
             };
             saved(target, &format!("{of}/packets{}", parameters(&[("dataset", dataset.as_deref())])))
         }

@@ -29,6 +29,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
       </SidePanel>
     )
   const kind = event.event_type
+  const alert = (event.vigie as { alert_id?: string } | undefined)?.alert_id
   return (
     <SidePanel title={t('explore.event_title', { kind })} onClose={onClose}>
       <p className="facts-line">
@@ -57,9 +58,13 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <Icon name="copy" />
           {t('explore.json')}
         </button>
-        {flow && (
+        {(alert || flow) && (
           <Packets
-            href={url('/events/{flow_id}/packets', { names: { flow_id: Number(flow) }, query: { dataset: event.dataset ?? dataset } })}
+            href={
+              alert
+                ? url('/alerts/{id}/packets', { names: { id: alert }, query: { dataset: event.dataset ?? dataset } })
+                : url('/events/{flow_id}/packets', { names: { flow_id: Number(flow) }, query: { dataset: event.dataset ?? dataset } })
+            }
             dataset={event.dataset ?? dataset}
           />
         )}

@@ -11,8 +11,8 @@ import { Pinned, Save, useEdit, WithSettings } from './edit'
 const GB = 1e9
 const DAYS_MAX = 36_500
 /** What goes first when there is no room, in the server's order. */
-const ORDER = ['internal', 'capture', 'import', 'live'] as const
-const PARTS = ['events', 'captures', 'catalog'] as const
+const ORDER = ['packets', 'internal', 'capture', 'import', 'live'] as const
+const PARTS = ['events', 'captures', 'packets', 'catalog'] as const
 
 export function Retention() {
   return (

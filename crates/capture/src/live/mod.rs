@@ -297,6 +297,11 @@ impl Sockets {
         std::iter::once(&self.asker).chain(self.taps.iter().map(|(fd, _)| fd))
     }
 
+    /// The names of the interfaces.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.taps.iter().map(|(_, o)| o.name.as_str())
+    }
+
     /// What else a process must know to take them over: `index hardware blocks name` of each interface, a line each.
     pub fn described(&self) -> Vec<String> {
         let line = |(_, o): &(OwnedFd, Opened)| {

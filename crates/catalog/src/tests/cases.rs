@@ -282,3 +282,24 @@ fn hostile_text_is_data() {
     }
     assert!(matches!(c.case(HOSTILE, Some(HOSTILE)), Ok(None)));
 }
+
+#[test]
+fn an_alert_is_found_with_a_case_or_without() {
+    let c = catalog();
+    let (of_case, loose) = (alert("10.0.0.9", 1000, 40), alert("10.0.0.8", 2000, 3));
+    let cases = [case(vec![of_case.clone()])];
+    let alone = std::slice::from_ref(&loose);
+    c.keep("replay", &Kept { cases: &cases, loose: alone, ..Kept::default() }, t(5000)).unwrap();
+    for one in [&of_case, &loose] {
+        for dataset in [None, Some("replay")] {
+            let (name, found) = c.alert(&one.id, dataset).unwrap().unwrap();
+            assert_eq!((name.as_str(), &found.id, &found.finding.evidence), ("replay", &one.id, &vec![7, 8]));
+        }
+    }
+    assert!(c.alert("0", None).unwrap().is_none() && c.alert(&loose.id, Some("other")).unwrap().is_none());
+    c.create_dataset("other", Kind::Replay, 0, t(0)).unwrap();
+    c.keep("other", &Kept { loose: alone, ..Kept::default() }, t(5000)).unwrap();
+    let why = c.alert(&loose.id, None).unwrap_err().to_string();
+    assert!(why.contains("several datasets") && why.contains("other"), "{why}");
+    assert_eq!(c.alert(&loose.id, Some("other")).unwrap().unwrap().0, "other");
+}

@@ -621,7 +621,7 @@ const FLOWS_MAX: usize = 50_000;
 
 /// The flows that a case is about, as SQL: those that its alerts name, and all between who acts and who is acted on, in its time. With the
 /// pairs of machines beyond [`PAIRS_MAX`], which are not asked for.
-fn flows_of(case: &vigie_case::Case) -> (String, usize) {
+pub(crate) fn flows_of(case: &vigie_case::Case) -> (String, usize) {
     let evidence: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().collect();
     // Equality lets the store pass over files; a network must be asked of every row.
     let side = |e: &Entity| match (e.ip, e.net) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use vigie_base::Sentence;
-use vigie_catalog::AssetFilter;
+use vigie_catalog::{AssetFilter, Kind};
 
 /// A dataset: with its own events, assets and cases.
 #[derive(Clone, Serialize, ToSchema)]
@@ -31,6 +31,8 @@ pub(crate) struct Dataset {
     assets: u64,
     /// Bytes of its events on disk.
     bytes: u64,
+    /// Bytes of packets that are kept of live traffic; what is kept of imports stands with their sources.
+    packets_bytes: u64,
     sources: Vec<Source>,
 }
 
@@ -102,6 +104,7 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
                 cases_open,
                 assets,
                 bytes,
+                packets_bytes: if d.kind == Kind::Live { app.home.packets.bytes() } else { 0 },
                 sources: d
                     .sources
                     .into_iter()

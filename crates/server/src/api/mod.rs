@@ -104,6 +104,7 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::sql))
         .routes(routes!(events::export))
         .routes(routes!(packets::of_flow))
+        .routes(routes!(packets::of_alert))
         .routes(routes!(exclusions::list, exclusions::add))
         .routes(routes!(exclusions::preview))
         .routes(routes!(exclusions::remove))

@@ -94,17 +94,19 @@ struct QuotaState {
 struct UsedBy {
     events: u64,
     captures: u64,
+    /// Packets kept of live traffic.
+    packets: u64,
     catalog: u64,
 }
 
 /// What the quota removes next.
 #[derive(Serialize, ToSchema)]
 struct NextGone {
-    /// `internal`, `capture`, `import` or `live`.
+    /// `packets`, `internal`, `capture`, `import` or `live`.
     what: &'static str,
-    /// A dataset, or a capture's file.
+    /// A dataset, or a file: a capture, or the oldest of packets.
     name: String,
-    /// Events; none of a capture.
+    /// Events; none of a file.
     events: Option<u64>,
     bytes: u64,
 }
@@ -174,7 +176,7 @@ fn read(app: &App, whole: bool) -> Result<Settings, vigie_catalog::Error> {
             bytes: now.quota,
             pinned: pinned("quota_bytes"),
             used: used.total(),
-            by: UsedBy { events: used.events, captures: used.captures, catalog: used.catalog },
+            by: UsedBy { events: used.events, captures: used.captures, packets: used.packets, catalog: used.catalog },
             next: app.home.next_gone().into_iter().map(next).collect(),
         },
         retention: retention(app, &now),

@@ -48,6 +48,8 @@ struct StoreStatus {
     bytes: u64,
     /// Bytes of kept captures.
     captures_bytes: u64,
+    /// Bytes of packets kept of live traffic.
+    packets_bytes: u64,
     /// Bytes that Vigie may write; 0 where there is no quota.
     quota: u64,
     /// Bytes of merged files for each flow, all its events included; none where there is no flow.
@@ -71,6 +73,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, _may: Viewer) -> Answer<Jso
             flows,
             bytes: usage.bytes,
             captures_bytes: datasets.iter().map(Dataset::captures_bytes).sum(),
+            packets_bytes: app.home.packets.bytes(),
             quota: app.home.in_force().quota,
             bytes_per_flow: (flows > 0).then(|| (usage.bytes - usage.journal_bytes) as f64 / flows as f64),
         },

@@ -3,9 +3,12 @@
 //! A process and two threads. The process captures and dissects ([`process`]); one thread judges what it says, the other writes. Between each
 //! two stands a bounded queue: where it is full those before it wait, the kernel's rings fill, and what they lose is counted there.
 
+mod order;
+mod packets;
 mod process;
 mod recall;
 
+pub(crate) use packets::BUDGET as PACKETS;
 pub use process::sensor;
 
 use crate::Fault;
@@ -13,12 +16,12 @@ use crate::app::{App, Change, now};
 use crate::keep::Keeper;
 use crate::out::{Eve, machine};
 use crate::room::For;
+use order::Order;
 use process::Process;
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -35,6 +38,7 @@ use vigie_link::local::{Receiver as Events, Word as Said};
 use vigie_link::{Header, Limits, Packed};
 use vigie_pipeline::{Analysis, Config, Keep};
 use vigie_sensor::Stats;
+use vigie_sensor::stats::StatsRow;
 
 /// The dataset of the site's own traffic.
 pub(crate) const LIVE: &str = "live";
@@ -77,6 +81,9 @@ struct Judge {
     keeper: Keeper,
     analysis: Analysis,
     to_writer: SyncSender<Word>,
+    packets: packets::Hand,
+    /// Nanoseconds for which packets of a case are kept after its last sign; none where they are not.
+    packets_after: Option<u64>,
     cases_filed: Time,
     assets_filed: Time,
     all_filed: Time,
@@ -94,6 +101,9 @@ impl Judge {
     /// Hands what changed to the thread that writes.
     fn file(&mut self, which: Assets) {
         let (cases, loose) = self.analysis.cases.changes();
+        if let Some(after) = self.packets_after {
+            self.packets.watch(&cases, after);
+        }
         let inventory = &self.analysis.inventory;
         // A case is told with its machines.
         let machine = |e: Entity| e.mac.and_then(|m| inventory.asset_of_mac(m)).or_else(|| e.ip.and_then(|ip| inventory.asset_of(ip)));
@@ -153,6 +163,9 @@ impl Judge {
         let mut caps: Vec<_> = self.analysis.caps().into_iter().chain(self.keeper.eve_caps()).collect();
         caps.retain(|(_, n)| *n > 0);
         let whole = vigie_pipeline::stats::with_caps(stats, &caps);
+        if let Some(kept) = StatsRow::of(stats).and_then(|s| s.packets()) {
+            self.packets.overwritten(kept.dropped());
+        }
         self.keeper.row(whole.row(0));
         self.analysis.counted(whole.row(0), &mut self.keeper);
     }
@@ -164,13 +177,15 @@ pub(crate) struct Watch {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a sensor is told: to end, by closing our side of the stream; a byte before that where no other one follows.
+/// What a sensor is told: [`Order`]s, and to end, by closing our side of the stream.
 #[derive(Default)]
 pub(crate) struct Told {
     /// No other one follows.
     stop: AtomicBool,
     /// Another one follows, under the configuration that holds then.
     renew: AtomicBool,
+    /// Which sensor this is, from 1.
+    turn: AtomicU64,
     link: Mutex<Option<UnixStream>>,
 }
 
@@ -181,16 +196,30 @@ impl Told {
 
     /// From now on this sensor is the one to be told.
     fn follows(&self, link: &UnixStream) {
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link.try_clone().ok();
+        let mut told = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = link.try_clone().ok();
+        self.turn.fetch_add(1, Ordering::SeqCst);
+        drop(told);
         if self.stops() {
             self.end();
         }
     }
 
+    /// Which sensor is the one to be told; 0 before the first.
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::SeqCst)
+    }
+
+    /// Tells the sensor of that turn; whether it is still the one, and hears.
+    fn order(&self, turn: u64, order: &Order) -> bool {
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turn() == turn && link.as_ref().is_some_and(|mut link| order.write(&mut link).is_ok())
+    }
+
     fn end(&self) {
         if let Some(mut link) = self.link.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             if self.stops() {
-                let _ = link.write_all(&[0]);
+                let _ = Order::AtLast.write(&mut link);
             }
             let _ = link.shutdown(Shutdown::Write);
         }
@@ -216,10 +245,14 @@ impl Watch {
         let header = Header { dataset: LIVE.to_owned(), sensor: machine(), ..Header::default() };
         let give = to_writer.clone();
         let give = move |batches| give.send(Word::Batches(batches)).map_err(|_| Fault::new("the store's thread ended"));
+        let told = Arc::new(Told::default());
+        let (packets, packets_thread) = packets::start(app, &told, sockets.names().map(str::to_owned).collect()).map_err(Fault::of)?;
         let mut judge = Judge {
             keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).with_internal().with_eve(Eve::new(&app.eve)),
             analysis: Analysis::new(&config, resume),
             to_writer,
+            packets,
+            packets_after: config.packets.watched(),
             cases_filed: Time(0),
             assets_filed: Time(0),
             all_filed: Time(0),
@@ -237,10 +270,9 @@ impl Watch {
         }
         let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
         app.pulse.begin(config.live.canary, now());
-        let told = Arc::new(Told::default());
         told.follows(&process.link);
         let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, told: Arc::clone(&told) };
-        let threads = vec![writer, named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?];
+        let threads = vec![packets_thread, writer, named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?];
         Ok(Watch { told, threads })
     }
 
@@ -286,6 +318,7 @@ impl Sensors {
                 match events.next_word() {
                     Ok(Said::Rows(rows)) => rows.each(|row| judge.row(row)),
                     Ok(Said::Upto(now)) => judge.upto(now),
+                    Ok(Said::Packets(piece)) => judge.packets.take(self.told.turn(), piece),
                     Ok(Said::End) => break None,
                     Err(e) => break Some(e),
                 }
@@ -301,6 +334,7 @@ impl Sensors {
             if self.told.renew.swap(false, Ordering::SeqCst) && why.is_none() {
                 let next = configured(&self.app);
                 judge.analysis.reconfigure(&self.config, &next, &mut judge.keeper);
+                judge.packets_after = next.packets.watched();
                 self.config = next;
                 match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
                     Ok(next) => {

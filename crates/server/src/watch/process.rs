@@ -3,6 +3,7 @@
 //! The server opens the sockets and keeps them, so that neither it nor a sensor that is started again needs the right to; the rings hold
 //! what comes in between. The sensor's standard input is the stream; the sockets come over it.
 
+use super::order::Order;
 use crate::Fault;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -28,6 +29,8 @@ const SOCKETS_MAX: usize = 1 + vigie_capture::INTERFACES_MAX;
 const GREETING_MAX: u32 = 1 << 20;
 /// A sensor says the time ten times a second: one that says nothing for so long hangs.
 const SILENT: Duration = Duration::from_secs(30);
+/// A sensor hears at once what it is told: one that does not for so long is not waited for.
+const DEAF: Duration = Duration::from_secs(5);
 /// How long a sensor may take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -117,7 +120,7 @@ impl Process {
             answer.and_then(|()| tell(&mut link, &begin)).and_then(|()| give(&link, sockets)).and_then(|()| hear::<Ready>(&mut link));
         let refused = match answer {
             Ok(Ready { refused: None }) => {
-                link.set_read_timeout(Some(SILENT)).map_err(Fault::of)?;
+                link.set_read_timeout(Some(SILENT)).and_then(|()| link.set_write_timeout(Some(DEAF))).map_err(Fault::of)?;
                 return Ok(process);
             }
             Ok(Ready { refused: Some(why) }) => Fault::new(why),
@@ -182,6 +185,11 @@ impl Fold for Hand {
         self.done(sent);
     }
 
+    fn packets(&mut self, packets: &[u8]) {
+        let sent = self.to.packets(packets);
+        self.done(sent);
+    }
+
     fn counted(&mut self, so_far: &Summary) {
         let sent = self.to.row(vigie_pipeline::stats::batch(so_far, &so_far.caps_reached(), &[]).row(0));
         self.done(sent);
@@ -199,10 +207,16 @@ pub fn sensor() -> Result<(), Fault> {
     let (mut live, config) = made?;
     let ends = live.ends();
     let told = ends.clone();
-    // The server says nothing more but that it is over: with a byte that no other sensor follows, by closing its side that one does.
-    std::thread::spawn(move || match from.read(&mut [0; 1]) {
-        Ok(1..) => told.at_last(),
-        _ => told.now(),
+    let orders = config.sensor.keep.as_ref().map(|k| k.orders.clone()).unwrap_or_default();
+    std::thread::spawn(move || {
+        loop {
+            match Order::read(&mut from) {
+                Ok(Order::AtLast) => return told.at_last(),
+                Ok(Order::Grant(bytes)) => orders.grant(bytes),
+                Ok(Order::Watch(watches)) => orders.watch(watches),
+                Err(_) => return told.now(),
+            }
+        }
     });
     let mut hand = Hand { to: Sender::new(link), ends, failed: None };
     let summary = vigie_sensor::run(&mut live, &config.sensor, &mut hand, |_| Control::Go);
@@ -222,6 +236,7 @@ fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(
         }
     }
     config.sensor.midstream_first = begin.midstream_first;
+    config.sensor.keep = config.packets.kept();
     let sockets = Sockets::inherited(sockets, &begin.sockets).map_err(Fault::of)?;
     let live = Live::of(sockets, config.live.clone()).map_err(Fault::of)?;
     match vigie_sandbox::sensor(&[link.as_raw_fd(), 2]) {
