@@ -946,7 +946,8 @@ mod tests {
     fn the_commented_default_names_every_key() {
         let text = Config::commented();
         assert!(KEYS.iter().all(|k| text.contains(k.name)) && tunables().all(|t| text.contains(t.key)));
-        let uncommented: String = text.lines().filter(|l| l.contains(" = ")).map(|l| format!("{}\n", &l[1..])).collect();
+        let uncommented: String =
+            text.lines().filter(|l| !l.starts_with("# ") && l.contains(" = ")).map(|l| format!("{}\n", &l[1..])).collect();
         let path = std::env::temp_dir().join(format!("vigie-config-{}.toml", std::process::id()));
         std::fs::write(&path, uncommented).unwrap();
         Config::default().read(&path).unwrap();
