@@ -2,7 +2,7 @@
 
 use crate::finding::{Entity, Finding, Phase, Story};
 use crate::text::Template;
-use vigie_base::{Budget, Ip, Mac, NetSet, Time};
+use vigie_base::{Budget, Ip, Mac, NetSet, Share, Time};
 use vigie_event::{Envelope, Row};
 
 /// Settings of all detectors.
@@ -14,6 +14,8 @@ pub struct Settings {
     pub tor_relays: Vec<Ip>,
     /// Addresses of the sensor's own machine, which no finding is about.
     pub own: Own,
+    /// How much of what their tables declare they get.
+    pub share: Share,
     /// Tunables that are not what they are by default, by key.
     tuned: Vec<(&'static str, u64)>,
 }
@@ -66,7 +68,13 @@ pub struct Tunable {
 impl Default for Settings {
     fn default() -> Self {
         let home = "[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fc00::/7]";
-        Settings { home: home.parse().expect("the default is well formed"), tor_relays: Vec::new(), own: Own::default(), tuned: Vec::new() }
+        Settings {
+            home: home.parse().expect("the default is well formed"),
+            tor_relays: Vec::new(),
+            own: Own::default(),
+            share: Share::WHOLE,
+            tuned: Vec::new(),
+        }
     }
 }
 

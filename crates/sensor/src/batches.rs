@@ -27,6 +27,10 @@ pub fn schemas() -> Vec<&'static Schema> {
 
 /// Rows after which a slice is handed over, whatever the time.
 pub const ROWS_MAX: usize = 16_384;
+/// Bytes after which it is.
+pub(crate) const BYTES_MAX: usize = 4 << 20;
+/// Rows between two sums of its bytes.
+const WEIGH_ROWS: usize = 256;
 
 /// The place of one row in the total order, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,16 +47,17 @@ pub(crate) struct Order {
 pub struct Slice {
     pub(crate) batches: Vec<Batch>,
     pub(crate) order: Vec<Order>,
+    heavy: bool,
 }
 
 impl Slice {
     pub(crate) fn new() -> Self {
-        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new() }
+        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new(), heavy: false }
     }
 
     /// Without batches: what stands where a slice was taken away.
     pub(crate) fn empty() -> Self {
-        Slice { batches: Vec::new(), order: Vec::new() }
+        Slice { batches: Vec::new(), order: Vec::new(), heavy: false }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -61,6 +66,17 @@ impl Slice {
             self.batches[o.slot as usize].clear();
         }
         self.order.clear();
+        self.heavy = false;
+    }
+
+    /// Whether it is to be handed over, whatever the time.
+    pub(crate) fn is_full(&self) -> bool {
+        self.heavy || self.order.len() >= ROWS_MAX
+    }
+
+    #[cold]
+    fn weigh(&mut self) {
+        self.heavy = self.batches.iter().filter(|b| !b.is_empty()).map(Batch::bytes).sum::<usize>() >= BYTES_MAX;
     }
 }
 
@@ -72,5 +88,8 @@ impl Out for Slice {
         let row = batch.len() as u32;
         batch.push(env, record);
         self.order.push(Order { ts: env.ts, flow_id: env.flow_id, seq: env.seq, slot: slot as u32, row });
+        if self.order.len().is_multiple_of(WEIGH_ROWS) {
+            self.weigh();
+        }
     }
 }
