@@ -2,10 +2,12 @@
 """The live sensor at rate: a capture sent over a veth pair by tcpreplay, faster in steps, beside `tcpdump -w /dev/null`.
 
 usage: rate.py --vigie BINARY [--set KEY=VALUE]... [--steps PPS,PPS...] [--scratch DIR] [--no-tcpdump] CAPTURE
+       rate.py --vigie BINARY --minutes N [--pps N] [--set KEY=VALUE]... CAPTURE
 
 The sender is pinned to one core, both processes of `vigie up` (or tcpdump) to another; all in a network namespace of its own. For each step:
 what the sender reached, frames that the kernel saw and lost, seconds of processor of sensor and server, cost a frame, and the most memory
-that each held. Beside them the cost a frame of a replay of the same file. Needs root, iproute2 and tcpreplay. Python 3.9+, no package.
+that each held. Beside them the cost a frame of a replay of the same file. With --minutes: the capture again and again at one rate, with other
+addresses each time, and the memory of both processes each minute (twelve times at least); fails where it still grows behind the first third. Needs root, iproute2 and tcpreplay. Python 3.9+, no package.
 """
 import argparse
 import json
@@ -21,6 +23,8 @@ import time
 
 IN_NAMESPACE = "VIGIE_RATE_NAMESPACE"
 WIRE, MIRROR = "wire", "mirror"
+# MiB that memory may waver by between two thirds of a run, beside a twentieth.
+TOLERANCE = 16
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,6 +51,52 @@ def send(capture, pps):
     out = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=900, preexec_fn=pinned(1)).stdout
     sent = int(re.search(r"Actual: (\d+) packets", out).group(1))
     return sent, float(re.search(r"([\d.]+) pps", out).group(1))
+
+
+def resident(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
+
+
+def wires():
+    """A veth pair whose other end is watched."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["ip", "link", "add", WIRE, "type", "veth", "peer", "name", MIRROR], check=True)
+    for end in (WIRE, MIRROR):
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
+        # Frames that receive offload made are up to 64 KiB.
+        subprocess.run(["ip", "link", "set", end, "mtu", "65535", "up"], check=True)
+
+
+def flat(binary, capture, pps, minutes, scratch, settings):
+    """Whether memory stops growing."""
+    seconds = minutes * 60
+    with tempfile.TemporaryDirectory(dir=scratch) as data:
+        server = subprocess.Popen([binary, "up", "--data", data, "--listen", "127.0.0.1:0", "-i", MIRROR,
+                                   *(f"--set={pair}" for pair in ["store.quota=1gb", *settings])],
+                                  stdout=subprocess.PIPE, text=True)
+        assert server.stdout.readline().startswith("Vigie is up")
+        (sensor,) = children(server.pid)
+        sender = subprocess.Popen(
+            ["tcpreplay", "-K", "-q", "-i", WIRE, "--loop", "1000000", "--unique-ip", "--pps", str(pps), "--duration", str(round(seconds)), capture],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned(1))
+        began, held, every = time.monotonic(), [], min(60, seconds / 12)
+        while sender.poll() is None:
+            time.sleep(max(0, (len(held) + 1) * every - (time.monotonic() - began)))
+            if sender.poll() is None:
+                held.append((resident(sensor), resident(server.pid)))
+                print(f"  {time.monotonic() - began:6.0f} s: sensor {held[-1][0]:.0f}, server {held[-1][1]:.0f} MiB", flush=True)
+        server.send_signal(signal.SIGTERM)
+        status = server.wait(timeout=180)
+    third = max(1, len(held) // 3)
+    good = status == 0 and len(held) >= 6
+    for name, all_of_it in zip(("sensor", "server"), zip(*held)):
+        first, last = max(all_of_it[third : 2 * third]), max(all_of_it[2 * third :])
+        # What the allocator keeps wavers.
+        allowed = first * 1.05 + TOLERANCE
+        good = good and last <= allowed
+        print(f"  {name}: at most {first:.0f} MiB in the second third, {last:.0f} in the last (allowed: {allowed:.0f})")
+    print("1 passed, 0 failed" if good else "0 passed, 1 failed")
+    return good
 
 
 def idle(pids):
@@ -123,6 +173,8 @@ def main():
     parser.add_argument("--steps", default="100000,200000,300000,400000,500000,700000")
     parser.add_argument("--scratch", default="/dev/shm")
     parser.add_argument("--no-tcpdump", action="store_true")
+    parser.add_argument("--minutes", type=float, help="memory over time in place of rates")
+    parser.add_argument("--pps", type=int, default=50_000)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration of `vigie up`")
     parser.add_argument("capture")
     options = parser.parse_args()
@@ -132,12 +184,10 @@ def main():
             print("SKIPPED rate: needs root, unshare, ip and tcpreplay")
             return 0
         return subprocess.run(["unshare", "--net", sys.executable, __file__, *sys.argv[1:]], env={**os.environ, IN_NAMESPACE: "1"}).returncode
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run(["ip", "link", "add", WIRE, "type", "veth", "peer", "name", MIRROR], check=True)
-    for end in (WIRE, MIRROR):
-        pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
-        # Frames that receive offload made are up to 64 KiB.
-        subprocess.run(["ip", "link", "set", end, "mtu", "65535", "up"], check=True)
+    wires()
+    if options.minutes:
+        print(f"{options.capture}: {options.pps} frames a second for {options.minutes:g} minutes")
+        return 0 if flat(binary, options.capture, options.pps, options.minutes, options.scratch, options.set) else 1
     print(f"{options.capture}: sender on core 1, sensor and server on core 0")
     base = replayed(binary, options.capture, options.scratch)
     for pps in map(int, options.steps.split(",")):

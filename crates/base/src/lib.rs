@@ -13,7 +13,7 @@ pub mod text;
 pub mod time;
 
 pub use addr::{Ip, Mac};
-pub use budget::Budget;
+pub use budget::{Budget, Share};
 pub use net::{Cidr, NetSet};
 pub use sentence::Sentence;
 pub use time::Time;

@@ -15,7 +15,7 @@ mod problem;
 pub mod write;
 
 pub use file::fuzz;
-pub use file::{BUDGETS, Capture, Counters, Interface, Mark, OPEN_MAX, Options, Source};
+pub use file::{Capture, Counters, Interface, Mark, OPEN_MAX, Options, Room, Source, budgets};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
 pub use live::{Advice, Card, Ends, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};

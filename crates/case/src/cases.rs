@@ -4,7 +4,7 @@ use crate::record::AlertEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Time};
+use vigie_base::{Budget, Share, Time};
 use vigie_detect::registry::{GID, info, template};
 use vigie_detect::text::render;
 use vigie_detect::{Entity, Finding, Lang, Phase, Reason, Role, Story, Value};
@@ -18,11 +18,14 @@ const REV: u32 = 1;
 pub const ALERTS_MAX: usize = 256;
 
 /// Cases kept.
-pub const CASES: Budget =
-    Budget { name: "case.cases", entries_max: 10_000, entry_bytes: 4096, when_full: "a new case is counted as dropped" };
+pub const CASES: Budget = Budget {
+    name: "case.cases",
+    entries_max: 4096,
+    entry_bytes: 512,
+    when_full: "those over and filed are forgotten; else a new one is counted as dropped",
+};
 /// Alerts kept, all cases together and those without a case.
-const ALERTS: Budget =
-    Budget { name: "case.alerts", entries_max: 50_000, entry_bytes: 4096, when_full: "a new alert is counted as dropped" };
+const ALERTS: Budget = Budget { name: "case.alerts", entries_max: 6144, entry_bytes: 4352, when_full: "as case.cases" };
 
 /// How grave a case is: bands of its score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +167,7 @@ type Thing = (&'static str, u64);
 /// Alerts and cases so far.
 #[derive(Debug, Default)]
 pub struct Cases {
+    share: Share,
     cases: Vec<Case>,
     /// Where each alert that has a case stands: place in `cases` and in its alerts.
     filed: BTreeMap<Thing, (usize, usize)>,
@@ -184,12 +188,12 @@ impl Cases {
         Cases::default()
     }
 
-    /// The fold as it stood: with `cases` in the order in which they opened, and `loose` alerts that have no case. What is beyond the
-    /// budgets is counted as dropped.
-    pub fn resume(cases: Vec<Case>, loose: Vec<Alert>) -> Self {
-        let mut fold = Cases::default();
+    /// The fold as it stood: with `cases` in the order in which they opened, and `loose` alerts that have no case. What is beyond its
+    /// share of the budgets is counted as dropped.
+    pub fn resume(cases: Vec<Case>, loose: Vec<Alert>, share: Share) -> Self {
+        let mut fold = Cases { share, ..Cases::default() };
         for mut case in cases {
-            if fold.cases.len() as u64 >= CASES.entries_max {
+            if fold.cases_full() {
                 fold.dropped += 1;
                 continue;
             }
@@ -200,7 +204,7 @@ impl Cases {
             }
         }
         for alert in loose {
-            if fold.loose.len() as u64 >= ALERTS.entries_max {
+            if fold.alerts_full() {
                 fold.dropped += 1;
                 continue;
             }
@@ -209,9 +213,37 @@ impl Cases {
         fold
     }
 
-    /// Its tables.
-    pub const fn budgets() -> [Budget; 2] {
-        [CASES, ALERTS]
+    /// Its tables, or a share of them.
+    pub const fn budgets(share: Share) -> [Budget; 2] {
+        [CASES.share(share), ALERTS.share(share)]
+    }
+
+    fn cases_full(&self) -> bool {
+        self.cases.len() as u64 >= self.share.of(CASES.entries_max)
+    }
+
+    fn alerts_full(&self) -> bool {
+        (self.filed.len() + self.loose.len()) as u64 >= self.share.of(ALERTS.entries_max)
+    }
+
+    /// Forgets what nothing can join any more at `now` and whose last change was taken by who files it. Where nobody does, all is kept.
+    fn forget(&mut self, now: Time) {
+        let over = |last: Time| now.since(last) > WINDOW;
+        let (changed, changed_loose) = (std::mem::take(&mut self.changed), &self.changed_loose);
+        self.loose.retain(|thing, a| changed_loose.contains(thing) || !over(a.finding.last) || is_open(&a.finding));
+        let (mut kept, mut places) = (Vec::new(), vec![None; self.cases.len()]);
+        for (at, case) in std::mem::take(&mut self.cases).into_iter().enumerate() {
+            if changed.contains(&at) || !over(case.last) || case.alerts.iter().any(|a| is_open(&a.finding)) {
+                places[at] = Some(kept.len());
+                kept.push(case);
+            }
+        }
+        self.cases = kept;
+        self.changed = changed.into_iter().filter_map(|at| places[at]).collect();
+        self.filed = std::mem::take(&mut self.filed)
+            .into_iter()
+            .filter_map(|(thing, (case, alert))| Some((thing, (places[case]?, alert))))
+            .collect();
     }
 
     /// The informational alerts that belong to no case yet, by detector and key.
@@ -312,11 +344,14 @@ impl Cases {
             c.alerts[alert].finding = finding.clone();
             return Some(case);
         }
+        if self.cases_full() || self.alerts_full() {
+            self.forget(finding.last);
+        }
         let alert = Alert { id: id.to_owned(), finding: finding.clone() };
         let known = self.cases.iter().rposition(|c| c.is_about(finding, story));
         let case = match known {
             Some(at) => at,
-            None if finding.opens_case && (self.cases.len() as u64) < CASES.entries_max => {
+            None if finding.opens_case && !self.cases_full() => {
                 self.loose.remove(&thing);
                 let actor = finding.entities.first();
                 let name = actor.map_or(String::new(), |e| match &e.name {
@@ -328,7 +363,7 @@ impl Cases {
                 self.cases.len() - 1
             }
             None => {
-                if finding.opens_case || (self.loose.len() as u64 >= ALERTS.entries_max && !self.loose.contains_key(&thing)) {
+                if finding.opens_case || (self.alerts_full() && !self.loose.contains_key(&thing)) {
                     self.dropped += 1;
                 } else {
                     self.loose.insert(thing, alert);
@@ -350,10 +385,11 @@ impl Cases {
     }
 
     fn join(&mut self, case: usize, thing: Thing, alert: Alert) {
+        let full = self.alerts_full();
         let c = &mut self.cases[case];
         c.first = c.first.min(alert.finding.first);
         c.last = c.last.max(alert.finding.last);
-        if c.alerts.len() >= ALERTS_MAX || self.filed.len() as u64 >= ALERTS.entries_max {
+        if c.alerts.len() >= ALERTS_MAX || full {
             c.more += 1;
             self.dropped += 1;
             return;
@@ -397,6 +433,11 @@ impl Cases {
             },
         );
     }
+}
+
+/// Whether its detector may have more to say of it.
+fn is_open(finding: &Finding) -> bool {
+    matches!(finding.phase, Phase::Open | Phase::Update)
 }
 
 /// Between whom an alert is told: those of its first event, whatever came last; those that the finding names, where time alone told it.
@@ -516,7 +557,7 @@ mod tests {
         let mut kept: Vec<Case> = cases.iter().cloned().collect();
         kept[0].alerts[0].finding.env = Envelope { proto: 6, ..Envelope::default() };
         let mut out = Lines::default();
-        Cases::resume(kept, Vec::new()).take(&ended, &mut out);
+        Cases::resume(kept, Vec::new(), Share::WHOLE).take(&ended, &mut out);
         assert_eq!(ends(out), [format!("{ip} 7 \"end\"")]);
     }
 
@@ -581,6 +622,33 @@ mod tests {
     }
 
     #[test]
+    fn a_full_table_forgets_what_is_over_and_filed() {
+        let small = || Cases::resume(Vec::new(), Vec::new(), Share::parts(1));
+        let full = Share::parts(1).of(CASES.entries_max);
+        let mut out = Lines::default();
+        let mut told = |cases: &mut Cases, n: u64, at: u64, phase: Phase| {
+            let who = vec![Entity::ip(Role::Attacker, Ip::v4([10, 1, 0, n as u8]))];
+            cases.take(&Finding { key: n, phase, entities: who, ..finding("10.0.0.9", at, 10) }, &mut out);
+        };
+        for filed in [true, false] {
+            let mut cases = small();
+            for n in 0..full {
+                told(&mut cases, n, 0, Phase::Open);
+                told(&mut cases, n, 0, Phase::Close);
+            }
+            // One of them goes on.
+            told(&mut cases, 3, 1, Phase::Update);
+            if filed {
+                cases.changes();
+            }
+            told(&mut cases, full, WINDOW / SECOND + 10, Phase::Open);
+            assert_eq!((cases.iter().count() as u64, cases.dropped), if filed { (2, 0) } else { (full, 1) });
+            told(&mut cases, 3, WINDOW / SECOND + 11, Phase::Close);
+            assert_eq!(cases.changes().0.len(), if filed { 2 } else { full as usize });
+        }
+    }
+
+    #[test]
     fn context_alone_opens_no_case_and_joins_one() {
         let (mut cases, mut out) = (Cases::new(), Lines::default());
         cases.take(&Finding { opens_case: false, ..finding("10.0.0.9", 1000, 5) }, &mut out);
@@ -623,7 +691,7 @@ mod tests {
         cases.take(&finding("10.0.0.9", 1000, 30), &mut out);
         let back: Vec<Case> = cases.iter().map(|c| Case::from_json(&c.to_json()).unwrap()).collect();
         let loose: Vec<Alert> = cases.loose().map(|a| Alert::from_json(&a.to_json()).unwrap()).collect();
-        let mut again = Cases::resume(back, loose);
+        let mut again = Cases::resume(back, loose, Share::WHOLE);
         for fold in [&mut cases, &mut again] {
             fold.take(&Finding { count: 80, ..finding("10.0.0.9", 1000, 30) }, &mut out);
             fold.take(&finding("10.0.0.9", 2000, 30), &mut out);

@@ -97,7 +97,7 @@ pub(crate) fn refused<T>(what: impl Into<Sentence>) -> Result<T, Error> {
 /// Who may read at one time.
 const READERS: usize = 3;
 /// KiB of pages that each connection keeps.
-const CACHE_KIB: u64 = 32 << 10;
+const CACHE_KIB: u64 = 4 << 10;
 /// What the catalog holds in memory at most: the pages that its connections keep.
 pub const BUDGET: Budget = Budget {
     name: "catalog.pages",

@@ -1,8 +1,8 @@
 //! The table that every detector keeps its state in: bounded, in the order of last use, without hash order.
 
 use std::hash::Hash;
-use vigie_base::Time;
 use vigie_base::hash::{FastMap, table_state};
+use vigie_base::{Budget, Share, Time};
 
 const NIL: u32 = u32::MAX;
 
@@ -28,7 +28,17 @@ pub struct Bounded<K, V> {
     pub evicted: u64,
 }
 
+impl<K, V> Bounded<K, V> {
+    /// What an entry takes, beside what it points to: its place, the free list's, and the index's, of which 7 in 16 are used at worst.
+    pub const ENTRY_BYTES: u64 = (size_of::<Slot<K, V>>() + 4 + (size_of::<(K, u32)>() + 1) * 16 / 7) as u64;
+}
+
 impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
+    /// An empty table of what `budget` declares, or a share of it.
+    pub fn of(budget: Budget, share: Share) -> Self {
+        Bounded::new(usize::try_from(share.of(budget.entries_max)).unwrap_or(usize::MAX))
+    }
+
     /// An empty table of at most `cap` entries (at least 1).
     pub fn new(cap: usize) -> Self {
         Bounded {
@@ -95,7 +105,7 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
                 i
             }
             None => {
-                self.slots.push(slot);
+                vigie_base::budget::push(&mut self.slots, slot, self.cap);
                 self.slots.len() as u32 - 1
             }
         };

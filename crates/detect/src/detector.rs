@@ -2,7 +2,7 @@
 
 use crate::finding::{Entity, Finding, Phase, Story};
 use crate::text::Template;
-use vigie_base::{Budget, Ip, Mac, NetSet, Time};
+use vigie_base::{Budget, Ip, Mac, NetSet, Share, Time};
 use vigie_event::{Envelope, Row};
 
 /// Settings of all detectors.
@@ -14,6 +14,8 @@ pub struct Settings {
     pub tor_relays: Vec<Ip>,
     /// Addresses of the sensor's own machine, which no finding is about.
     pub own: Own,
+    /// How much of what their tables declare they get.
+    pub share: Share,
     /// One's own vulnerability scanners: what they do by trade is context and opens no case.
     pub scanners: NetSet,
     /// Tunables that are not what they are by default, by key.
@@ -72,6 +74,7 @@ impl Default for Settings {
             home: home.parse().expect("the default is well formed"),
             tor_relays: Vec::new(),
             own: Own::default(),
+            share: Share::WHOLE,
             scanners: "".parse().expect("no network is none"),
             tuned: Vec::new(),
         }

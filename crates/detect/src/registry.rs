@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::text::Template;
 use std::collections::BTreeSet;
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Time};
+use vigie_base::{Budget, Share, Time};
 use vigie_event::{Envelope, Row, Schema};
 
 /// `gid` of all `alert` events of detectors.
@@ -37,9 +37,9 @@ pub fn template(f: &Finding) -> Option<&'static Template> {
     info(f.detector)?.templates.iter().find(|t| t.key == f.template)
 }
 
-/// All tables of all detectors.
-pub fn budgets() -> Vec<Budget> {
-    DETECTORS.iter().flat_map(|d| d.budgets.iter().copied()).collect()
+/// All tables of all detectors, or a share of them.
+pub fn budgets(share: Share) -> Vec<Budget> {
+    DETECTORS.iter().flat_map(|d| d.budgets.iter().map(move |b| b.share(share))).collect()
 }
 
 /// Everything that may be changed of all detectors, in their order.
@@ -156,7 +156,7 @@ mod tests {
             assert_eq!((d.make)(&settings).full(), vec![0; d.budgets.len()], "{}", d.name);
             assert!(d.budgets.iter().all(|b| b.name.starts_with(&format!("detect.{}.", d.name))), "{}", d.name);
         }
-        assert_eq!(Engine::new(settings).full().len(), budgets().len());
+        assert_eq!(Engine::new(settings).full().len(), budgets(Share::WHOLE).len());
     }
 
     #[test]

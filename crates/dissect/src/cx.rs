@@ -11,6 +11,8 @@ use vigie_event::{Envelope, NO_TX, Out, Record};
 pub struct Settings {
     /// Whether files are hashed.
     pub hashes: bool,
+    /// Bytes up to which they get MD5 and SHA-1 beside SHA-256.
+    pub old_hashes_max: u64,
     /// Most bytes that one compressed body may give.
     pub inflate_max: u64,
     /// Bytes that all flows of all workers may hold (see `Dissection::held`).
@@ -56,7 +58,20 @@ impl Default for Settings {
             "login_password",
             "j_password",
         ];
-        Settings { hashes: true, inflate_max: 4 << 20, memory_max: 256 << 20, secret_parameters: names.map(str::to_owned).to_vec() }
+        Settings {
+            hashes: true,
+            old_hashes_max: 8 << 20,
+            inflate_max: 4 << 20,
+            memory_max: 48 << 20,
+            secret_parameters: names.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+impl Settings {
+    /// How a file is hashed: not at all, or with MD5 and SHA-1 up to so many bytes.
+    pub(crate) fn hash(&self) -> Option<u64> {
+        self.hashes.then_some(self.old_hashes_max)
     }
 }
 

@@ -46,16 +46,17 @@ pub struct File {
     hashes: Option<Box<Hashes>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hashes {
-    md5: Md5,
-    sha1: Sha1,
     sha256: Sha256,
+    /// Until the file is longer than they are wanted for: known bad files are listed by them, and those are small. MD5 is most of the cost.
+    old: Option<(Md5, Sha1)>,
+    old_max: u64,
 }
 
 impl File {
-    /// A file begins: sent in `dir`, in transaction `tx`.
-    pub fn new(name: &[u8], dir: Direction, tx: u32, hash: bool) -> Self {
+    /// A file begins: sent in `dir`, in transaction `tx`. `hash`: whether it is hashed, and up to how many bytes with MD5 and SHA-1.
+    pub fn new(name: &[u8], dir: Direction, tx: u32, hash: Option<u64>) -> Self {
         File {
             name: name[..name.len().min(NAME_MAX)].to_vec(),
             dir,
@@ -64,7 +65,7 @@ impl File {
             gaps: false,
             part: None,
             head: [0; HEAD],
-            hashes: hash.then(Box::default),
+            hashes: hash.map(|old_max| Box::new(Hashes { sha256: Sha256::default(), old: (old_max > 0).then(Default::default), old_max })),
         }
     }
 
@@ -76,15 +77,22 @@ impl File {
         }
         self.size = self.size.saturating_add(bytes.len() as u64);
         if let Some(h) = &mut self.hashes {
-            h.md5.update(bytes);
-            h.sha1.update(bytes);
             h.sha256.update(bytes);
+            if self.size > h.old_max {
+                h.old = None;
+            }
+            if let Some((md5, sha1)) = &mut h.old {
+                md5.update(bytes);
+                sha1.update(bytes);
+            }
         }
     }
 
     /// Bytes are missing: they count in its size.
     pub fn gap(&mut self, len: u64) {
         self.gaps = true;
+        // Of a part of it no hash is told.
+        self.hashes = None;
         self.size = self.size.saturating_add(len);
     }
 
@@ -107,16 +115,17 @@ impl File {
     pub fn close<O: Out>(self, cx: &mut Cx<'_, O>, state: FileState, carrier: Carrier<'_>) {
         let state = if self.gaps { FileState::Truncated } else { state };
         let (mut md5, mut sha1, mut sha256) = ([0u8; 32], [0u8; 40], [0u8; 64]);
-        let hashed = match self.hashes {
-            Some(h) if state == FileState::Closed => {
-                hex(&h.md5.finalize(), &mut md5);
-                hex(&h.sha1.finalize(), &mut sha1);
-                hex(&h.sha256.finalize(), &mut sha256);
-                true
+        let (mut hashed, mut old) = (false, false);
+        if let Some(h) = self.hashes.filter(|_| state == FileState::Closed) {
+            hex(&h.sha256.finalize(), &mut sha256);
+            hashed = true;
+            if let Some((a, b)) = h.old {
+                hex(&a.finalize(), &mut md5);
+                hex(&b.finalize(), &mut sha1);
+                old = true;
             }
-            _ => false,
-        };
-        let text = |hash| hashed.then_some(std::str::from_utf8(hash).unwrap_or(""));
+        }
+        let text = |told: bool, hash| told.then_some(std::str::from_utf8(hash).unwrap_or(""));
         let record = FileInfo {
             http: carrier.http,
             smtp: carrier.smtp,
@@ -124,9 +133,9 @@ impl File {
             filename: &self.name,
             gaps: self.gaps,
             state: if state == FileState::Closed { "CLOSED" } else { "TRUNCATED" },
-            md5: text(&md5),
-            sha1: text(&sha1),
-            sha256: text(&sha256),
+            md5: text(old, &md5),
+            sha1: text(old, &sha1),
+            sha256: text(hashed, &sha256),
             stored: false,
             size: self.size,
             start: self.part.map(|p| p.0),
@@ -201,5 +210,24 @@ pub(crate) fn kind(head: &[u8]) -> Option<&'static str> {
         Some(b'{' | b'[') if text => Some("json"),
         _ if text => Some("text"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_has_sha256_alone_and_a_torn_one_none() {
+        let mut file = File::new(b"a", Direction::ToClient, 0, Some(4));
+        let hashed = |file: &File| file.hashes.as_ref().map(|h| h.old.is_some());
+        file.data(b"1234");
+        assert_eq!(hashed(&file), Some(true));
+        file.data(b"5");
+        assert_eq!(hashed(&file), Some(false));
+        file.gap(1);
+        assert_eq!(hashed(&file), None);
+        assert_eq!(hashed(&File::new(b"a", Direction::ToClient, 0, Some(0))), Some(false));
+        assert_eq!(hashed(&File::new(b"a", Direction::ToClient, 0, None)), None);
     }
 }

@@ -39,9 +39,9 @@ pub struct FileInfo<'a> {
     pub gaps: bool,
     /// `CLOSED`, or `TRUNCATED` where it was cut.
     pub state: &'a str,
-    /// MD5 of its content.
+    /// MD5 of its content, where it is no larger than `files.md5-sha1-max`.
     pub md5: Option<&'a str>,
-    /// SHA-1 of its content.
+    /// SHA-1 of its content, under the same condition.
     pub sha1: Option<&'a str>,
     /// SHA-256 of its content.
     pub sha256: Option<&'a str>,

@@ -96,7 +96,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            flows_max: 524_288,
+            flows_max: 200_000,
             tcp: Timeouts { new: 60, established: 600, closed: 60 },
             udp: Timeouts { new: 30, established: 300, closed: 0 },
             icmp: Timeouts { new: 30, established: 300, closed: 0 },

@@ -147,17 +147,16 @@ impl Inventory {
         out
     }
 
-    /// Those of [`Inventory::assets`] that were seen at or after `since`, and those of `also`.
-    pub fn assets_since(&self, since: Time, also: &BTreeSet<u64>) -> Vec<Asset> {
-        let (mut matcher, mut out) = (Matcher::new(), Vec::new());
+    /// Gives those of [`Inventory::assets`] that were seen at or after `since`, and those of `also`, one at a time.
+    pub fn each_asset_since(&self, since: Time, also: &BTreeSet<u64>, mut each: impl FnMut(Asset)) {
+        let mut matcher = Matcher::new();
         for (_, id, name, holders) in self.listed() {
             // What has no address of its own is a router: they are few.
             let seen = holders.is_empty() || holders.iter().any(|i| self.holders[*i as usize].last >= since);
             if seen || also.contains(&id) {
-                out.push(self.asset(&mut matcher, name, &holders));
+                each(self.asset(&mut matcher, name, &holders));
             }
         }
-        out
     }
 
     /// Gives every asset, one at a time, in the order of [`Inventory::assets`].

@@ -1,5 +1,6 @@
 //! Facts as kept: deduplicated, bounded, with when they were seen first and last.
 
+use crate::observe::{ALLOCATED, grow};
 use vigie_base::Time;
 
 /// Facts of one device or address at most.
@@ -50,13 +51,20 @@ pub(crate) struct Entry {
     pub(crate) hearsay: bool,
 }
 
+impl Entry {
+    /// What it takes in a list that grows by half, its value included.
+    pub(crate) fn bytes(&self) -> u64 {
+        (size_of::<Entry>() * 3 / 2 + self.value.len() + 2 * ALLOCATED) as u64
+    }
+}
+
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     Known,
     New,
-    /// It took the place of another.
-    Replaced,
+    /// It took the place of another, which took so many bytes.
+    Replaced(u64),
     Dropped,
 }
 
@@ -87,6 +95,7 @@ impl Facts {
             worst = Some(i);
         }
         if same_key < VALUES_MAX && self.0.len() < FACTS_MAX && room {
+            grow(&mut self.0);
             self.0.push(e);
             return Kept::New;
         }
@@ -99,8 +108,8 @@ impl Facts {
         if (self.0[worst].confidence, !self.0[worst].hearsay) > (e.confidence, !e.hearsay) {
             return Kept::Dropped;
         }
-        self.0[worst] = e;
-        Kept::Replaced
+        let before = std::mem::replace(&mut self.0[worst], e);
+        Kept::Replaced(before.bytes())
     }
 }
 
@@ -143,7 +152,7 @@ mod tests {
         let mut f = Facts::default();
         (0..VALUES_MAX).for_each(|i| assert_eq!(f.add(entry(1, &i.to_string(), 50 + i as u8, 1), true), Kept::New));
         assert_eq!(f.add(entry(1, "weak", 10, 2), true), Kept::Dropped);
-        assert_eq!(f.add(entry(1, "strong", 90, 2), true), Kept::Replaced);
+        assert_eq!(f.add(entry(1, "strong", 90, 2), true), Kept::Replaced(entry(1, "0", 50, 1).bytes()));
         assert!(f.iter().all(|e| *e.value != *"0") && f.iter().count() == VALUES_MAX);
         assert_eq!(f.add(entry(2, "other key", 1, 2), true), Kept::New);
     }

@@ -4,7 +4,7 @@ use crate::facts::{Entry, Facts, Kept, Words, clean};
 use crate::sketch::Sketch;
 use crate::station::{ADDRESSES_MAX, Holder, SERVICES_MAX, Service, Station, USES_MAX, Use, is_shared, is_virtual_router, net};
 use vigie_base::hash::{FastMap, Stable, TableState, hash_one, table_state};
-use vigie_base::{Budget, Ip, Mac, NetSet, Time};
+use vigie_base::{Budget, Ip, Mac, NetSet, Share, Time, budget};
 use vigie_dissect::proto::arp::ArpRow;
 use vigie_dissect::proto::dns::DnsMessageRow;
 use vigie_dissect::proto::http::HttpExchangeRow;
@@ -24,8 +24,8 @@ pub struct Settings {
     pub site: String,
     /// Addresses kept at most, one for each Ethernet address that holds it. Further ones are counted and not kept.
     pub holders_max: u32,
-    /// Facts kept at most, over all.
-    pub facts_max: u32,
+    /// Bytes of facts kept at most, over all.
+    pub facts_bytes: u64,
     /// Services kept at most, over all.
     pub services_max: u32,
     /// Ports used of others kept at most, over all.
@@ -35,54 +35,60 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for a home network.
+    /// The defaults for a home network: for a site of 25,000 assets.
     pub fn new(home: NetSet) -> Self {
+        Settings::shared(home, Share::WHOLE)
+    }
+
+    /// A share of them.
+    pub fn shared(home: NetSet, share: Share) -> Self {
+        let of = |number| u32::try_from(share.of(number)).unwrap_or(u32::MAX);
         Settings {
             home,
             tenant: "default".to_owned(),
             site: "default".to_owned(),
-            holders_max: 100_000,
-            facts_max: 400_000,
-            services_max: 100_000,
-            uses_max: 400_000,
+            holders_max: of(65_536),
+            facts_bytes: share.of(24 << 20),
+            services_max: of(24_576),
+            uses_max: of(98_304),
             seed: 0,
         }
     }
 
     /// What the inventory holds at most.
     pub fn budgets(&self) -> [Budget; 6] {
-        // What a hash table adds for an entry: its share of empty places, and the tag.
-        let table = |entry: usize| entry as u64 * 2 + 2;
-        let (holders, facts) = (u64::from(self.holders_max), u64::from(self.facts_max));
+        // An entry of a hash table, of which 7 places in 16 are used at worst, with its tag.
+        let table = |entry: usize| (entry as u64 + 1) * 16 / 7;
+        let holders = u64::from(self.holders_max);
         [
             Budget {
                 name: "inventory.holders",
                 entries_max: holders,
-                entry_bytes: 2 * (size_of::<Holder>() + Sketch::HEAP_MAX) as u64 + table(20) + table(28) + table(20),
+                entry_bytes: (size_of::<Holder>() + Sketch::HEAP_MAX + ALLOCATED) as u64
+                    + table(size_of::<(Ip, u32)>())
+                    + table(size_of::<((Ip, Mac), u32)>()),
                 when_full: "new addresses are not kept",
             },
             Budget {
                 name: "inventory.stations",
                 entries_max: holders,
-                entry_bytes: 2 * size_of::<Station>() as u64 + table(12),
+                entry_bytes: size_of::<Station>() as u64
+                    + table(size_of::<(Mac, u32)>())
+                    + table(size_of::<(u64, (Mac, bool))>())
+                    + STATION_HEAP_MAX,
                 when_full: "new Ethernet addresses are not kept",
             },
-            Budget {
-                name: "inventory.facts",
-                entries_max: facts,
-                entry_bytes: (2 * size_of::<Entry>() + crate::facts::VALUE_BYTES_MAX) as u64,
-                when_full: "new facts are not kept",
-            },
+            Budget { name: "inventory.facts", entries_max: self.facts_bytes, entry_bytes: 1, when_full: "new facts are not kept" },
             Budget {
                 name: "inventory.services",
                 entries_max: u64::from(self.services_max),
-                entry_bytes: (2 * size_of::<Service>() + Sketch::HEAP_MAX + crate::facts::VALUE_BYTES_MAX) as u64,
+                entry_bytes: (room_of::<Service>() + Sketch::HEAP_MAX + crate::facts::VALUE_BYTES_MAX + 2 * ALLOCATED) as u64,
                 when_full: "new services are not kept",
             },
             Budget {
                 name: "inventory.uses",
                 entries_max: u64::from(self.uses_max),
-                entry_bytes: 2 * size_of::<Use>() as u64,
+                entry_bytes: room_of::<Use>() as u64,
                 when_full: "new ports used of others are not kept",
             },
             Budget {
@@ -95,6 +101,24 @@ impl Settings {
     }
 }
 
+/// What the allocator takes for each piece beside its bytes, at most.
+pub(crate) const ALLOCATED: usize = 24;
+
+/// What a station points to when it has few addresses: its list of them, and networks that it forwards for.
+const STATION_HEAP_MAX: u64 = 3 * (4 * 8 + ALLOCATED as u64);
+
+/// What an entry of a list of one address takes: such a list grows by half, from one, and is a piece of its own.
+const fn room_of<T>() -> usize {
+    size_of::<T>() * 3 / 2 + ALLOCATED
+}
+
+/// Makes room for one more in such a list.
+pub(crate) fn grow<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
+    }
+}
+
 /// How often a cap was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -102,7 +126,7 @@ pub struct Counters {
     pub holders_full: u64,
     /// Ethernet addresses not kept: `holders_max`.
     pub stations_full: u64,
-    /// Facts not kept, or that took the place of another: the caps of a device, of a key, `facts_max`.
+    /// Facts not kept, or that took the place of another: the caps of a device, of a key, `facts_bytes`.
     pub facts_full: u64,
     /// Services not kept: the cap of an address, `services_max`.
     pub services_full: u64,
@@ -141,7 +165,8 @@ pub struct Inventory {
     pub(crate) neighbours: FastMap<u64, (Mac, bool)>,
     pub(crate) words: Words,
     pub(crate) counters: Counters,
-    facts: u32,
+    /// Bytes of facts.
+    facts: u64,
     services: u32,
     used: u32,
     hasher: TableState,
@@ -551,7 +576,7 @@ impl Inventory {
                 let i = self.holders.len() as u32;
                 let mut h = Holder::new(ip, Mac::ZERO, at);
                 h.before = now;
-                self.holders.push(h);
+                budget::push(&mut self.holders, h, self.settings.holders_max as usize);
                 self.adopt(i, mac, at);
                 i
             }
@@ -621,7 +646,7 @@ impl Inventory {
             return None;
         }
         let s = self.stations.len() as u32;
-        self.stations.push(Station::new(mac, at));
+        budget::push(&mut self.stations, Station::new(mac, at), self.settings.holders_max as usize);
         self.station_of.insert(mac, s);
         Some(s)
     }
@@ -636,6 +661,7 @@ impl Inventory {
                     return;
                 }
                 self.services += 1;
+                grow(list);
                 list.insert(
                     place,
                     Service { proto, port, app: "", software: None, flows: 0, first: at, last: at, clients: Sketch::default() },
@@ -664,6 +690,7 @@ impl Inventory {
             return;
         }
         self.used += 1;
+        grow(list);
         list.push(Use { proto, port, app: "", flows: 1, first: at_time, last: at_time });
     }
 
@@ -705,15 +732,20 @@ impl Inventory {
             confidence: confidence.min(100),
             hearsay,
         };
-        let room = self.facts < self.settings.facts_max;
+        let bytes = e.bytes();
+        let room = self.facts + bytes <= self.settings.facts_bytes;
         let facts: &mut Facts = match about {
             About::Holder(i) => &mut self.holders[i as usize].facts,
             About::Station(s) => &mut self.stations[s as usize].facts,
         };
         match facts.add(e, room) {
             Kept::Known => {}
-            Kept::New => self.facts += 1,
-            Kept::Replaced | Kept::Dropped => self.counters.facts_full += 1,
+            Kept::New => self.facts += bytes,
+            Kept::Replaced(before) => {
+                self.facts = (self.facts + bytes).saturating_sub(before);
+                self.counters.facts_full += 1;
+            }
+            Kept::Dropped => self.counters.facts_full += 1,
         }
     }
 }

@@ -317,7 +317,7 @@ proptest! {
     #[test]
     fn bounded_and_deterministic(events in prop::collection::vec((0u8..6, any::<u16>(), any::<u8>(), any::<u16>()), 0..400)) {
         let run = || {
-            let mut net = Net::with(|s| (s.holders_max, s.facts_max, s.services_max, s.uses_max) = (20, 30, 10, 12));
+            let mut net = Net::with(|s| (s.holders_max, s.facts_bytes, s.services_max, s.uses_max) = (20, 3000, 10, 12));
             for (what, a, m, port) in &events {
                 let src = format!("10.0.{}.{}", a >> 8, a & 255);
                 let dst = format!("10.0.{}.{}", m & 3, m >> 4);
@@ -333,8 +333,8 @@ proptest! {
             let assets = net.assets();
             let i = &net.inventory;
             prop_assert!(i.holders.len() <= 20 && i.stations.len() <= 20);
-            let facts: usize = i.holders.iter().map(|h| h.facts.iter().count()).chain(i.stations.iter().map(|s| s.facts.iter().count())).sum();
-            prop_assert!(facts <= 30);
+            let lists = i.holders.iter().map(|h| &h.facts).chain(i.stations.iter().map(|s| &s.facts));
+            prop_assert!(lists.flat_map(|facts| facts.iter().map(|f| f.bytes())).sum::<u64>() <= 3000);
             let services: usize = i.holders.iter().map(|h| h.services.len()).sum();
             let uses: usize = i.holders.iter().map(|h| h.uses.len()).sum();
             prop_assert!(services <= 10 && uses <= 12);

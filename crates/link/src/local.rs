@@ -24,7 +24,7 @@ use vigie_event::{Batch, Row, Schema};
 /// Rows after which a word of them is sent, whatever the time.
 const ROWS_MAX: usize = 16_384;
 /// Bytes of open rows after which it is.
-const BYTES_MAX: usize = 16 << 20;
+const BYTES_MAX: usize = 2 << 20;
 /// What a link holds on both sides: open rows, a word of them, and the rows that are read out of it.
 pub const BUDGET: Budget = Budget {
     name: "link.words",

@@ -18,10 +18,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For live traffic: what the architecture states (16,384 rows or one second), and 16 MiB open at most.
-    pub const LIVE: Limits = Limits { rows: 16_384, age: SECOND, bytes: 16 << 20 };
+    /// For live traffic: what the architecture states (16,384 rows or one second), and 8 MiB open at most.
+    pub const LIVE: Limits = Limits { rows: 16_384, age: SECOND, bytes: 8 << 20 };
     /// For imports, where nobody waits for the last second: fewer and larger batches of a quiet capture.
-    pub const IMPORT: Limits = Limits { rows: 16_384, age: 3600 * SECOND, bytes: 32 << 20 };
+    pub const IMPORT: Limits = Limits { rows: 16_384, age: 3600 * SECOND, bytes: 8 << 20 };
 }
 
 /// The open bytes are summed once in so many rows: a sum costs what a few rows cost.

@@ -30,8 +30,8 @@ impl Analysis {
     /// As configured; `resume` holds cases and loose alerts of earlier runs, which what is found now may join.
     pub fn new(config: &Config, resume: (Vec<Case>, Vec<Alert>)) -> Self {
         Analysis {
-            inventory: Inventory::new(vigie_inventory::Settings::new(config.home_net.clone())),
-            cases: Cases::resume(resume.0, resume.1),
+            inventory: Inventory::new(vigie_inventory::Settings::shared(config.home_net.clone(), config.detect.share)),
+            cases: Cases::resume(resume.0, resume.1, config.detect.share),
             engine: engine(config),
             findings: Vec::new(),
             upto: Time(0),

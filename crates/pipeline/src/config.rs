@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use vigie_base::{Budget, Ip, NetSet, text::nearest};
+use vigie_base::{Budget, Ip, NetSet, Share, text::nearest};
 use vigie_detect::Tunable;
 use vigie_detect::registry::tunables;
 use vigie_sensor::Settings;
@@ -17,6 +17,8 @@ use vigie_sensor::Settings;
 /// The configuration of a process.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Bytes that all of it may take; 0: what its tables sum up to.
+    pub memory: u64,
     /// The sensor's settings.
     pub sensor: Settings,
     /// The interfaces that `vigie up` captures from, as one capture point.
@@ -161,6 +163,13 @@ pub const KEYS: &[Key] = &[
         apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
     },
     Key {
+        name: "memory.budget",
+        default: "\"0\"",
+        doc: "Memory that all of it may take, such as 2gb: every table grows or shrinks with it; where it is little, what holds detail first\n              # (reassembly, dissection), then all. 0: what the tables sum up to (`vigie check` prints it).",
+        takes: Takes::Start,
+        apply: |c, v| size(v).map(|n| c.memory = n),
+    },
+    Key {
         name: "capture.interfaces",
         default: "[]",
         doc: "Live: capture from these interfaces, together one capture point (the two sides of a tap): [\"eth1\"]; none: only serve what is kept.",
@@ -210,8 +219,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "flow.max",
-        default: "524288",
-        doc: "Flows at once, all workers together. When full, the flow nearest its time-out ends.",
+        default: "200000",
+        doc: "Flows at once, all workers together (eight for each of 25,000 machines). When full, the flow nearest its time-out ends.",
         takes: Takes::Start,
         apply: |c, v| number(v, 16, 1 << 28).map(|n| c.sensor.flow.flows_max = n as u32),
     },
@@ -331,7 +340,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "stream.memcap",
-        default: "\"64mb\"",
+        default: "\"24mb\"",
         doc: "Memory for TCP data that waits for what is missing before it, all workers together.",
         takes: Takes::Start,
         apply: |c, v| size(v).map(|n| c.sensor.stream_memory.0 = n),
@@ -353,13 +362,20 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "files.hashes",
         default: "true",
-        doc: "MD5, SHA-1 and SHA-256 of every file carried.",
+        doc: "SHA-256 of every file carried, and MD5 and SHA-1 of those that are not large.",
         takes: Takes::Sensor,
         apply: |c, v| boolean(v).map(|b| c.sensor.dissect.hashes = b),
     },
     Key {
+        name: "files.md5-sha1-max",
+        default: "\"8mb\"",
+        doc: "Size up to which files get MD5 and SHA-1, too; 0: none. They cost more than all else that is done with a large file.",
+        takes: Takes::Sensor,
+        apply: |c, v| size(v).map(|n| c.sensor.dissect.old_hashes_max = n),
+    },
+    Key {
         name: "dissect.memcap",
-        default: "\"256mb\"",
+        default: "\"48mb\"",
         doc: "Memory for what parsers hold, all workers together. When it is used up, flows that want more are no longer dissected.",
         takes: Takes::Start,
         apply: |c, v| size(v).map(|n| c.sensor.dissect.memory_max = n),
@@ -587,6 +603,7 @@ impl std::error::Error for ConfigError {}
 impl Default for Config {
     fn default() -> Self {
         let mut c = Config {
+            memory: 0,
             sensor: Settings::default(),
             interfaces: Vec::new(),
             live: vigie_capture::LiveOptions::default(),
@@ -611,7 +628,31 @@ impl Default for Config {
     }
 }
 
+/// What an import that runs beside a sensor gets of every table.
+const BESIDE: Share = Share::parts(16);
+
 impl Config {
+    /// The same with a share of what holds detail (reassembly, dissection), and another of all other tables.
+    #[must_use]
+    pub fn shared(&self, detail: Share, rest: Share) -> Config {
+        let mut config = self.clone();
+        let sensor = &mut config.sensor;
+        sensor.dissect.memory_max = detail.of(sensor.dissect.memory_max);
+        sensor.stream_memory.0 = detail.of(sensor.stream_memory.0);
+        sensor.defrag.bytes_max = detail.of(sensor.defrag.bytes_max);
+        sensor.flow.flows_max = u32::try_from(rest.of(sensor.flow.flows_max.into())).unwrap_or(u32::MAX).max(16);
+        config.detect.share = rest;
+        config
+    }
+
+    /// Of an import that runs beside a sensor.
+    #[must_use]
+    pub fn beside(&self) -> Config {
+        let mut config = self.shared(BESIDE, BESIDE);
+        config.detect.share = self.detect.share.by(BESIDE);
+        config
+    }
+
     /// Sets one key from text, as `--set K=V` and the file do. `from` says where the key stands.
     pub fn set(&mut self, name: &str, value: &str, from: &str) -> Result<(), ConfigError> {
         // Suricata writes yes and no.

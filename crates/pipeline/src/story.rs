@@ -11,7 +11,7 @@ use crate::stats::transport;
 use crate::words;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use vigie_base::{Budget, Cidr, Ip, NetSet};
+use vigie_base::{Budget, Cidr, Ip, NetSet, Share};
 use vigie_capture::Capture;
 use vigie_case::{AlertEventRow, Cases, TellCase};
 use vigie_detect::detectors::capture_health::Fault;
@@ -32,8 +32,8 @@ const CASE_BYTES: u64 = 6144;
 const LINE_BYTES: u64 = 256;
 
 /// What telling the story takes at the end, beside what it is told from: `machines` at most are known.
-pub(crate) fn budgets(machines: u64) -> [Budget; 4] {
-    let [cases, alerts] = Cases::budgets();
+pub(crate) fn budgets(machines: u64, share: Share) -> [Budget; 4] {
+    let [cases, alerts] = Cases::budgets(share);
     [
         ADDRESSES,
         Budget { name: "story.machines", entries_max: machines, entry_bytes: MACHINE_BYTES, when_full: "as inventory.holders" },

@@ -27,6 +27,10 @@ pub fn schemas() -> Vec<&'static Schema> {
 
 /// Rows after which a slice is handed over, whatever the time.
 pub const ROWS_MAX: usize = 16_384;
+/// Bytes after which it is.
+pub(crate) const BYTES_MAX: usize = 4 << 20;
+/// Rows between two sums of its bytes.
+const WEIGH_ROWS: usize = 256;
 
 /// The place of one row in the total order, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,18 +47,19 @@ pub(crate) struct Order {
 pub struct Slice {
     pub(crate) batches: Vec<Batch>,
     pub(crate) order: Vec<Order>,
+    heavy: bool,
     /// Packets to keep, as [`crate::keep::each`] reads them.
     pub(crate) packets: Vec<u8>,
 }
 
 impl Slice {
     pub(crate) fn new() -> Self {
-        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new(), packets: Vec::new() }
+        Slice { batches: schemas().into_iter().map(Batch::new).collect(), order: Vec::new(), heavy: false, packets: Vec::new() }
     }
 
     /// Without batches: what stands where a slice was taken away.
     pub(crate) fn empty() -> Self {
-        Slice { batches: Vec::new(), order: Vec::new(), packets: Vec::new() }
+        Slice { batches: Vec::new(), order: Vec::new(), heavy: false, packets: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -63,6 +68,17 @@ impl Slice {
             self.batches[o.slot as usize].clear();
         }
         self.order.clear();
+        self.heavy = false;
+    }
+
+    /// Whether it is to be handed over, whatever the time.
+    pub(crate) fn is_full(&self) -> bool {
+        self.heavy || self.order.len() >= ROWS_MAX
+    }
+
+    #[cold]
+    fn weigh(&mut self) {
+        self.heavy = self.batches.iter().filter(|b| !b.is_empty()).map(Batch::bytes).sum::<usize>() >= BYTES_MAX;
     }
 }
 
@@ -74,5 +90,8 @@ impl Out for Slice {
         let row = batch.len() as u32;
         batch.push(env, record);
         self.order.push(Order { ts: env.ts, flow_id: env.flow_id, seq: env.seq, slot: slot as u32, row });
+        if self.order.len().is_multiple_of(WEIGH_ROWS) {
+            self.weigh();
+        }
     }
 }

@@ -48,13 +48,13 @@ pub struct Settings {
     pub keep: Option<keep::Settings>,
 }
 
-/// Bytes that wait in streams, for all workers: 64 MiB by default, as Suricata's `stream.memcap`.
+/// Bytes that wait in streams, for all workers: 24 MiB by default; Suricata's `stream.memcap` is 64.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamMemory(pub u64);
 
 impl Default for StreamMemory {
     fn default() -> Self {
-        StreamMemory(64 << 20)
+        StreamMemory(24 << 20)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a sensor holds at most: the budgets of its stages, as declared beside them, for all its workers.
 
 use crate::Settings;
-use crate::batches::ROWS_MAX;
+use crate::batches::{BYTES_MAX, Order, ROWS_MAX};
 use crate::{front, run, worker};
 use vigie_base::Budget;
 
-/// Bytes that a row of events is reckoned with: its envelope, its place in the order, its columns.
-const ROW_BYTES: u64 = 1024;
+/// Bytes of a slice: its columns, which grow by half on the way, and the places of its rows in the order, here and with the merger.
+const SLICE_BYTES: u64 = BYTES_MAX as u64 * 5 / 4 + (ROWS_MAX * 4 * size_of::<Order>()) as u64;
 
 /// Every budget of a sensor with these settings, in the order of the data; each stands for all workers together.
 pub fn budgets(settings: &Settings) -> Vec<Budget> {
@@ -23,8 +23,8 @@ pub fn budgets(settings: &Settings) -> Vec<Budget> {
     let slices = if workers > 1 { 7 * workers } else { 3 };
     all.push(Budget {
         name: "events.slices",
-        entries_max: slices * ROWS_MAX as u64,
-        entry_bytes: ROW_BYTES,
+        entries_max: slices,
+        entry_bytes: SLICE_BYTES,
         when_full: "the slice is handed over; workers wait for the merger",
     });
     if let Some(keep) = &settings.keep {

@@ -1,7 +1,7 @@
 //! A worker: packets of the flows it owns in, events out.
 
 use crate::Settings;
-use crate::batches::{ROWS_MAX, Slice};
+use crate::batches::Slice;
 use crate::front::Item;
 use crate::keep::{self, Keeper};
 use crate::merge::Watermark;
@@ -224,7 +224,7 @@ impl Worker {
 
     /// Whether a slice is worth handing over: a second has passed, or there are many rows or packets.
     pub(crate) fn is_due(&self) -> bool {
-        self.now.secs() > self.flushed.secs() || self.inner.out.order.len() >= ROWS_MAX || self.kept.as_ref().is_some_and(Keeper::is_due)
+        self.now.secs() > self.flushed.secs() || self.inner.out.is_full() || self.kept.as_ref().is_some_and(Keeper::is_due)
     }
 
     /// Learns that it is `now` (no packet came), ends what timed out, and hands over its rows with its watermark.
@@ -262,7 +262,7 @@ impl Worker {
         let mut open: Vec<(u64, u32)> = table.slots().map(|slot| (table.id(slot), slot)).collect();
         open.sort_unstable();
         for (id, slot) in open {
-            if inner.out.order.len() >= ROWS_MAX {
+            if inner.out.is_full() {
                 let full = std::mem::replace(&mut inner.out, Slice::empty());
                 inner.out = each(full, (self.now, id));
             }

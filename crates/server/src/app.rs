@@ -10,7 +10,7 @@ use crate::pulse::Pulse;
 use crate::rate::Rates;
 use crate::tls::Certificate;
 use axum::http::HeaderMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use vigie_base::Time;
@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) meter: Meter,
     /// Whether the canary arrives.
     pub(crate) pulse: Pulse,
+    /// Whether a sensor is at work, beside which an import has little room.
+    pub(crate) watches: AtomicBool,
     /// What is served now; none in a command's own process.
     certificate: Mutex<Option<Certificate>>,
     pub(crate) started: Time,
@@ -98,6 +100,7 @@ impl App {
             rates: Rates::default(),
             meter: Meter::default(),
             pulse: Pulse::default(),
+            watches: AtomicBool::new(false),
             certificate: Mutex::default(),
             started: now(),
             problems: Mutex::default(),

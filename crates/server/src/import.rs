@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vigie_base::{Sentence, Time};
-use vigie_capture::Capture;
+use vigie_capture::{Capture, Room};
 use vigie_catalog::{Catalog, Kind, Source};
 use vigie_pipeline::Control;
 
@@ -283,8 +283,8 @@ struct Given {
 
 impl Given {
     /// The files that a job names, each content once. Errors: a capture that was read before.
-    fn of(job: &Job, catalog: &Catalog, stop: &AtomicBool) -> Result<Given, Fault> {
-        let (files, problems) = vigie_capture::file::expand(&job.paths);
+    fn of(job: &Job, catalog: &Catalog, most: usize, stop: &AtomicBool) -> Result<Given, Fault> {
+        let (files, problems) = vigie_capture::file::expand(&job.paths, most);
         let mut given = Given { said: problems.iter().map(ToString::to_string).collect(), ..Given::default() };
         let mut seen = BTreeMap::new();
         for file in files {
@@ -334,9 +334,13 @@ impl Given {
 fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let Import { job, stop, .. } = import;
     let (catalog, store) = (&app.home.catalog, &app.home.store);
-    let mut given = Given::of(job, catalog, stop)?;
+    let (config, room) = match app.watches.load(Ordering::Relaxed) {
+        true => (app.home.config().beside(), Room::SMALL),
+        false => (app.home.config(), Room::WHOLE),
+    };
+    let mut given = Given::of(job, catalog, room.listed, stop)?;
     let known = catalog.dataset(&job.dataset).map_err(Fault::of)?;
-    let options = || vigie_capture::Options { stop: Arc::clone(stop), ..vigie_capture::Options::default() };
+    let options = || vigie_capture::Options { stop: Arc::clone(stop), room, ..vigie_capture::Options::default() };
     let shift = match &known {
         // All of a dataset is moved alike.
         Some(dataset) => {
@@ -381,7 +385,7 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     };
     let wanted = vigie_pipeline::Options { resume, ..vigie_pipeline::Options::default() };
     let mut told = 0;
-    let report = vigie_pipeline::replay(&mut capture, &app.home.config(), &wanted, &mut filing.keeper, |capture| {
+    let report = vigie_pipeline::replay(&mut capture, &config, &wanted, &mut filing.keeper, |capture| {
         let (done, total) = capture.progress();
         // A lock every few megabytes, and not every burst.
         if done >= told + (4 << 20) {

@@ -37,7 +37,7 @@ pub use api::openapi;
 pub use client::{Client, Reply};
 pub use hyper::Method;
 pub use keep::{Filed, Made};
-pub use plan::plan;
+pub use plan::{fit, plan};
 pub use up::{Again, Options, up};
 pub use watch::sensor;
 

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
 /// Connections served at once; more wait in the kernel's queue.
-pub(crate) const CONNECTIONS_MAX: usize = 512;
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// Bytes of what a peer sends that wait on one connection, and of the head of a request, at most.
 const HELD_MAX: u32 = 64 << 10;
 /// Bytes that one connection takes at most: what waits each way, a head, TLS records.

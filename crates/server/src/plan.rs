@@ -4,11 +4,21 @@ use crate::listen::{CONNECTION_BYTES, CONNECTIONS_MAX};
 use crate::out::{EVE_QUEUE, Sink};
 use crate::{packets, watch};
 use vigie_base::Budget;
-use vigie_pipeline::plan::{FIXED, threads};
+use vigie_capture::Room;
+use vigie_link::Limits;
+use vigie_pipeline::plan::{FIXED, PROGRAM, fitted, threads};
 use vigie_pipeline::{Config, Plan};
 
 /// Threads that look up, read and write for requests; tokio's own bound. Each ends 10 s after it has nothing to do.
-pub(crate) const BLOCKING_MAX: usize = 512;
+pub(crate) const BLOCKING_MAX: usize = 32;
+
+/// What such a thread takes.
+const IDLE_THREAD: u64 = 128 << 10;
+
+/// The configuration as `memory.budget` lets it be on so many interfaces; without any, only imports have tables. Errors: one line.
+pub fn fit(config: &Config, interfaces: usize) -> Result<Config, String> {
+    fitted(config, |config| if interfaces == 0 { Plan::of(config) } else { plan(config, interfaces) })
+}
 
 /// The plan of a server under `config` that captures from so many interfaces.
 pub fn plan(config: &Config, interfaces: usize) -> Plan {
@@ -25,7 +35,19 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
     ]);
     let mut plan = Plan::with(config, &[config.live.budget(interfaces as u64)], threads);
     plan.threads.push(("answer from the disk; they end when idle", BLOCKING_MAX));
+    plan.budgets.push(Budget {
+        name: "threads.idle",
+        entries_max: BLOCKING_MAX as u64,
+        entry_bytes: IDLE_THREAD,
+        when_full: "further work waits",
+    });
     plan.budgets.push(Budget { name: "fixed.sensor", ..FIXED });
+    plan.budgets.push(Budget {
+        name: "events.open",
+        entries_max: 2,
+        entry_bytes: Limits::LIVE.bytes as u64,
+        when_full: "they are handed to the store",
+    });
     plan.budgets.extend([vigie_link::local::BUDGET, watch::BUDGET, Budget { entries_max: outputs as u64, ..EVE_QUEUE }]);
     if let Some(keep) = config.packets.kept() {
         plan.budgets.extend(keep.budgets(config.sensor.workers.0.max(1) as u64));
@@ -39,13 +61,13 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
         entry_bytes: CONNECTION_BYTES as u64,
         when_full: "further ones wait in the kernel",
     });
-    let import = Plan::with(config, &vigie_capture::BUDGETS, self::threads(config, ["", ""]));
-    let entry_bytes = import.bytes_max() - FIXED.bytes_max();
+    let import = Plan::with(&config.beside(), &vigie_capture::budgets(Room::SMALL), self::threads(config, ["", ""]));
+    let entry_bytes = import.bytes_max() - FIXED.bytes_max() - PROGRAM.bytes_max();
     plan.budgets.push(Budget {
         name: "import",
         entries_max: 1,
         entry_bytes,
-        when_full: "further imports wait; the parts are as in a replay",
+        when_full: "further imports wait; every table is a sixteenth of a replay's",
     });
     plan.files.extend([
         ("packet sockets, in both processes", 2 * (interfaces + 1)),
@@ -64,6 +86,11 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn by_default_it_is_less_than_a_gibibyte() {
+        assert!(plan(&Config::default(), 1).bytes_max() < 1 << 30);
+    }
 
     #[test]
     fn what_is_asked_for_is_in_the_plan() {

@@ -11,6 +11,7 @@ use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -59,6 +60,7 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 
 /// Serves until it is told to stop; `say` is given the lines that a person should read.
 pub fn up(mut options: Options, say: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+    options.config = crate::fit(&options.config, options.interfaces.len()).map_err(Fault::new)?;
     // What needs a right comes first; then rights are given up, before the first thread.
     let sockets = if options.interfaces.is_empty() {
         None
@@ -109,6 +111,7 @@ async fn serve(
         return Err(Fault::new(fault));
     }
     let port = tokio::net::TcpListener::from_std(port).map_err(Fault::of)?;
+    app.watches.store(sockets.is_some(), Ordering::Relaxed);
     let sensor = match sockets {
         Some(sockets) => Some(Watch::begin(&app, sockets, options.allow_weaker).await?),
         None => None,
@@ -160,7 +163,13 @@ async fn serve(
     let local = tokio::spawn(listen::local(socket, router, stopped.clone()));
     let outputs = CaseOutput::ALL.map(|output| tokio::spawn(deliver(Arc::clone(&app), output, stopped.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app), stopped));
-    let reload = Reload { app: Arc::clone(&app), again: options.again, sensor: sensor.as_ref().map(Watch::told), writes };
+    let reload = Reload {
+        app: Arc::clone(&app),
+        again: options.again,
+        interfaces: options.interfaces.len(),
+        sensor: sensor.as_ref().map(Watch::told),
+        writes,
+    };
     tokio::select! {
         () = asked_to_stop => {}
         () = reload.whenever(asked_to_reload) => {}
@@ -278,6 +287,8 @@ fn signals() -> Result<(impl Future<Output = ()>, Signal), Fault> {
 struct Reload {
     app: Arc<App>,
     again: Again,
+    /// From how many it captures.
+    interfaces: usize,
     sensor: Option<Arc<Told>>,
     /// Folders that can be written to: the right to others was given up.
     writes: Vec<PathBuf>,
@@ -311,6 +322,12 @@ impl Reload {
             }
         };
         let (mut lines, mut changes) = (Vec::new(), changed(&old, &new));
+        // Memory is set aside at the start.
+        new.memory = old.memory;
+        new = match crate::fit(&new, self.interfaces) {
+            Ok(new) => new,
+            Err(why) => return vec![format!("{why}; the configuration from before goes on")],
+        };
         if folder(&new.eve).is_some_and(|f| !self.writes.iter().any(|w| f.starts_with(w))) {
             new.eve.clone_from(&old.eve);
             changes.iter_mut().filter(|c| c.name == Sink::File.key()).for_each(|c| c.takes = Takes::Start);

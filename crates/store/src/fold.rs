@@ -29,7 +29,7 @@ use vigie_tally::{Fold, Rows};
 const ROWS: usize = 32 << 10;
 
 /// Bytes of sums of files kept at most; beyond, those not asked for longest go.
-const SUMS_MAX: usize = 64 << 20;
+pub(crate) const SUMS_MAX: usize = 32 << 20;
 /// Bytes of one file's sums of one name at most; larger ones are not kept.
 const SUM_MAX: usize = 4 << 20;
 

@@ -82,8 +82,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             limits: Limits::default(),
-            memory_bytes: 256 << 20,
-            tail_bytes: 64 << 20,
+            memory_bytes: 96 << 20,
+            tail_bytes: 24 << 20,
             scan_rows_max: 1_000_000_000,
             threads: 2,
             live_dataset: LIVE.to_owned(),
@@ -92,11 +92,12 @@ impl Default for Options {
 }
 
 /// What a store holds in memory at most.
-pub fn budgets(options: &Options) -> [Budget; 2] {
+pub fn budgets(options: &Options) -> [Budget; 3] {
     let of = |name, bytes: usize, when_full| Budget { name, entries_max: bytes as u64, entry_bytes: 1, when_full };
     [
         of("store.tail", options.tail_bytes, "what came last is written as files"),
         of("store.queries", options.memory_bytes, "a query is refused, and says so"),
+        of("store.sums", fold::SUMS_MAX, "those not asked for longest are forgotten"),
     ]
 }
 

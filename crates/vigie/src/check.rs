@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 use vigie_base::text::terminal;
+use vigie_pipeline::plan::fitted;
 use vigie_pipeline::{Config, Plan};
 
 /// Both, as text: of a replay, or with interfaces of `vigie up` on them.
-pub(crate) fn text(config: &Config, interfaces: &[String]) -> String {
+pub(crate) fn text(config: &Config, interfaces: &[String]) -> Result<String, String> {
     let mut out = String::from("Configuration in force\n\n");
     let all = config.values.iter().chain(&config.groups);
     let name_width = all.clone().map(|s| s.name.len()).max().unwrap_or(0);
@@ -15,8 +16,11 @@ pub(crate) fn text(config: &Config, interfaces: &[String]) -> String {
     }
     out.push_str("\n  Keys without a place in brackets have their default.\n\nThreads\n\n");
     let (plan, whose) = match interfaces {
-        [] => (Plan::of(config), "A replay never holds more"),
-        _ => (vigie_server::plan(config, interfaces.len()), "That is the sum of the bounds of `vigie up`"),
+        [] => (Plan::of(&fitted(config, Plan::of)?), "A replay never holds more"),
+        _ => {
+            let fitted = vigie_server::fit(config, interfaces.len())?;
+            (vigie_server::plan(&fitted, interfaces.len()), "That is the sum of the bounds of `vigie up`")
+        }
     };
     let counted = |out: &mut String, list: &[(&str, usize)]| list.iter().for_each(|(what, n)| _ = writeln!(out, "  {n:>3}  {what}"));
     counted(&mut out, &plan.threads);
@@ -42,7 +46,7 @@ pub(crate) fn text(config: &Config, interfaces: &[String]) -> String {
         }
         lines.iter().for_each(|line| _ = writeln!(out, "  {line}"));
     }
-    out
+    Ok(out)
 }
 
 /// Rounded up, with one digit behind the point.

@@ -51,11 +51,11 @@ fn run(command: Command) -> Exit {
             Some(what) => kept::config(&what),
             None => replay::printed(Config::commented().as_bytes()),
         },
-        Command::Check(args) => match configure(&args.configured) {
-            Ok(config) => {
-                let interfaces = if args.interfaces.is_empty() { &config.interfaces } else { &args.interfaces };
-                replay::printed(check::text(&config, interfaces).as_bytes())
-            }
+        Command::Check(args) => match configure(&args.configured).and_then(|config| {
+            let interfaces = if args.interfaces.is_empty() { &config.interfaces } else { &args.interfaces };
+            check::text(&config, interfaces)
+        }) {
+            Ok(text) => replay::printed(text.as_bytes()),
             Err(line) => {
                 screen::tell(&line);
                 Exit::Usage

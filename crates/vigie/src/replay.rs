@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Replay) -> Exit {
     if !args.each {
         return job.replay(&args.paths, args.out.clone());
     }
-    let (files, problems) = vigie_capture::file::expand(&args.paths);
+    let (files, problems) = vigie_capture::file::expand(&args.paths, vigie_capture::Room::WHOLE.listed);
     problems.iter().for_each(|p| screen::tell(&p.to_string()));
     let mut taken = Vec::new();
     let mut exits: Vec<Exit> = Vec::new();
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Replay) -> Exit {
 }
 
 fn job(args: &Replay) -> Result<Job, String> {
-    let config = configure(&args.configured)?;
+    let config = vigie_pipeline::plan::fitted(&configure(&args.configured)?, vigie_pipeline::Plan::of)?;
     if let Some(text) = &args.filter {
         Filter::parse(text).map_err(|e| format!("--filter: {e}"))?;
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::block::{Block, Growth, Packing};
 use super::pcap::Pcap;
 use super::pcapng::PcapNg;
-use super::{FILES_MAX, shown};
+use super::shown;
 use crate::{Problem, ProblemKind};
 
 /// Folders within folders that are followed.
@@ -18,9 +18,9 @@ const HEAD: usize = 12;
 
 /// The files that `paths` name: a file, a pipe or `-` stands for itself, a folder for the regular files in it and below it which begin
 /// as a capture does, unpacked where they are packed, sorted by name. Links to files are followed, links
-/// to folders below a named one are not. What is left out is said.
-pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
-    let mut list = List { files: Vec::new(), problems: Vec::new(), others: 0, full: false };
+/// to folders below a named one are not. At most `most` files; what is left out is said.
+pub fn expand(paths: &[PathBuf], most: usize) -> (Vec<PathBuf>, Vec<Problem>) {
+    let mut list = List { most, files: Vec::new(), problems: Vec::new(), others: 0, full: false };
     for path in paths {
         if path.as_os_str() == OsStr::new("-") {
             list.add(path.clone());
@@ -42,13 +42,14 @@ pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
         }
     }
     if list.full {
-        let what = format!("more than {FILES_MAX} files");
+        let what = format!("more than {most} files");
         list.say(ProblemKind::Limit, Path::new(""), what, "those past it are skipped; read them apart");
     }
     (list.files, list.problems)
 }
 
 struct List {
+    most: usize,
     files: Vec<PathBuf>,
     problems: Vec<Problem>,
     /// Files of the folder at hand that are no captures.
@@ -58,7 +59,7 @@ struct List {
 
 impl List {
     fn add(&mut self, path: PathBuf) {
-        if self.files.len() < FILES_MAX {
+        if self.files.len() < self.most {
             self.files.push(path);
         } else {
             self.full = true;

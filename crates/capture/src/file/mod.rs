@@ -48,27 +48,47 @@ const NEWS_MAX: usize = 64;
 
 /// What reading takes at most: a block for each open file (and the one that is looked at), room for large records, windows of those packed
 /// with zstd, what is said of every file.
-pub const BUDGETS: [Budget; 4] = [
-    Budget {
-        name: "capture.blocks",
-        entries_max: OPEN_MAX as u64 + 1,
-        entry_bytes: (BLOCK + UNPACKER) as u64,
-        when_full: "a further file comes when one ends, late, and it is told",
-    },
-    Budget {
-        name: "capture.large_records",
-        entries_max: GROWN_MAX as u64,
-        entry_bytes: (BLOCK_MAX - BLOCK) as u64,
-        when_full: "a further file with a record of more than 256 KiB ends there, and it is told",
-    },
-    Budget { name: "capture.zstd_windows", entries_max: ZSTD_WINDOWS_MAX, entry_bytes: 1, when_full: "as capture.blocks" },
-    Budget {
-        name: "capture.files",
-        entries_max: FILES_MAX as u64,
-        entry_bytes: 512,
-        when_full: "further files are skipped, and it is told",
-    },
-];
+pub const fn budgets(room: Room) -> [Budget; 4] {
+    [
+        Budget {
+            name: "capture.blocks",
+            entries_max: room.files as u64 + 1,
+            entry_bytes: (BLOCK + UNPACKER) as u64,
+            when_full: "a further file comes when one ends, late, and it is told",
+        },
+        Budget {
+            name: "capture.large_records",
+            entries_max: if room.files < GROWN_MAX { room.files as u64 } else { GROWN_MAX as u64 },
+            entry_bytes: (BLOCK_MAX - BLOCK) as u64,
+            when_full: "a further file with a record of more than 256 KiB ends there, and it is told",
+        },
+        Budget { name: "capture.zstd_windows", entries_max: room.windows, entry_bytes: 1, when_full: "as capture.blocks" },
+        Budget {
+            name: "capture.files",
+            entries_max: room.listed as u64,
+            entry_bytes: 512,
+            when_full: "further files are skipped, and it is told",
+        },
+    ]
+}
+
+/// What files that are read at once may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Files open at once.
+    pub files: usize,
+    /// Bytes of windows of those packed with zstd.
+    pub windows: u64,
+    /// Files in all.
+    pub listed: usize,
+}
+
+impl Room {
+    /// Where nothing else is at work.
+    pub const WHOLE: Room = Room { files: OPEN_MAX, windows: ZSTD_WINDOWS_MAX, listed: FILES_MAX };
+    /// Beside other work: one window of `zstd -19`.
+    pub const SMALL: Room = Room { files: 8, windows: 8 << 20, listed: 4096 };
+}
 
 /// How to read.
 #[derive(Debug)]
@@ -87,11 +107,22 @@ pub struct Options {
     pub mark_every: u64,
     /// Unpacked bytes per packed byte above which a compressed file is taken for a bomb, once 256 MiB of it are unpacked.
     pub expand_ratio_max: u32,
+    /// What the files may take.
+    pub room: Room,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filter: None, from: None, to: None, stop: Arc::default(), shift: 0, mark_every: 0, expand_ratio_max: 250 }
+        Options {
+            filter: None,
+            from: None,
+            to: None,
+            stop: Arc::default(),
+            shift: 0,
+            mark_every: 0,
+            expand_ratio_max: 250,
+            room: Room::WHOLE,
+        }
     }
 }
 
@@ -379,6 +410,7 @@ pub struct Capture {
     /// Of `pending`, those that are open: how many, and the zstd windows that they may take.
     waiting: (usize, u64),
     ratio_max: u32,
+    room: Room,
     mark_every: u64,
     bytes_total: u64,
     bytes_ended: u64,
@@ -400,7 +432,7 @@ impl Capture {
     /// Opens `paths`: files, folders (see [`expand`]), `-` for standard input. Always succeeds: what cannot be read is in
     /// [`Capture::problems`], and [`Capture::sources`] is empty where nothing can.
     pub fn open(paths: &[PathBuf], options: Options) -> Capture {
-        let (files, problems) = expand(paths);
+        let (files, problems) = expand(paths, options.room.listed);
         let stop = Arc::clone(&options.stop);
         let mut capture = Capture::new(options);
         problems.into_iter().for_each(|p| capture.problems.push(p));
@@ -464,6 +496,7 @@ impl Capture {
             growth: Growth::default(),
             waiting: (0, 0),
             ratio_max: options.expand_ratio_max,
+            room: options.room,
             mark_every: options.mark_every,
             bytes_total: 0,
             bytes_ended: 0,
@@ -515,9 +548,9 @@ impl Capture {
         let window = block.window();
         if again.is_none() {
             let (files, windows) = (self.waiting.0 + 1, self.waiting.1 + window);
-            if files > OPEN_MAX || windows > ZSTD_WINDOWS_MAX {
+            if files > self.room.files || windows > self.room.windows {
                 self.spare = block.into_spare();
-                self.refuse(source.name, crowded_out());
+                self.refuse(source.name, crowded_out(self.room));
                 return;
             }
             self.waiting = (files, windows);
@@ -601,14 +634,15 @@ impl Capture {
                     // Only pipes, which cannot be closed for it, stand in its way.
                     let name = self.sources[usize::from(next.source)].name.clone();
                     self.pending.pop_front();
-                    self.refuse(name, crowded_out());
+                    self.refuse(name, crowded_out(self.room));
                     continue;
                 }
                 if !self.told_crowded {
                     self.told_crowded = true;
                     let file = self.sources[usize::from(next.source)].name.clone();
-                    let windows = ZSTD_WINDOWS_MAX >> 20;
-                    let what = format!("more than {OPEN_MAX} captures (or {windows} MiB of zstd windows) overlap in time");
+                    let Room { files, windows, .. } = self.room;
+                    let windows = windows >> 20;
+                    let what = format!("more than {files} captures (or {windows} MiB of zstd windows) overlap in time");
                     let todo = "its frames come late, and those of others may; join captures first";
                     self.problems.push(Problem { kind: ProblemKind::Limit, file, offset: None, what, todo });
                 }
@@ -625,7 +659,7 @@ impl Capture {
         let windows = windows + self.blocks.iter().map(Block::window).sum::<u64>();
         // What is open already is counted.
         matches!(next.from, Origin::Open(_))
-            || (self.blocks.len() + files < OPEN_MAX && (next.window == 0 || windows + next.window <= ZSTD_WINDOWS_MAX))
+            || (self.blocks.len() + files < self.room.files && (next.window == 0 || windows + next.window <= self.room.windows))
     }
 
     fn admit(&mut self, pending: Pending) {
@@ -941,11 +975,11 @@ fn damaged(file: &str, offset: u64, what: String, packed: bool) -> Problem {
 }
 
 /// For a file that cannot be held open beside the pipes.
-fn crowded_out() -> Refusal {
+fn crowded_out(room: Room) -> Refusal {
     Refusal {
         kind: ProblemKind::Limit,
         offset: None,
-        what: format!("more than {OPEN_MAX} pipes, or {} MiB of zstd windows among them", ZSTD_WINDOWS_MAX >> 20),
+        what: format!("more than {} pipes, or {} MiB of zstd windows among them", room.files, room.windows >> 20),
         todo: "skipped; read it apart",
     }
 }

@@ -37,21 +37,25 @@ const NAMED: usize = 8;
 const ADDRESSES: Budget = Budget {
     name: "detect.arp_spoofing.addresses",
     entries_max: 16_384,
-    entry_bytes: 64 + CLAIMS as u64 * size_of::<Claim>() as u64 + 64,
+    entry_bytes: Bounded::<(Lan, Ip), Vec<Claim>>::ENTRY_BYTES + CLAIMS as u64 * size_of::<Claim>() as u64,
     when_full: "the address unused for longest is forgotten",
 };
-const QUESTIONS: Budget =
-    Budget { name: "detect.arp_spoofing.questions", entries_max: 16_384, entry_bytes: 80, when_full: "the oldest question is forgotten" };
+const QUESTIONS: Budget = Budget {
+    name: "detect.arp_spoofing.questions",
+    entries_max: 16_384,
+    entry_bytes: Bounded::<(Lan, Ip, Ip), ()>::ENTRY_BYTES,
+    when_full: "the oldest question is forgotten",
+};
 const MACHINES: Budget = Budget {
     name: "detect.arp_spoofing.machines",
     entries_max: 4096,
-    entry_bytes: size_of::<Machine>() as u64 + 64 + 3 * NAMED as u64 * 16,
+    entry_bytes: Bounded::<(Lan, Mac), Machine>::ENTRY_BYTES + 3 * NAMED as u64 * 16,
     when_full: "the machine unchanged for longest is closed",
 };
 const OWN: Budget = Budget {
     name: "detect.arp_spoofing.own",
     entries_max: 16_384,
-    entry_bytes: 96,
+    entry_bytes: Bounded::<(Lan, Mac), Ip>::ENTRY_BYTES,
     when_full: "the machine heard longest ago is forgotten",
 };
 
@@ -66,12 +70,12 @@ pub static INFO: Info = Info {
     budgets: &[ADDRESSES, QUESTIONS, MACHINES, OWN],
     tunables: &[],
     templates: &[SPOOF],
-    make: |_: &Settings| {
+    make: |settings: &Settings| {
         Box::new(ArpSpoofing {
-            addresses: Bounded::new(ADDRESSES.entries_max as usize),
-            questions: Bounded::new(QUESTIONS.entries_max as usize),
-            machines: Bounded::new(MACHINES.entries_max as usize),
-            own: Bounded::new(OWN.entries_max as usize),
+            addresses: Bounded::of(ADDRESSES, settings.share),
+            questions: Bounded::of(QUESTIONS, settings.share),
+            machines: Bounded::of(MACHINES, settings.share),
+            own: Bounded::of(OWN, settings.share),
         })
     },
 };

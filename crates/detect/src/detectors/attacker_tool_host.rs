@@ -32,14 +32,14 @@ const NAMED: usize = 6;
 
 const HOSTS: Budget = Budget {
     name: "detect.attacker_tool_host.hosts",
-    entries_max: 8192,
-    entry_bytes: size_of::<Host>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 1024,
+    entries_max: 2048,
+    entry_bytes: Bounded::<Id, Host>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 1024,
     when_full: "the machine unchanged for longest is forgotten",
 };
 const STATIONS: Budget = Budget {
     name: "detect.attacker_tool_host.stations",
     entries_max: 16_384,
-    entry_bytes: 80,
+    entry_bytes: Bounded::<Ip, Mac>::ENTRY_BYTES,
     when_full: "the address heard of longest ago is forgotten",
 };
 
@@ -54,8 +54,8 @@ pub static INFO: Info = Info {
     budgets: &[HOSTS, STATIONS],
     tunables: &[],
     templates: &[TOOLS],
-    make: |_: &Settings| {
-        Box::new(ToolHost { hosts: Bounded::new(HOSTS.entries_max as usize), stations: Bounded::new(STATIONS.entries_max as usize) })
+    make: |settings: &Settings| {
+        Box::new(ToolHost { hosts: Bounded::of(HOSTS, settings.share), stations: Bounded::of(STATIONS, settings.share) })
     },
 };
 

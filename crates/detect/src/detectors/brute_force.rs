@@ -15,7 +15,7 @@ use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Ip, Time};
+use vigie_base::{Budget, Ip, Share, Time};
 use vigie_dissect::record::{Login, LoginRow};
 use vigie_event::{Record, Row};
 
@@ -72,28 +72,31 @@ const SLOW: u64 = 24 * 3600 * SECOND;
 /// Addresses kept for the text of a finding.
 const PEERS: usize = 8;
 
+/// What a tally points to: two counts, addresses, flows, words.
+const HEAP: u64 = 2 * Distinct::BYTES_MAX + (PEERS * size_of::<Ip>() + 16 * Evidence::KEPT + 160) as u64;
+
 const PAIRS: Budget = Budget {
     name: "detect.brute_force.pairs",
-    entries_max: 16_384,
-    entry_bytes: size_of::<Tally>() as u64 + 128 + 2048,
+    entries_max: 6144,
+    entry_bytes: Bounded::<Key, Tally>::ENTRY_BYTES + HEAP,
     when_full: "the pair unused for longest is forgotten",
 };
 const SOURCES: Budget = Budget {
     name: "detect.brute_force.sources",
-    entries_max: 4096,
-    entry_bytes: size_of::<Tally>() as u64 + 128 + 2048,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Key, Tally>::ENTRY_BYTES + HEAP,
     when_full: "the source unused for longest is forgotten",
 };
 const TARGETS: Budget = Budget {
     name: "detect.brute_force.targets",
-    entries_max: 4096,
-    entry_bytes: size_of::<Tally>() as u64 + 128 + 2048,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Key, Tally>::ENTRY_BYTES + HEAP,
     when_full: "the server unused for longest is forgotten",
 };
 const SLOW_PAIRS: Budget = Budget {
     name: "detect.brute_force.slow",
-    entries_max: 4096,
-    entry_bytes: size_of::<Tally>() as u64 + 128 + 2048,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Key, Tally>::ENTRY_BYTES + HEAP,
     when_full: "the pair unused for longest is forgotten",
 };
 
@@ -111,7 +114,7 @@ pub static INFO: Info = Info {
     budgets: &[PAIRS, SOURCES, TARGETS, SLOW_PAIRS],
     tunables: &[&FAILURES, &USERS, &SOURCE_FAILURES, &SOURCE_VICTIMS, &TARGET_FAILURES, &TARGET_SOURCES],
     templates: &[PAIR, SPRAY, DISTRIBUTED],
-    make: |_: &Settings| Box::new(BruteForce::new()),
+    make: |settings: &Settings| Box::new(BruteForce::new(settings.share)),
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,12 +186,12 @@ struct BruteForce {
 }
 
 impl BruteForce {
-    fn new() -> Self {
+    fn new(share: Share) -> Self {
         BruteForce {
-            pairs: Bounded::new(PAIRS.entries_max as usize),
-            sources: Bounded::new(SOURCES.entries_max as usize),
-            targets: Bounded::new(TARGETS.entries_max as usize),
-            slow: Bounded::new(SLOW_PAIRS.entries_max as usize),
+            pairs: Bounded::of(PAIRS, share),
+            sources: Bounded::of(SOURCES, share),
+            targets: Bounded::of(TARGETS, share),
+            slow: Bounded::of(SLOW_PAIRS, share),
         }
     }
 

@@ -22,8 +22,8 @@ const NAMED: usize = 8;
 
 const SERVERS: Budget = Budget {
     name: "detect.cleartext_credentials.servers",
-    entries_max: 4096,
-    entry_bytes: size_of::<Server>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 1024,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Ip, Server>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 1024,
     when_full: "the server unused for longest is closed",
 };
 
@@ -38,7 +38,7 @@ pub static INFO: Info = Info {
     budgets: &[SERVERS],
     tunables: &[],
     templates: &[SERVER],
-    make: |_: &Settings| Box::new(Cleartext { servers: Bounded::new(SERVERS.entries_max as usize) }),
+    make: |settings: &Settings| Box::new(Cleartext { servers: Bounded::of(SERVERS, settings.share) }),
 };
 
 struct Server {

@@ -36,14 +36,14 @@ const QUIET: u64 = 600 * SECOND;
 
 const LANS: Budget = Budget {
     name: "detect.dhcp_starvation.networks",
-    entries_max: 1024,
-    entry_bytes: size_of::<Lan>() as u64 + 64 + 3 * Distinct::BYTES_MAX + 400,
+    entries_max: 256,
+    entry_bytes: Bounded::<[u16; 3], Lan>::ENTRY_BYTES + 3 * Distinct::BYTES_MAX + 400,
     when_full: "the network unused for longest is forgotten",
 };
 const SENDERS: Budget = Budget {
     name: "detect.dhcp_starvation.senders",
     entries_max: 1024,
-    entry_bytes: 64 + Distinct::BYTES_MAX,
+    entry_bytes: Bounded::<([u16; 3], Mac), Distinct>::ENTRY_BYTES + Distinct::BYTES_MAX,
     when_full: "the sender unused for longest is forgotten",
 };
 
@@ -58,8 +58,8 @@ pub static INFO: Info = Info {
     budgets: &[LANS, SENDERS],
     tunables: &[&STATIONS],
     templates: &[STARVATION],
-    make: |_: &Settings| {
-        Box::new(Starvation { lans: Bounded::new(LANS.entries_max as usize), senders: Bounded::new(SENDERS.entries_max as usize) })
+    make: |settings: &Settings| {
+        Box::new(Starvation { lans: Bounded::of(LANS, settings.share), senders: Bounded::of(SENDERS, settings.share) })
     },
 };
 

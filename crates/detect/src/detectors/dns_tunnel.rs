@@ -53,20 +53,20 @@ const QUIET: u64 = 2 * 3600 * SECOND;
 
 const DOMAINS: Budget = Budget {
     name: "detect.dns_tunnel.domains",
-    entries_max: 16_384,
-    entry_bytes: size_of::<Domain>() as u64 + 256 + 2 * Distinct::BYTES_MAX + 400,
+    entries_max: 4096,
+    entry_bytes: Bounded::<(Ip, Vec<u8>), Domain>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 400,
     when_full: "the client and domain unused for longest are forgotten",
 };
 const PLAIN: Budget = Budget {
     name: "detect.dns_tunnel.plain",
-    entries_max: 262_144,
-    entry_bytes: size_of::<Plain>() as u64 + 72,
+    entries_max: 131_072,
+    entry_bytes: Bounded::<u64, Plain>::ENTRY_BYTES,
     when_full: "the ordinary questions of the client and domain unused for longest are forgotten",
 };
 const SERVERS: Budget = Budget {
     name: "detect.dns_tunnel.servers",
     entries_max: 4096,
-    entry_bytes: 64,
+    entry_bytes: Bounded::<Ip, ()>::ENTRY_BYTES,
     when_full: "the server heard longest ago is forgotten",
 };
 
@@ -81,11 +81,11 @@ pub static INFO: Info = Info {
     budgets: &[DOMAINS, PLAIN, SERVERS],
     tunables: &[&NAMES, &TEXTS],
     templates: &[TUNNEL],
-    make: |_: &Settings| {
+    make: |settings: &Settings| {
         Box::new(DnsTunnel {
-            domains: Bounded::new(DOMAINS.entries_max as usize),
-            plain: Bounded::new(PLAIN.entries_max as usize),
-            servers: Bounded::new(SERVERS.entries_max as usize),
+            domains: Bounded::of(DOMAINS, settings.share),
+            plain: Bounded::of(PLAIN, settings.share),
+            servers: Bounded::of(SERVERS, settings.share),
         })
     },
 };

@@ -35,7 +35,7 @@ const QUIET: u64 = 2 * 3600 * SECOND;
 const PAIRS: Budget = Budget {
     name: "detect.icmp_tunnel.pairs",
     entries_max: 4096,
-    entry_bytes: size_of::<Pair>() as u64 + 96 + 160,
+    entry_bytes: Bounded::<(Ip, Ip), Pair>::ENTRY_BYTES + 160,
     when_full: "the pair unused for longest is closed",
 };
 
@@ -50,7 +50,7 @@ pub static INFO: Info = Info {
     budgets: &[PAIRS],
     tunables: &[&BYTES],
     templates: &[TUNNEL],
-    make: |_: &Settings| Box::new(IcmpTunnel { pairs: Bounded::new(PAIRS.entries_max as usize) }),
+    make: |settings: &Settings| Box::new(IcmpTunnel { pairs: Bounded::of(PAIRS, settings.share) }),
 };
 
 struct Pair {

@@ -25,18 +25,22 @@ const NAMED: usize = 8;
 
 const SERVERS: Budget = Budget {
     name: "detect.rogue_dhcp.servers",
-    entries_max: 1024,
-    entry_bytes: size_of::<Server>() as u64 + 64 + 1024,
+    entries_max: 512,
+    entry_bytes: Bounded::<(Lan, Ip), Server>::ENTRY_BYTES + 1024,
     when_full: "the server unused for longest is forgotten",
 };
 const ROGUES: Budget = Budget {
     name: "detect.rogue_dhcp.rogues",
     entries_max: 256,
-    entry_bytes: size_of::<Rogue>() as u64 + 64 + Distinct::BYTES_MAX + 1024,
+    entry_bytes: Bounded::<(Lan, Ip), Rogue>::ENTRY_BYTES + Distinct::BYTES_MAX + 1024,
     when_full: "the finding unchanged for longest is closed",
 };
-const CLIENTS: Budget =
-    Budget { name: "detect.rogue_dhcp.clients", entries_max: 8192, entry_bytes: 96, when_full: "the oldest transaction is forgotten" };
+const CLIENTS: Budget = Budget {
+    name: "detect.rogue_dhcp.clients",
+    entries_max: 8192,
+    entry_bytes: Bounded::<(Lan, Vec<u8>, u32), Ip>::ENTRY_BYTES + 2 * 48,
+    when_full: "the oldest transaction is forgotten",
+};
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -49,11 +53,11 @@ pub static INFO: Info = Info {
     budgets: &[SERVERS, ROGUES, CLIENTS],
     tunables: &[],
     templates: &[ROGUE],
-    make: |_: &Settings| {
+    make: |settings: &Settings| {
         Box::new(RogueDhcp {
-            servers: Bounded::new(SERVERS.entries_max as usize),
-            rogues: Bounded::new(ROGUES.entries_max as usize),
-            clients: Bounded::new(CLIENTS.entries_max as usize),
+            servers: Bounded::of(SERVERS, settings.share),
+            rogues: Bounded::of(ROGUES, settings.share),
+            clients: Bounded::of(CLIENTS, settings.share),
         })
     },
 };

@@ -24,7 +24,7 @@ use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
 use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Cidr, Ip, Mac, Time};
+use vigie_base::{Budget, Cidr, Ip, Mac, Share, Time};
 use vigie_dissect::proto::arp::{Arp, ArpRow};
 use vigie_dissect::proto::dhcp::{DhcpMessage, DhcpMessageRow};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
@@ -125,35 +125,39 @@ const LISTED: u64 = 8;
 const PENDING: Budget = Budget {
     name: "detect.scan.pending",
     entries_max: 65_536,
-    entry_bytes: size_of::<Attempt>() as u64 + 64,
+    entry_bytes: Bounded::<u64, Attempt>::ENTRY_BYTES,
     when_full: "the oldest attempt is judged before its time",
 };
 const PORT_VIEWS: Budget = Budget {
     name: "detect.scan.ports",
-    entries_max: 16_384,
-    entry_bytes: size_of::<View>() as u64 + 128 + 2 * Distinct::BYTES_MAX + 160,
+    entries_max: 8192,
+    entry_bytes: Bounded::<PortKey, View>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 160,
     when_full: "the pair unused for longest is forgotten",
 };
 const HOST_VIEWS: Budget = Budget {
     name: "detect.scan.hosts",
-    entries_max: 16_384,
-    entry_bytes: size_of::<View>() as u64 + 128 + 2 * Distinct::BYTES_MAX + 160,
+    entries_max: 8192,
+    entry_bytes: Bounded::<HostKey, View>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 160,
     when_full: "the source and port unused for longest are forgotten",
 };
 const ANSWERED: Budget = Budget {
     name: "detect.scan.answered",
-    entries_max: 262_144,
-    entry_bytes: size_of::<Answered>() as u64 + 96,
+    entries_max: 131_072,
+    entry_bytes: Bounded::<HostKey, Answered>::ENTRY_BYTES,
     when_full: "that a port answered the source that asked longest ago is forgotten",
 };
 const SOURCES: Budget = Budget {
     name: "detect.scan.sources",
-    entries_max: 4096,
-    entry_bytes: size_of::<Source>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 512,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Ip, Source>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 512,
     when_full: "the finding unchanged for longest is closed",
 };
-const RESOLVED: Budget =
-    Budget { name: "detect.scan.resolved", entries_max: 65_536, entry_bytes: 64, when_full: "the address named longest ago is forgotten" };
+const RESOLVED: Budget = Budget {
+    name: "detect.scan.resolved",
+    entries_max: 65_536,
+    entry_bytes: Bounded::<Ip, ()>::ENTRY_BYTES,
+    when_full: "the address named longest ago is forgotten",
+};
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -166,7 +170,7 @@ pub static INFO: Info = Info {
     budgets: &[PENDING, PORT_VIEWS, HOST_VIEWS, ANSWERED, SOURCES, RESOLVED],
     tunables: &[&PORTS, &PORTS_SLOW, &UDP_PORTS, &HOSTS, &HOSTS_SLOW, &UDP_HOSTS, &ARP_HOSTS],
     templates: &[ONE_HOST, MANY_HOSTS, PROTOCOLS_OF],
-    make: |_: &Settings| Box::new(Scan::new()),
+    make: |settings: &Settings| Box::new(Scan::new(settings.share)),
 };
 
 /// How it looks for what is there.
@@ -449,14 +453,14 @@ struct Scan {
 }
 
 impl Scan {
-    fn new() -> Self {
+    fn new(share: Share) -> Self {
         Scan {
-            pending: Bounded::new(PENDING.entries_max as usize),
-            ports: Bounded::new(PORT_VIEWS.entries_max as usize),
-            hosts: Bounded::new(HOST_VIEWS.entries_max as usize),
-            answers: Bounded::new(ANSWERED.entries_max as usize),
-            sources: Bounded::new(SOURCES.entries_max as usize),
-            resolved: Bounded::new(RESOLVED.entries_max as usize),
+            pending: Bounded::of(PENDING, share),
+            ports: Bounded::of(PORT_VIEWS, share),
+            hosts: Bounded::of(HOST_VIEWS, share),
+            answers: Bounded::of(ANSWERED, share),
+            sources: Bounded::of(SOURCES, share),
+            resolved: Bounded::of(RESOLVED, share),
             discovers: 0,
             unanswered: Distinct::default(),
             answered: false,

@@ -14,7 +14,7 @@ use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told
 use crate::text::{Template, Words};
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Ip, Time};
+use vigie_base::{Budget, Ip, Share, Time};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
 use vigie_dissect::proto::tls::{TlsEvent, TlsEventRow, TlsShape, TlsShapeRow};
 use vigie_event::{Record, Row};
@@ -37,14 +37,22 @@ const NAMED: usize = 8;
 
 const CLIENTS: Budget = Budget {
     name: "detect.tor.clients",
-    entries_max: 4096,
-    entry_bytes: size_of::<Client>() as u64 + 64 + 2 * Distinct::BYTES_MAX + 512,
+    entries_max: 1024,
+    entry_bytes: Bounded::<Ip, Client>::ENTRY_BYTES + 2 * Distinct::BYTES_MAX + 512,
     when_full: "the client unused for longest is closed",
 };
-const SESSIONS: Budget =
-    Budget { name: "detect.tor.sessions", entries_max: 16_384, entry_bytes: 96, when_full: "the oldest session is forgotten" };
-const LOOKUPS: Budget =
-    Budget { name: "detect.tor.lookups", entries_max: 65_536, entry_bytes: 64, when_full: "the oldest name is forgotten" };
+const SESSIONS: Budget = Budget {
+    name: "detect.tor.sessions",
+    entries_max: 16_384,
+    entry_bytes: Bounded::<u64, ()>::ENTRY_BYTES,
+    when_full: "the oldest session is forgotten",
+};
+const LOOKUPS: Budget = Budget {
+    name: "detect.tor.lookups",
+    entries_max: 32_768,
+    entry_bytes: Bounded::<u64, ()>::ENTRY_BYTES,
+    when_full: "the oldest name is forgotten",
+};
 
 /// See the module.
 pub static INFO: Info = Info {
@@ -57,7 +65,7 @@ pub static INFO: Info = Info {
     budgets: &[CLIENTS, SESSIONS, LOOKUPS],
     tunables: &[],
     templates: &[CLIENT],
-    make: |s: &Settings| Box::new(Tor::new(!s.tor_relays.is_empty())),
+    make: |s: &Settings| Box::new(Tor::new(!s.tor_relays.is_empty(), s.share)),
 };
 
 struct Client {
@@ -116,11 +124,11 @@ struct Tor {
 }
 
 impl Tor {
-    fn new(have_list: bool) -> Self {
+    fn new(have_list: bool, share: Share) -> Self {
         Tor {
-            clients: Bounded::new(CLIENTS.entries_max as usize),
-            sessions: Bounded::new(SESSIONS.entries_max as usize),
-            lookups: Bounded::new(LOOKUPS.entries_max as usize),
+            clients: Bounded::of(CLIENTS, share),
+            sessions: Bounded::of(SESSIONS, share),
+            lookups: Bounded::of(LOOKUPS, share),
             have_list,
         }
     }

@@ -43,7 +43,7 @@ use vigie_sensor::stats::StatsRow;
 /// The dataset of the site's own traffic.
 pub(crate) const LIVE: &str = "live";
 /// Words that wait for the thread that writes.
-const WORDS_MAX: usize = 64;
+const WORDS_MAX: usize = 12;
 /// What they take.
 pub(crate) const BUDGET: Budget = Budget {
     name: "sensor.queue",
@@ -51,6 +51,8 @@ pub(crate) const BUDGET: Budget = Budget {
     entry_bytes: 1 << 20,
     when_full: "the sensor waits, and frames wait in the rings",
 };
+/// Assets in one word.
+const ASSETS_MAX: usize = 256;
 /// Nanoseconds of event time between two filings of what changed of cases.
 const CASES_EVERY: u64 = SECOND / 2;
 /// The same of assets: they change with almost every event.
@@ -113,7 +115,17 @@ impl Judge {
             Assets::Seen => self.assets_filed,
             Assets::All => Time(0),
         };
-        let assets = if which == Assets::OfCases && of_cases.is_empty() { Vec::new() } else { inventory.assets_since(since, &of_cases) };
+        // Of many, a part in a word. A case follows its machines.
+        let (mut assets, to_writer) = (Vec::new(), &self.to_writer);
+        if which != Assets::OfCases || !of_cases.is_empty() {
+            inventory.each_asset_since(since, &of_cases, |asset| {
+                if assets.len() >= ASSETS_MAX {
+                    let assets = std::mem::take(&mut assets);
+                    let _ = to_writer.send(Word::Changed { cases: Vec::new(), loose: Vec::new(), assets, pairs: Vec::new() });
+                }
+                assets.push(asset);
+            });
+        }
         let pairs = if assets.is_empty() { Vec::new() } else { self.keeper.pairs() };
         if !(cases.is_empty() && loose.is_empty() && assets.is_empty() && pairs.is_empty()) {
             // The writer is gone only when the server stops.

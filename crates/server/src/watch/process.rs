@@ -235,6 +235,7 @@ fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(
             config.set(name, value, "the server").map_err(Fault::of)?;
         }
     }
+    let mut config = crate::fit(&config, begin.sockets.len()).map_err(Fault::new)?;
     config.sensor.midstream_first = begin.midstream_first;
     config.sensor.keep = config.packets.kept();
     let sockets = Sockets::inherited(sockets, &begin.sockets).map_err(Fault::of)?;

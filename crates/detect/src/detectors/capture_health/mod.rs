@@ -14,7 +14,7 @@ use crate::finding::{Entity, Finding, Param, Phase, Reason, Story, Told, Value};
 use crate::text::Lang;
 use std::collections::VecDeque;
 use vigie_base::time::SECOND;
-use vigie_base::{Budget, Time, canary};
+use vigie_base::{Budget, Share, Time, canary};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
 use vigie_event::{Record, Row};
 use vigie_sensor::stats::{Stats, StatsRow};
@@ -93,7 +93,7 @@ const PORTS_MAX: usize = vigie_sensor::INTERFACES_MAX;
 const WATCHED: Budget = Budget {
     name: "detect.capture_health.watched",
     entries_max: 256,
-    entry_bytes: size_of::<Watched>() as u64 + 256,
+    entry_bytes: Bounded::<(Fault, String), Watched>::ENTRY_BYTES + 256,
     when_full: "the fault judged longest ago is forgotten",
 };
 const ROWS: Budget = Budget {
@@ -114,7 +114,7 @@ pub static INFO: Info = Info {
     budgets: &[WATCHED, ROWS],
     tunables: &[&EVIDENCE, &SILENT, &ONE_WAY, &LOSSY, &DOUBLED, &REORDERED, &TRUNCATED],
     templates: &words::TEMPLATES,
-    make: |_: &Settings| Box::new(CaptureHealth::new()),
+    make: |settings: &Settings| Box::new(CaptureHealth::new(settings.share)),
 };
 
 /// The template of the finding that a canary leads to.
@@ -277,8 +277,8 @@ struct CaptureHealth {
 }
 
 impl CaptureHealth {
-    fn new() -> Self {
-        CaptureHealth { rows: VecDeque::new(), paces: Vec::new(), watched: Bounded::new(WATCHED.entries_max as usize), back: None }
+    fn new(share: Share) -> Self {
+        CaptureHealth { rows: VecDeque::new(), paces: Vec::new(), watched: Bounded::of(WATCHED, share), back: None }
     }
 
     /// A part of what was counted since a minute ago, or since as long ago as it takes for the whole to be `least`.

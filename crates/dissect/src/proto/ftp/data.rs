@@ -55,7 +55,7 @@ impl Protocol for FtpData {
         if !is_file(&e.command) {
             return Step::done();
         }
-        let hashes = cx.shared.settings.hashes;
+        let hashes = cx.shared.settings.hash();
         self.file.get_or_insert_with(|| File::new(&e.name, dir, 0, hashes)).data(bytes);
         Step::go(bytes.len())
     }

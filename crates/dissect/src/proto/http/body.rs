@@ -88,7 +88,7 @@ impl Body {
     fn begin<O: Out>(&mut self, cx: &Cx<'_, O>, dir: Direction, ex: &Exchange) {
         if self.is_file && self.file.is_none() {
             let answer = dir == Direction::ToClient;
-            let mut file = File::new(&ex.file_name(answer), dir, ex.tx, cx.shared.settings.hashes);
+            let mut file = File::new(&ex.file_name(answer), dir, ex.tx, cx.shared.settings.hash());
             if let Some((first, last)) = ex.part().filter(|_| answer) {
                 file.part(first, last);
             }
@@ -142,7 +142,7 @@ impl Body {
                 Event::Open { filename: Some(name), .. } => {
                     if *files < FILES_MAX {
                         *files += 1;
-                        *file = Some(File::new(name, dir, ex.tx, cx.shared.settings.hashes));
+                        *file = Some(File::new(name, dir, ex.tx, cx.shared.settings.hash()));
                     }
                 }
                 Event::Open { name, .. } => *field = Some((name[..name.len().min(FIELD_MAX)].to_vec(), Vec::new())),

@@ -137,7 +137,7 @@ struct Part {
 pub(crate) struct Mail {
     dir: Direction,
     tx: u32,
-    hashes: bool,
+    hashes: Option<u64>,
     pub(crate) fields: Fields,
     /// Names of named parts, in order.
     pub(crate) attachments: Vec<Vec<u8>>,
@@ -172,7 +172,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     /// A mail begins, sent in `dir` in transaction `tx`.
-    pub(crate) fn new(dir: Direction, tx: u32, hashes: bool) -> Self {
+    pub(crate) fn new(dir: Direction, tx: u32, hashes: Option<u64>) -> Self {
         Mail {
             dir,
             tx,

@@ -3,7 +3,7 @@ use super::{LINE_MAX, Mail, addresses, base64, piece};
 use vigie_base::Direction;
 
 fn mail(text: &[u8]) -> Mail {
-    let mut m = Mail::new(Direction::ToServer, 0, true);
+    let mut m = Mail::new(Direction::ToServer, 0, Some(1 << 20));
     let (mut rest, mut begins) = (text, true);
     while let Some((line, end, used)) = piece(rest) {
         m.line(line, end, begins, &[]);

@@ -322,7 +322,7 @@ impl Smtp {
             }
             b"DATA" => {
                 if tx.mail.as_ref().is_none_or(|m| m.size == 0) {
-                    tx.mail = Some(Mail::new(Direction::ToServer, tx.id, cx.shared.settings.hashes));
+                    tx.mail = Some(Mail::new(Direction::ToServer, tx.id, cx.shared.settings.hash()));
                 } else {
                     cx.anomaly("smtp", "UNPARSABLE_CONTENT", tx.id);
                 }
@@ -336,7 +336,7 @@ impl Smtp {
                 let last = words.next().is_some_and(|w| w.eq_ignore_ascii_case(b"LAST"));
                 if let Some(size) = size {
                     if tx.mail.is_none() {
-                        tx.mail = Some(Mail::new(Direction::ToServer, tx.id, cx.shared.settings.hashes));
+                        tx.mail = Some(Mail::new(Direction::ToServer, tx.id, cx.shared.settings.hash()));
                         (self.mid_line, self.mail_gap) = (false, false);
                     }
                     if !last {
