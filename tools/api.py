@@ -474,22 +474,31 @@ class Api(unittest.TestCase):
         self.assertEqual(self.analyst.api("GET", f"/cases/{worst['id']}/packets?alert=none").status, 404)
 
     def test_packets_of_alerts_without_a_case(self):
-        alerts = [e for e in self.analyst.get("/events?kind=alert&limit=500")["items"] if not e["vigie"].get("case_id")]
-        self.assertTrue(alerts, "the demonstration has some")
-        taken = 0
-        for alert in {e["vigie"]["alert_id"]: e for e in alerts}.values():
-            path = f"/alerts/{alert['vigie']['alert_id']}/packets?dataset=demo"
-            reply = self.analyst.api("GET", path + "&probe=true")
-            # What was told of no flow (ARP, DHCP's leases) has no packets.
-            self.assertIn(reply.status, (204, 404), reply.body)
-            if reply.status == 204:
-                self.assertEqual(self.viewer.api("GET", path).status, 403)
-                count, comment = frames(self.packets(path))
-                self.assertGreater(count, 0)
-                self.assertIn(f"alert {alert['vigie']['alert_id']} of dataset demo", comment)
-                taken += 1
-        self.assertGreater(taken, 0)
-        self.assertEqual(self.analyst.api("GET", "/alerts/none/packets").status, 404)
+        # What one's own scanner does is an alert without a case.
+        data = Path(self.folder.name) / "scanner"
+        capture = ROOT / "testdata/ftp_bruteforce_failure.pcap"
+        made = vigie("replay", "--data", data, "--dataset", "own", "--set", "detect.scanners=[10.20.0.0/16]", capture)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        server = Server(data)
+        self.addCleanup(server.stop)
+        people = {}
+        for name, role in [("vera", "viewer"), ("anna", "analyst")]:
+            self.assertEqual(vigie("user", "add", name, "--role", role, "--data", data, given=PASSWORD + "\n").returncode, 0)
+            people[role] = Client(server)
+            self.assertEqual(people[role].log_in(name, PASSWORD).status, 200)
+        alerts = people["analyst"].get("/events?kind=alert&q=vigie.detector:brute_force")["items"]
+        self.assertEqual({e["vigie"].get("case_id") for e in alerts}, {None})
+        ids = {e["vigie"]["alert_id"] for e in alerts}
+        self.assertEqual(len(ids), 1)
+        path = f"/alerts/{ids.pop()}/packets"
+        self.assertEqual(people["analyst"].api("GET", path + "?probe=true").status, 204)
+        self.assertEqual(people["viewer"].api("GET", path).status, 403)
+        reply = people["analyst"].api("GET", path)
+        self.assertEqual(reply.status, 200, reply.body[:300])
+        count, comment = frames(reply.body)
+        self.assertGreater(count, 0)
+        self.assertIn("of dataset own", comment)
+        self.assertEqual(people["analyst"].api("GET", "/alerts/none/packets").status, 404)
 
     def test_packets_are_for_analysts_and_in_the_trail(self):
         flow = self.flow("q=dest_port:21")["flow_id"]

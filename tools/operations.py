@@ -256,6 +256,7 @@ class Document(Kept):
         event = self.viewer.get("/events?kind=flow&limit=1")["items"][0]
         return {
             "/cases/{id}": case["id"],
+            "/alerts/{id}/packets": self.viewer.get(f"/cases/{case['id']}")["alerts"][0]["id"],
             "/assets/{id}": self.viewer.get("/assets")["items"][0]["id"],
             "/events/flow/{flow_id}": event["flow_id"],
             "/events/{flow_id}/packets": event["flow_id"],

@@ -1,6 +1,6 @@
 //! Fills tables to their bound and holds what they then take in memory against what `vigie check` says of them.
 //!
-//! `cargo run --release -p vigie-pipeline --example fill [-- SHARE]`: each group of tables in a process of its own, with SHARE parts of
+//! `cargo build --release --workspace --examples`, then `target/release/examples/fill [SHARE]`: each group of tables in a process of its own, with SHARE parts of
 //! 256 of every table (256). Fails where one takes more than its plan, or less than 0.8 of it. Linux only: reads /proc/self/status.
 
 use std::process::{Command, ExitCode};
