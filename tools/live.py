@@ -90,7 +90,7 @@ class Up:
 
     def __init__(self, data, *options):
         command = [VIGIE, "up", "--data", data, "--listen", "127.0.0.1:0", *options]
-        self.data = data
+        self.data, self.token = data, None
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("Vigie is up"), (line, self.process.stderr.read() if not line else "")
@@ -127,13 +127,15 @@ class Up:
 
     def api(self, path):
         """What the API answers an analyst."""
-        add = [VIGIE, "user", "add", "tester", "--role", "analyst", "--data", self.data]
-        subprocess.run(add, input="a password of the tests\n", text=True, capture_output=True, check=False)
-        token = subprocess.run([VIGIE, "user", "token", "tester", "--data", self.data], capture_output=True, text=True, check=True).stdout.split()[-1]
+        if self.token is None:
+            add = [VIGIE, "user", "add", "tester", "--role", "analyst", "--data", self.data]
+            subprocess.run(add, input="a password of the tests\n", text=True, capture_output=True, check=False)
+            made = subprocess.run([VIGIE, "user", "token", "tester", "--data", self.data], capture_output=True, text=True, check=True)
+            self.token = made.stdout.split()[-1]
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
-        connection.request("GET", "/api/v1" + path, headers={"Authorization": f"Bearer {token}"})
+        connection.request("GET", "/api/v1" + path, headers={"Authorization": f"Bearer {self.token}"})
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -320,6 +322,28 @@ class Live(unittest.TestCase):
                     self.assertEqual(len(v.sql(counted)), 1)
                     alerts = [a for case in v.api("/cases")["items"] for a in v.api(f"/cases/{case['id']}")["alerts"] if a["detector"] == "brute_force"]
                     self.assertEqual([a["count"] for a in alerts], [v.sql(failed)[0]["n"]])
+
+    def test_a_reload_in_the_middle_of_an_attack_leaves_it_one_alert_and_cases_go_on_being_filed(self):
+        conf = pathlib.Path(self.data) / "vigie.toml"
+        conf.write_text("")
+        total = sum(1 for _ in frames(ROOT / "testdata" / "ftp_bruteforce_failure.pcap"))
+        with up(self.data, "-i", "tap0s", "--config", str(conf)) as v:
+            before = v.sensor()
+            send("tap0", "ftp_bruteforce_failure", stop=total // 2)
+            v.until(ALERTS, lambda rows: "brute_force" in found(rows))
+            half = v.sql("SELECT sum(tries) AS n FROM login WHERE dataset = 'live' AND outcome = 'failure'")[0]["n"]
+            conf.write_text("[stream]\nmidstream = true\n")
+            v.process.send_signal(signal.SIGHUP)
+            until(lambda: v.sensor() not in (None, before))
+            send("tap0", "ftp_bruteforce_failure", skip=total // 2)
+
+            def grows():
+                """One alert, filed with more than the first half."""
+                filed = [a["count"] for case in v.api("/cases")["items"] for a in v.api(f"/cases/{case['id']}")["alerts"] if a["detector"] == "brute_force"]
+                return len(filed) == 1 and filed[0] > half
+
+            until(grows)
+            v.stop()
 
     def test_another_configuration_loses_no_frame(self):
         conf = pathlib.Path(self.data) / "vigie.toml"

@@ -19,8 +19,9 @@ export function watch(page, base) {
   const host = new URL(base).host
   page.on('pageerror', (error) => faults.push(`error on ${page.url()}: ${error.message}`))
   page.on('console', (message) => {
-    // A refusal that a test provokes is logged by the browser itself; what is looked for are faults of the page.
-    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(`console on ${page.url()}: ${message.text()}`)
+    // A refusal that a test provokes is logged by the browser itself, and an interface of another test that comes or goes; what is looked for
+    // are faults of the page.
+    if (message.type() === 'error' && !/status of 4\d\d|ERR_NETWORK_CHANGED/.test(message.text())) faults.push(`console on ${page.url()}: ${message.text()}`)
   })
   page.on('request', (request) => {
     const url = new URL(request.url())
