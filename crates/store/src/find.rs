@@ -7,6 +7,7 @@
 use crate::derive;
 use crate::files::{Key, LiveFile, fit, keys, nullable};
 use crate::filter::{Op, Test};
+use crate::fold::Stop;
 use crate::pivot::{Needle, Word};
 use crate::query::{Cursor, Order, Page, Part, Query, Source, micros};
 use crate::table::test_array;
@@ -106,15 +107,6 @@ impl Found {
         if let Some(edge) = self.edge(asked) {
             self.hits.retain(|h| if asked.newest { h.ts >= edge } else { h.ts <= edge });
         }
-    }
-}
-
-/// Ends the threads when nobody waits any more.
-struct Stop(Arc<AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

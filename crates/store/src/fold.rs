@@ -80,7 +80,7 @@ type Work<F> = Vec<(Arc<LiveFile>, Option<(Key, F)>)>;
 pub(crate) type Key = (PathBuf, String);
 
 /// Ends the threads when nobody waits any more.
-struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Stop {
     fn drop(&mut self) {
