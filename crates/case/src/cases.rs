@@ -25,7 +25,7 @@ pub const CASES: Budget = Budget {
     when_full: "those over and filed are forgotten; else a new one is counted as dropped",
 };
 /// Alerts kept, all cases together and those without a case.
-const ALERTS: Budget = Budget { name: "case.alerts", entries_max: 6144, entry_bytes: 4352, when_full: "as case.cases" };
+pub const ALERTS: Budget = Budget { name: "case.alerts", entries_max: 6144, entry_bytes: 4352, when_full: "as case.cases" };
 
 /// How grave a case is: bands of its score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,6 +13,6 @@ mod data;
 mod json;
 mod record;
 
-pub use cases::{ALERTS_MAX, Alert, CASES, Case, Cases, Severity, WINDOW};
+pub use cases::{ALERTS, ALERTS_MAX, Alert, CASES, Case, Cases, Severity, WINDOW};
 pub use json::{Directory, Nobody, TellCase, Told, write};
 pub use record::{AlertEvent, AlertEventRow};

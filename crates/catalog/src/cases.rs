@@ -4,7 +4,7 @@ use crate::db::{Catalog, Error, Page, Sort, Where, dataset_id, ip_of, ns, refuse
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use vigie_base::{Ip, Sentence, Time};
-use vigie_case::{Alert, Case, Severity};
+use vigie_case::{ALERTS, Alert, CASES, Case, Severity};
 use vigie_detect::Story;
 
 /// Characters of a comment at most.
@@ -12,9 +12,9 @@ const COMMENT_MAX: usize = 20_000;
 /// Rows of a trail that are listed.
 const TRAIL_MAX: u32 = 2000;
 /// Cases that the fold resumes with: half of what it may hold.
-const RESUMED_MAX: u32 = 5000;
-/// Loose alerts that it resumes with.
-const LOOSE_MAX: u32 = 10_000;
+const RESUMED_MAX: u64 = CASES.entries_max / 2;
+/// Loose alerts that it resumes with: a quarter, beside those of the cases.
+const LOOSE_MAX: u64 = ALERTS.entries_max / 4;
 
 /// Where a case stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -350,21 +350,26 @@ impl Catalog {
         Ok(rows)
     }
 
-    /// The cases that the fold may still add to, in the order in which they opened: the latest 5,000. Unreadable ones are left out.
+    /// The cases that the fold may still add to, in the order in which they opened: the latest, half of what it may hold. Unreadable ones are left out.
     pub fn open_cases(&self, dataset: &str) -> Result<Vec<Case>, Error> {
         let db = self.read();
         let ds = dataset_id(&db, dataset)?;
         let sql = format!("SELECT id FROM cases WHERE ds = ?1 ORDER BY last DESC, id LIMIT {RESUMED_MAX}");
         let ids: Vec<String> = db.prepare_cached(&sql)?.query_map([ds], |r| r.get(0))?.collect::<Result<_, _>>()?;
-        let mut out = Vec::new();
-        for id in ids {
-            out.extend(one(&db, ds, &id)?.case.ok());
+        let (mut out, mut alerts) = (Vec::new(), 0);
+        for case in ids.iter().map(|id| one(&db, ds, id).map(|kept| kept.case)) {
+            let Ok(case) = case? else { continue };
+            alerts += case.alerts.len() as u64;
+            if alerts > ALERTS.entries_max / 2 {
+                break;
+            }
+            out.push(case);
         }
         out.sort_by(|a, b| (a.first, &a.id).cmp(&(b.first, &b.id)));
         Ok(out)
     }
 
-    /// The informational alerts of no case that the fold resumes with: the latest 10,000. Unreadable ones are left out.
+    /// The informational alerts of no case that the fold resumes with: the latest, a quarter as many as it may hold. Unreadable ones are left out.
     pub fn loose_alerts(&self, dataset: &str) -> Result<Vec<Alert>, Error> {
         let db = self.read();
         let ds = dataset_id(&db, dataset)?;
