@@ -169,16 +169,17 @@ def run(options):
             out = subprocess.run([binary, "query", "--data", data, "--format", "json", text], capture_output=True, text=True)
             return [json.loads(line) for line in out.stdout.splitlines()]
 
-        # `stats` is told every ten seconds, and what is in the rings is read meanwhile.
-        row, before = {}, -1
+        # `stats` is told every ten seconds, and what is in the rings is read meanwhile. The kernel's counters in it may be a second older than
+        # what was read: it is over when two of them say the same.
+        row, before = {}, {}
         for _ in range(60):
             time.sleep(3)
-            rows = sql("SELECT * FROM stats ORDER BY ts DESC LIMIT 1")
-            row = rows[0] if rows else {}
-            seen = row.get("capture_kernel_packets", 0)
-            if seen == before and seen >= (sent or 1):
+            row, before = next(iter(sql("SELECT * FROM stats ORDER BY ts DESC LIMIT 1")), {}), row
+            if row.get("ts") == before.get("ts"):
+                continue
+            counts = [(r.get("capture_kernel_packets", 0), r.get("decoder_pkts", 0)) for r in (row, before)]
+            if counts[0] == counts[1] and counts[0][0] >= (sent or 1):
                 break
-            before = seen
         seen, lost, read = row.get("capture_kernel_packets", 0), row.get("capture_kernel_drops", 0), row.get("decoder_pkts", 0)
         ends = sum(row.get("terminal_count") or [])
         reached = dict(zip(row.get("caps_reached_name") or [], row.get("caps_reached_count") or []))
