@@ -27,7 +27,7 @@ use vigie_event::Schema;
 use vigie_link::{Packed, arrow_schema, unpack};
 
 /// Rows of a row group that are looked at first, from the end that the page begins at: what comes often fills a page from there.
-const NEAR: usize = 2 * crate::files::PAGE_ROWS;
+const NEAR: usize = 2 * crate::write::PAGE_ROWS;
 /// Rows given at once.
 const ROWS: usize = 32 << 10;
 
@@ -288,7 +288,7 @@ fn pieces(rows: usize, newest: bool) -> Vec<Range<usize>> {
     if rows <= 2 * NEAR {
         std::iter::once(0..rows).collect()
     } else if newest {
-        let edge = (rows - NEAR) / crate::files::PAGE_ROWS * crate::files::PAGE_ROWS;
+        let edge = (rows - NEAR) / crate::write::PAGE_ROWS * crate::write::PAGE_ROWS;
         vec![edge..rows, 0..edge]
     } else {
         vec![0..NEAR, NEAR..rows]

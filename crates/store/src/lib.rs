@@ -22,10 +22,12 @@ mod fold;
 mod journal;
 mod maintain;
 mod manifest;
+mod merge;
 mod pivot;
 mod query;
 mod render;
 mod table;
+mod write;
 
 pub use fields::{FieldInfo, Meaning, fields};
 pub use filter::{Filter, Op, ParseError, Target, Term};
@@ -218,6 +220,8 @@ pub(crate) struct Inner {
     pub(crate) snapshot: RwLock<Arc<Snapshot>>,
     /// Held by whoever replaces the manifest.
     pub(crate) manifest: Mutex<Manifest>,
+    /// Held by whoever merges: one at a time, and nobody else waits for it.
+    pub(crate) upkeep: Mutex<()>,
     pub(crate) problems: Mutex<Vec<Problem>>,
     pub(crate) engine: query::Engine,
     pub(crate) sums: Mutex<fold::Sums>,
@@ -260,6 +264,7 @@ impl Store {
             sync: Mutex::new(()),
             snapshot: RwLock::new(Arc::new(Snapshot { files, tail })),
             manifest: Mutex::new(manifest),
+            upkeep: Mutex::default(),
             problems: Mutex::new(problems.clone()),
             engine,
             sums: Mutex::default(),

@@ -2,7 +2,8 @@
 
 use crate::files::{self, LiveFile};
 use crate::manifest::{FileMeta, Manifest, Origin};
-use crate::{Error, Snapshot, Store, lock};
+use crate::merge::{self, Failed};
+use crate::{Error, Snapshot, Store, lock, write};
 use arrow::record_batch::RecordBatch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,7 +67,9 @@ const FULL_ROWS: u64 = 1 << 20;
 const FULL_BYTES: u64 = 24 << 20;
 /// So many neighbours of one size are put together.
 const FAN_IN: usize = 4;
-/// Bytes of the files of one merge: decoded, they are some ten times as much in memory.
+/// At most so many: of each, some rows are in memory.
+const FAN_IN_MAX: usize = 16;
+/// Bytes of the files of one merge.
 const MERGE_BYTES: u64 = 32 << 20;
 
 impl Store {
@@ -100,9 +103,10 @@ impl Store {
         for ((origin, _), (schema, rows)) in groups {
             let rows = files::sorted(rows, &layout(schema).arrow)?;
             let folder = next.origins.get(&origin).map_or(0, |o| o.0);
-            let meta = files::write(&inner.dir, next.next, folder, &origin, schema, &rows, files::QUICK)?;
+            let (id, kind, count) = (next.next, schema.kind.to_owned(), rows.num_rows() as u64);
+            let meta = FileMeta { id, folder, origin, kind, rows: count, first: Time(0), last: Time(0), bytes: 0 };
+            made.push(write::write(&inner.dir, meta, schema, &rows, write::QUICK)?);
             next.next += 1;
-            made.push(meta);
         }
         next.files.extend(made.iter().cloned());
         next.save(&inner.dir)?;
@@ -123,26 +127,31 @@ impl Store {
     /// like size.
     pub fn maintain(&self, now: Time) -> Result<Done, Error> {
         let inner = &self.0;
+        let _one = lock(&inner.upkeep);
         let mut done = Done::default();
         let retention = self.limits().retention;
-        let mut manifest = lock(&inner.manifest);
-        let old: Vec<u64> = manifest
-            .files
-            .iter()
-            .filter(|f| {
-                f.origin.dataset == inner.options.live_dataset
-                    && self.schema(&f.kind).and_then(|s| retention.of(s)).is_some_and(|keep| now.since(f.last) > keep)
-            })
-            .map(|f| f.id)
-            .collect();
-        if !old.is_empty() {
-            done.expired_rows = self.drop_files(&mut manifest, &old)?.iter().map(|f| f.rows).sum();
-        }
-        if let Some(group) = mergeable(&manifest) {
-            done.merged = (group.len(), 1);
-            done.more = true;
-            self.merge(&mut manifest, &group)?;
-        }
+        let (id, ids, schema) = {
+            let mut manifest = lock(&inner.manifest);
+            let old: Vec<u64> = manifest
+                .files
+                .iter()
+                .filter(|f| {
+                    f.origin.dataset == inner.options.live_dataset
+                        && self.schema(&f.kind).and_then(|s| retention.of(s)).is_some_and(|keep| now.since(f.last) > keep)
+                })
+                .map(|f| f.id)
+                .collect();
+            if !old.is_empty() {
+                done.expired_rows = self.drop_files(&mut manifest, &old)?.iter().map(|f| f.rows).sum();
+            }
+            let Some((schema, ids)) = self.mergeable(&manifest) else { return Ok(done) };
+            manifest.next += 1;
+            (manifest.next - 1, ids, schema)
+        };
+        let group: Vec<Arc<LiveFile>> = self.snapshot().files.iter().filter(|f| ids.contains(&f.meta.id)).cloned().collect();
+        done.merged = (group.len(), 1);
+        done.more = true;
+        self.merge(id, &group, schema)?;
         Ok(done)
     }
 
@@ -242,27 +251,47 @@ impl Store {
         Ok(gone)
     }
 
-    fn merge(&self, manifest: &mut Manifest, ids: &[u64]) -> Result<(), Error> {
-        let snapshot = self.snapshot();
-        let group: Vec<&Arc<LiveFile>> = snapshot.files.iter().filter(|f| ids.contains(&f.meta.id)).collect();
-        let Some(head) = group.first() else { return Ok(()) };
-        let Some(schema) = self.schema(&head.meta.kind) else { return Ok(()) };
-        let mut rows = Vec::new();
-        for f in &group {
-            match files::read(f, schema) {
-                Ok(r) => rows.extend(r),
-                Err(e) => {
-                    self.set_aside(manifest, f, &e.to_string())?;
-                    return Ok(());
-                }
+    /// Puts files together, without holding anything up: they are replaced at the end, unless one of them has gone meanwhile.
+    fn merge(&self, id: u64, group: &[Arc<LiveFile>], schema: &'static Schema) -> Result<(), Error> {
+        let inner = &self.0;
+        let made = merge::merge(&inner.dir, id, group, schema);
+        let mut manifest = lock(&inner.manifest);
+        let is_named = |f: &LiveFile| manifest.files.iter().any(|m| m.id == f.meta.id);
+        match made {
+            Ok(made) if group.iter().all(|f| is_named(f)) => {
+                let ids: Vec<u64> = group.iter().map(|f| f.meta.id).collect();
+                self.replace_files(&mut manifest, &ids, Some(made))?;
+                Ok(())
             }
+            Ok(made) => {
+                LiveFile::new(&inner.dir, made).doom();
+                Ok(())
+            }
+            Err(Failed::Damaged(at, why)) => match group.get(at).filter(|f| is_named(f)) {
+                Some(file) => self.set_aside(&mut manifest, file, &why),
+                None => Ok(()),
+            },
+            Err(Failed::Store(e)) => Err(e),
         }
-        let rows = files::sorted(&rows, &layout(schema).arrow)?;
-        let id = manifest.next;
-        manifest.next += 1;
-        let meta = files::write(&self.0.dir, id, head.meta.folder, &head.meta.origin, schema, &rows, files::DENSE)?;
-        self.replace_files(manifest, ids, Some(meta))?;
-        Ok(())
+    }
+
+    /// The files of the next merge: neighbours in time, of one origin and kind, of like size.
+    fn mergeable(&self, m: &Manifest) -> Option<(&'static Schema, Vec<u64>)> {
+        let mut groups: BTreeMap<(u64, &str, u32), Vec<&FileMeta>> = BTreeMap::new();
+        for f in m.files.iter().filter(|f| f.rows < FULL_ROWS && f.bytes < FULL_BYTES) {
+            // Sizes by powers of four: a row is written again once a power.
+            groups.entry((f.folder, &f.kind, f.rows.max(1).ilog(4))).or_default().push(f);
+        }
+        groups.into_iter().filter(|(_, g)| g.len() >= FAN_IN).find_map(|((_, kind, _), mut files)| {
+            files.sort_by_key(|f| (f.first, f.id));
+            let mut bytes = 0;
+            let fit = files.iter().take(FAN_IN_MAX).take_while(|f| {
+                bytes += f.bytes;
+                bytes <= MERGE_BYTES
+            });
+            let ids: Vec<u64> = fit.map(|f| f.id).collect();
+            self.schema(kind).filter(|_| ids.len() > 1).map(|schema| (schema, ids))
+        })
     }
 
     /// Takes a damaged file out, keeps it under another name and reports it.
@@ -301,29 +330,4 @@ fn by_dataset(files: &[&FileMeta]) -> Vec<Evicted> {
         out[at].bytes += f.bytes;
     }
     out
-}
-
-/// The files of the next merge: neighbours in time, of one origin and kind, of like size.
-fn mergeable(m: &Manifest) -> Option<Vec<u64>> {
-    let mut groups: BTreeMap<(u64, &str, u32), Vec<&FileMeta>> = BTreeMap::new();
-    for f in m.files.iter().filter(|f| f.rows < FULL_ROWS && f.bytes < FULL_BYTES) {
-        // Sizes by powers of four: a row is written again once a power.
-        groups.entry((f.folder, &f.kind, f.rows.max(1).ilog(4))).or_default().push(f);
-    }
-    for files in groups.values_mut().filter(|g| g.len() >= FAN_IN) {
-        files.sort_by_key(|f| (f.first, f.id));
-        let mut bytes = 0;
-        let group: Vec<u64> = files
-            .iter()
-            .take_while(|f| {
-                bytes += f.bytes;
-                bytes <= MERGE_BYTES
-            })
-            .map(|f| f.id)
-            .collect();
-        if group.len() > 1 {
-            return Some(group);
-        }
-    }
-    None
 }

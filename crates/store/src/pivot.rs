@@ -3,7 +3,8 @@
 //! A filter of Parquet (split block, XXH64) answers from one block of 32 bytes. Read alone, a pivot over a month costs one small read a
 //! filter, where whole filters would be most of what is read. Columns below lists have filters too, which DataFusion does not use.
 
-use crate::files::{FILTERS, LiveFile};
+use crate::files::LiveFile;
+use crate::write::FILTERS;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::collections::BTreeMap;
 use std::fs::File;
