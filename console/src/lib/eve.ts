@@ -58,7 +58,7 @@ const TELLING: Record<string, string[]> = {
   dhcp: ['dhcp.type', 'dhcp.dhcp_type', 'dhcp.assigned_ip', 'dhcp.hostname', 'dhcp.client_mac'],
   arp: ['arp.opcode', 'arp.src_ip', 'arp.dest_ip', 'arp.src_mac'],
   alert: ['vigie.summary', 'alert.signature', 'alert.severity'],
-  icmp: ['icmp.type', 'icmp.code', 'icmp.to_server.messages', 'icmp.to_client.messages'],
+  icmp: ['icmp.type', 'icmp.to_server.messages', 'icmp.to_client.messages', 'icmp.to_server.bytes', 'icmp.to_client.bytes'],
   ntp: ['ntp.mode', 'ntp.stratum', 'vigie.reference'],
   ftp_data: ['ftp_data.command', 'ftp_data.filename'],
   fileinfo: ['fileinfo.filename', 'fileinfo.magic', 'fileinfo.size', 'fileinfo.sha256'],

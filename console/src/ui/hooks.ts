@@ -18,6 +18,22 @@ export function useFormat() {
   }
 }
 
+/** A value as a row says it: amounts with their unit and direction, numbers of a protocol by their names, long text cut. */
+export function useSaid(): (path: string, value: string) => string {
+  const { t } = useTranslation()
+  const { bytes, number } = useFormat()
+  return (path, value) => {
+    if (/bytes_toserver$|to_server\.bytes$/.test(path)) return `↑ ${bytes(Number(value))}`
+    if (/bytes_toclient$|to_client\.bytes$/.test(path)) return `↓ ${bytes(Number(value))}`
+    if (path.endsWith('to_server.messages')) return `↑ ${t('says.messages', { count: Number(value), formatted: number(Number(value)) })}`
+    if (path.endsWith('to_client.messages')) return `↓ ${t('says.messages', { count: Number(value), formatted: number(Number(value)) })}`
+    if (path === 'icmp.type') return t(`says.icmp.${value}`, { defaultValue: t('says.icmp_other', { type: value }) })
+    if (path === 'ntp.mode') return t(`says.ntp.${value}`, { defaultValue: t('says.ntp_other', { mode: value }) })
+    if (path === 'ntp.stratum') return t('says.stratum', { stratum: value })
+    return value.length > 90 ? `${value.slice(0, 89)}…` : value
+  }
+}
+
 export function useMedia(query: string): boolean {
   const [matches, set] = useState(() => matchMedia(query).matches)
   useEffect(() => {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 use vigie_capture::{Capture, Frame, Interface, LinkType, Mark, Options, write};
 use vigie_catalog::{Dataset, Kind, Source};
 use vigie_pipeline::config::{PACKETS_KEEP, PacketsKept};
@@ -72,8 +72,20 @@ fn kept<'d>(dataset: &'d Dataset, import: &'d str) -> impl Iterator<Item = &'d S
     dataset.sources.iter().filter(move |s| s.import == import && s.kept_as.is_some())
 }
 
-fn not_kept(message: String) -> Refusal {
-    Refusal::new(StatusCode::CONFLICT, "not_kept", message)
+fn not_kept(said: Sentence) -> Refusal {
+    Refusal::new(StatusCode::CONFLICT, "not_kept", said)
+}
+
+fn too_large(bytes: u64) -> Refusal {
+    let said =
+        Sentence::new("packets_large", "its packets have {bytes} bytes, and at most {max} are given at once; ask for one alert or flow");
+    Refusal::unprocessable("too_much", said.with("bytes", bytes).with("max", BYTES_MAX))
+}
+
+fn too_many(max: usize) -> Refusal {
+    let said =
+        Sentence::new("packets_files", "its packets are in more than {max} files, which is too much at once; ask for one alert or flow");
+    Refusal::unprocessable("too_much", said.with("max", max))
 }
 
 /// A time of an event as it was in the capture.
@@ -91,15 +103,16 @@ impl Plan {
         let asked = flows.len();
         flows.retain(|f| kept(&dataset, &f.import).next().is_some());
         if flows.is_empty() {
-            return Err(not_kept(format!(
-                "the capture that it was read from is not kept in dataset {name} (it was not asked for, or room was needed), so that no \
-                 packets can be cut from it"
-            )));
+            let said = Sentence::new(
+                "packets_unkept",
+                "the capture that it was read from is not kept in dataset {dataset} (it was not asked for, or room was needed), so that no \
+                 packets can be cut from it",
+            );
+            return Err(not_kept(said.with("dataset", name)));
         }
         let bytes: u64 = flows.iter().map(|f| f.bytes).sum();
         if bytes > BYTES_MAX {
-            let message = format!("its packets have {bytes} bytes, and at most {BYTES_MAX} are cut at once; ask for one alert or flow");
-            return Err(Refusal::unprocessable("too_much", message));
+            return Err(too_large(bytes));
         }
         let comment = comment(&title, &dataset, &flows, asked);
         let mut plan = Plan {
@@ -133,8 +146,7 @@ impl Plan {
             let to = written(s.last, shift).plus(1000);
             s.files.retain(|(file, _)| file.first <= to && file.last >= from);
             if s.files.len() > FILES_MAX {
-                let message = format!("its time lies in {} captures, and at most {FILES_MAX} are read at once", s.files.len());
-                return Err(Refusal::unprocessable("too_much", message));
+                return Err(too_many(FILES_MAX));
             }
             for (file, mark) in &mut s.files {
                 *mark = home.catalog.mark_before(&file.sha256, from)?;
@@ -156,17 +168,14 @@ impl Plan {
         let found = match home.packets.find(ids, time) {
             Ok(found) => found,
             Err(Lacking::None) if flows.is_empty() => {
-                let message = format!("no flow event of it is kept (it is told when the flow is over); {}", why_none(&home.told().packets));
-                return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", message));
+                return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", why_none(&home.told().packets)));
             }
             Err(Lacking::None) => return Err(not_kept(why_none(&home.told().packets))),
-            Err(Lacking::TooMuch(why)) => return Err(Refusal::unprocessable("too_much", format!("{why}; ask for one alert or flow"))),
+            Err(Lacking::TooMuch(files)) => return Err(too_many(files)),
             Err(Lacking::Fault(why)) => return Err(Refusal::internal(why)),
         };
         if found.bytes > BYTES_MAX {
-            let message =
-                format!("its packets have {} bytes, and at most {BYTES_MAX} are given at once; ask for one alert or flow", found.bytes);
-            return Err(Refusal::unprocessable("too_much", message));
+            return Err(too_large(found.bytes));
         }
         let mut comment = format!("{title} of live traffic; what was kept of it");
         for (id, kept) in found.flows.iter().take(NAMED_MAX) {
@@ -183,23 +192,29 @@ impl Plan {
 }
 
 /// Why there are no packets of live traffic, and what to do.
-fn why_none(told: &PacketsKept) -> String {
-    let of_first = format!("the first {} bytes of each flow", told.first);
-    let of_cases = "packets between the machines of a case, about the time at which it was told";
-    let kept = match (told.begins, told.cases) {
-        (false, false) => {
-            return format!(
-                "packets of live traffic are not kept: {PACKETS_KEEP} is off; set it to first, cases or both in the configuration"
-            );
-        }
-        (true, false) => of_first,
-        (false, true) => of_cases.to_owned(),
-        (true, true) => format!("{of_first}, and {of_cases}"),
+fn why_none(told: &PacketsKept) -> Sentence {
+    let said = match (told.begins, told.cases) {
+        (false, false) => Sentence::new(
+            "packets_off",
+            "packets of live traffic are not kept: {key} is off; set it to first, cases or both in the configuration",
+        ),
+        (true, false) => Sentence::new(
+            "packets_first",
+            "none of its packets is kept: {key} keeps the first {first} bytes of each flow, for {days} days (packets.days) and as long as \
+             packets.size and store.quota leave room",
+        ),
+        (false, true) => Sentence::new(
+            "packets_cases",
+            "none of its packets is kept: {key} keeps those between the machines of a case, about the time at which it was told, for {days} \
+             days (packets.days) and as long as packets.size and store.quota leave room",
+        ),
+        (true, true) => Sentence::new(
+            "packets_both",
+            "none of its packets is kept: {key} keeps the first {first} bytes of each flow, and those between the machines of a case, about \
+             the time at which it was told, for {days} days (packets.days) and as long as packets.size and store.quota leave room",
+        ),
     };
-    format!(
-        "none of its packets is kept: {PACKETS_KEEP} keeps {kept}, for {} days (packets.days) and as long as packets.size and store.quota leave room",
-        told.days
-    )
+    said.with("key", PACKETS_KEEP).with("first", told.first).with("days", told.days)
 }
 
 /// A flow in a line.

@@ -5,7 +5,7 @@ import { useRead } from '../../api/queries'
 import type { CaseDetail, Eve } from '../../api/schema'
 import { kindOf, telling } from '../../lib/eve'
 import { When } from '../../ui/bits'
-import { useFormat } from '../../ui/hooks'
+import { useFormat, useSaid } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
@@ -46,6 +46,7 @@ function Session({
 }) {
   const { t } = useTranslation()
   const { bytes, duration } = useFormat()
+  const said = useSaid()
   // A file goes over a flow of its own, which names the session that asked for it.
   const q = `(flow_id:${of.flow_id} or vigie.control_flow_id:${of.flow_id})`
   const query = { q, dataset, order: 'asc', limit: STEPS_SHOWN + 1 }
@@ -91,7 +92,7 @@ function Session({
               <When at={one.timestamp} form="clock" />
               <span className="telling">
                 {telling(one).map(({ path, value }, at) => (
-                  <Value key={at} kind={kindOf(path)} field={path} value={value} />
+                  <Value key={at} kind={kindOf(path)} field={path} value={value} label={said(path, value)} />
                 ))}
               </span>
             </li>

@@ -11,7 +11,7 @@ import { useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
 import { Complete, Unwatched, useUnwatched } from '../../ui/health'
-import { useFormat, usePhone } from '../../ui/hooks'
+import { useFormat, usePhone, useSaid } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { DataTable, type Column } from '../../ui/table'
@@ -33,7 +33,8 @@ export function ExplorePage() {
   const { t } = useTranslation()
   const { search, set } = useUrl()
   const { params, setChoice } = useScope()
-  const { compact, number, bytes } = useFormat()
+  const { compact, number } = useFormat()
+  const said = useSaid()
   const phone = usePhone()
   const unwatched = useUnwatched()
   const fields = useFields()
@@ -87,7 +88,7 @@ export function ExplorePage() {
         cell: ({ event }) => (
           <span className="telling">
             {telling(event).map(({ path, value }, i) => (
-              <Value key={i} kind={kindOf(path)} field={path} value={value} label={said(path, value, bytes)} />
+              <Value key={i} kind={kindOf(path)} field={path} value={value} label={said(path, value)} />
             ))}
           </span>
         ),
@@ -207,7 +208,7 @@ export function ExplorePage() {
                   <span className="compact-second">
                     <When at={event.timestamp} form="clock" /> ·{' '}
                     {telling(event)
-                      .map(({ path, value }) => said(path, value, bytes))
+                      .map(({ path, value }) => said(path, value))
                       .join(' ')}
                   </span>
                 </>
@@ -238,11 +239,4 @@ function distinct(events: Eve[]): Row[] {
     seen.set(key, times + 1)
     return { key: times ? `${key} ${times}` : key, event }
   })
-}
-
-/** A value as a row says it: amounts with their unit and direction, long text cut. */
-function said(path: string, value: string, bytes: (amount: number) => string): string {
-  if (path.endsWith('bytes_toserver')) return `↑ ${bytes(Number(value))}`
-  if (path.endsWith('bytes_toclient')) return `↓ ${bytes(Number(value))}`
-  return value.length > 90 ? `${value.slice(0, 89)}…` : value
 }

@@ -8,6 +8,7 @@ import { term } from '../../lib/query'
 import { around } from '../../lib/range'
 import { useUrl } from '../../lib/url'
 import { say, When } from '../../ui/bits'
+import { useSaid } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Packets } from '../../ui/packets'
 import { SidePanel } from '../../ui/panel'
@@ -17,6 +18,7 @@ import { Value } from '../../ui/value'
 /** One event with all its fields, and the others of its flow. */
 export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose: () => void }) {
   const { t } = useTranslation()
+  const said = useSaid()
   const { set } = useUrl()
   const { setChoice, dataset } = useScope()
   const flow = event?.flow_id === undefined ? null : String(event.flow_id)
@@ -91,7 +93,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
                 <When at={one.timestamp} form="clock" /> <span className="tag">{one.event_type}</span>{' '}
                 <span className="quiet">
                   {telling(one)
-                    .map(({ value }) => value)
+                    .map(({ path, value }) => said(path, value))
                     .join(' ')
                     .slice(0, 160)}
                 </span>

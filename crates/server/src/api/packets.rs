@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
-use vigie_base::Time;
+use vigie_base::{Sentence, Time};
 use vigie_case::Case;
 use vigie_event::proto_number;
 use vigie_sensor::cut::Wanted;
@@ -166,14 +166,15 @@ async fn find(app: &Arc<App>, dataset: Option<String>, mut ids: BTreeSet<u64>, a
         _ => return Err(gone()),
     };
     if flows.iter().any(|f| f.dataset != dataset) {
-        return Err(Refusal::parameter("dataset", "more than one dataset has it; name one"));
+        return Err(Refusal::parameter("dataset", Sentence::new("packets_datasets", "more than one dataset has it; name one")));
     }
     ids.extend(flows.iter().map(|f| f.wanted.flow_id));
     Ok(Asked { dataset, ids, flows })
 }
 
 fn gone() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", "no flow event of it is kept, so that its packets cannot be told from others")
+    let said = Sentence::new("packets_flow", "no flow event of it is kept, so that its packets cannot be told from others");
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", said)
 }
 
 fn read(row: &Map<String, Value>) -> Option<Flow> {
@@ -200,7 +201,8 @@ fn read(row: &Map<String, Value>) -> Option<Flow> {
 /// all that is asked.
 async fn send(app: Arc<App>, who: String, (object, name): (String, String), asked: Asked, probe: Option<bool>) -> Answer<Response> {
     let place = Arc::clone(&app.cuts).try_acquire_owned();
-    let place = place.map_err(|_| Refusal::later("busy", "other packets are being cut; ask again in a few seconds", 5))?;
+    let busy = Sentence::new("packets_busy", "other packets are being cut; ask again in a few seconds");
+    let place = place.map_err(|_| Refusal::later("busy", busy, 5))?;
     let of = Arc::clone(&app);
     let title = object.clone();
     let Asked { dataset, ids, flows } = asked;

@@ -117,8 +117,8 @@ impl Found {
 pub(crate) enum Lacking {
     /// There are none.
     None,
-    /// One line.
-    TooMuch(String),
+    /// They are in more than so many files, or more than the tables hold.
+    TooMuch(usize),
     Fault(Fault),
 }
 
@@ -291,7 +291,7 @@ impl Packets {
                 Err(e) => return Err(fault(e)),
             };
             if found.files.len() >= FILES_MAX || found.packets.len() + entries.len() > PACKETS_MAX {
-                return Err(Lacking::TooMuch(format!("its packets are in more than {FILES_MAX} files, or more than {PACKETS_MAX}")));
+                return Err(Lacking::TooMuch(FILES_MAX));
             }
             for e in entries {
                 found.bytes += u64::from(e.len);
