@@ -6,15 +6,17 @@ use crate::known::Known;
 use crate::met::Met;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::io::Read;
+use std::io;
 use std::sync::LazyLock;
+use std::thread::LocalKey;
 use vigie_base::hash::Stable;
 use vigie_base::time::SECOND;
 use vigie_base::{Cidr, Ip, Mac, Sentence, Time};
+use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::stream::read::Decoder;
 
 /// Values of one facet told.
 const FACET_MAX: u32 = 100;
@@ -807,7 +809,7 @@ fn load(db: &Connection, ds: i64, id: u64) -> Result<Option<Known>, Error> {
 }
 
 /// Bytes of what is known of an asset at most: many times what the inventory's caps let it be.
-const KNOWN_MAX: u64 = 16 << 20;
+const KNOWN_MAX: usize = 16 << 20;
 
 /// Before a value that is compressed with [`WORDS`]; no frame of zstd begins with it.
 const WITH_WORDS: u8 = 1;
@@ -820,9 +822,27 @@ static WORDS: LazyLock<(EncoderDictionary<'static>, DecoderDictionary<'static>)>
     (EncoderDictionary::copy(words, LEVEL), DecoderDictionary::copy(words))
 });
 
+thread_local! {
+    /// Made once: that is more work than a text.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Uses what a thread keeps, made at its first use.
+fn kept<T: 'static, R>(
+    key: &'static LocalKey<RefCell<Option<T>>>,
+    make: impl FnOnce() -> io::Result<T>,
+    to_do: impl FnOnce(&mut T) -> io::Result<R>,
+) -> io::Result<R> {
+    key.with_borrow_mut(|kept| match kept {
+        Some(kept) => to_do(kept),
+        none => to_do(none.insert(make()?)),
+    })
+}
+
 /// What is known of an asset as the file holds it: an eighth of the text.
 fn packed(text: &str) -> Result<Vec<u8>, Error> {
-    let packed = zstd::bulk::Compressor::with_prepared_dictionary(&WORDS.0).and_then(|mut c| c.compress(text.as_bytes()));
+    let packed = kept(&PACKER, || Compressor::with_prepared_dictionary(&WORDS.0), |c| c.compress(text.as_bytes()));
     let mut packed = packed.map_err(|e| Error::File(format!("an asset cannot be kept: {e}")))?;
     packed.insert(0, WITH_WORDS);
     Ok(packed)
@@ -830,15 +850,18 @@ fn packed(text: &str) -> Result<Vec<u8>, Error> {
 
 /// The text again. Version 6 knew no dictionary, and before it stands as it is.
 fn unpacked(data: &Sql) -> Result<Vec<u8>, String> {
-    let read = |mut text: Box<dyn Read + '_>| {
-        let mut out = Vec::new();
-        text.read_to_end(&mut out).map_err(|e| e.to_string()).map(|_| out)
+    let told = |e: io::Error| e.to_string();
+    // What the frame says of its length is held against the most that may be.
+    let length = |bytes: &[u8]| match zstd::zstd_safe::get_frame_content_size(bytes) {
+        Ok(Some(n)) => usize::try_from(n).map_or(KNOWN_MAX, |n| n.min(KNOWN_MAX)),
+        _ => KNOWN_MAX,
     };
-    let told = |e: std::io::Error| e.to_string();
     match data {
         Sql::Blob(bytes) => match bytes.split_first() {
-            Some((&WITH_WORDS, bytes)) => read(Box::new(Decoder::with_prepared_dictionary(bytes, &WORDS.1).map_err(told)?.take(KNOWN_MAX))),
-            _ => read(Box::new(Decoder::new(&bytes[..]).map_err(told)?.take(KNOWN_MAX))),
+            Some((&WITH_WORDS, bytes)) => {
+                kept(&UNPACKER, || Decompressor::with_prepared_dictionary(&WORDS.1), |d| d.decompress(bytes, length(bytes))).map_err(told)
+            }
+            _ => zstd::bulk::decompress(bytes, length(bytes)).map_err(told),
         },
         Sql::Text(text) => Ok(text.clone().into_bytes()),
         _ => Err("neither text nor bytes".to_owned()),

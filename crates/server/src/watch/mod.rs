@@ -43,12 +43,12 @@ use vigie_sensor::stats::StatsRow;
 /// The dataset of the site's own traffic.
 pub(crate) const LIVE: &str = "live";
 /// Words that wait for the thread that writes.
-const WORDS_MAX: usize = 12;
-/// What they take.
+const WORDS_MAX: usize = 3;
+/// What they take: each at most all batches that were open.
 pub(crate) const BUDGET: Budget = Budget {
     name: "sensor.queue",
     entries_max: WORDS_MAX as u64,
-    entry_bytes: 1 << 20,
+    entry_bytes: Limits::LIVE.bytes as u64,
     when_full: "the sensor waits, and frames wait in the rings",
 };
 /// Assets in one word.
@@ -172,7 +172,7 @@ impl Judge {
 
     /// What the sensor counted so far; what was full here is added.
     fn counted(&mut self, stats: Row<'_>) {
-        let mut caps: Vec<_> = self.analysis.caps().into_iter().chain(self.keeper.eve_caps()).collect();
+        let mut caps: Vec<_> = self.analysis.caps().into_iter().chain(self.keeper.caps()).collect();
         caps.retain(|(_, n)| *n > 0);
         let whole = vigie_pipeline::stats::with_caps(stats, &caps);
         if let Some(kept) = StatsRow::of(stats).and_then(|s| s.packets()) {
@@ -260,7 +260,7 @@ impl Watch {
         let told = Arc::new(Told::default());
         let (packets, packets_thread) = packets::start(app, &told, sockets.names().map(str::to_owned).collect()).map_err(Fault::of)?;
         let mut judge = Judge {
-            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).with_internal().with_eve(Eve::new(&app.eve)),
+            keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).of_live().with_eve(Eve::new(&app.eve)),
             analysis: Analysis::new(&config, resume),
             to_writer,
             packets,
