@@ -7,6 +7,7 @@
 //!
 //! The names and types of the columns are a function of the kind's declaration alone: see [`Layout`].
 
+mod exact;
 mod layout;
 pub mod local;
 mod pack;

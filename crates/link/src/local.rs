@@ -12,12 +12,8 @@
 //!
 //! What comes is read like any foreign bytes: the sender may have been taken over.
 
-use crate::pack::{Texts, pack_as};
-use crate::unpack::unpack_as;
-use crate::wire::{Form, encode_as};
-use crate::{Error, Header, decode};
+use crate::{Error, exact};
 use std::io::{Read, Write};
-use std::sync::Arc;
 use vigie_base::{Budget, Time};
 use vigie_event::{Batch, Row, Schema};
 
@@ -49,7 +45,6 @@ fn lost(e: &std::io::Error) -> Error {
 /// Gives events on.
 pub struct Sender<W> {
     to: W,
-    header: Arc<Header>,
     /// One place a kind, in the order of first use.
     open: Vec<Batch>,
     /// Whose turn it is, row by row.
@@ -60,7 +55,7 @@ pub struct Sender<W> {
 impl<W: Write> Sender<W> {
     /// Over `to`.
     pub fn new(to: W) -> Self {
-        Sender { to, header: Arc::default(), open: Vec::new(), order: Vec::new(), word: Vec::new() }
+        Sender { to, open: Vec::new(), order: Vec::new(), word: Vec::new() }
     }
 
     /// Takes one row; rows come in their total order.
@@ -113,13 +108,13 @@ impl<W: Write> Sender<W> {
             *place = kinds;
             kinds += 1;
         }
-        let (open, order, header) = (std::mem::take(&mut self.open), std::mem::take(&mut self.order), Arc::clone(&self.header));
+        let (open, order) = (std::mem::take(&mut self.open), std::mem::take(&mut self.order));
         let sent = self.send(ROWS, |word| {
             word.push(kinds);
             for batch in open.iter().filter(|b| !b.is_empty()) {
                 let at = word.len();
                 word.extend_from_slice(&[0; 4]);
-                encode_as(&pack_as(batch, Arc::clone(&header), Texts::Exact)?, Form::Plain, word)?;
+                exact::write(batch, word)?;
                 let length = (word.len() - at - 4) as u32;
                 word[at..at + 4].copy_from_slice(&length.to_le_bytes());
             }
@@ -219,8 +214,7 @@ fn rows(word: &[u8], schemas: &[&'static Schema]) -> Result<Rows, Error> {
     for _ in 0..*kinds {
         let (length, more) = rest.split_first_chunk::<4>().ok_or_else(short)?;
         let (bytes, more) = more.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(short)?;
-        let packed = decode(bytes, schemas)?;
-        batches.push(unpack_as(&packed.rows, packed.schema, Texts::Exact)?);
+        batches.push(exact::read(bytes, schemas)?);
         rest = more;
     }
     let mut counts = vec![0usize; batches.len()];

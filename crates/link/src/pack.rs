@@ -15,28 +15,12 @@ use vigie_event::{Batch, Column, Envelope, NO_TX, Type, proto_name};
 
 /// The rows of `batch` in the columns of its kind; `header` says whose. Rows must stand in the order of time for `first` and `last` to be so.
 pub fn pack(batch: &Batch, header: Arc<Header>) -> Result<Packed, Error> {
-    pack_as(batch, header, Texts::Shown)
-}
-
-/// How text that is no UTF-8 stands in a column of texts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Texts {
-    /// As EVE shows it: for readers.
-    Shown,
-    /// So that its bytes come back: [`RAW`], and a character a byte. For who goes on judging.
-    Exact,
-}
-
-/// What text that is no UTF-8 begins with under [`Texts::Exact`]: no character, and never one.
-pub(crate) const RAW: char = '\u{10ffff}';
-
-pub(crate) fn pack_as(batch: &Batch, header: Arc<Header>, kept: Texts) -> Result<Packed, Error> {
     let l = layout(batch.schema());
     let env = batch.envelopes();
     let mut out = envelope(env);
     out.reserve(l.leaves.len());
     for (node, col) in l.nodes.iter().zip(batch.columns()) {
-        Pack { layout: &l, kept, layers: Vec::new() }.node(node, col, &Rows::All(env.len()), &mut out)?;
+        Pack { layout: &l, layers: Vec::new() }.node(node, col, &Rows::All(env.len()), &mut out)?;
     }
     let rows = RecordBatch::try_new(l.arrow.clone(), out)?;
     let times = || env.iter().map(|e| e.ts);
@@ -137,7 +121,6 @@ impl Rows {
 
 struct Pack<'l> {
     layout: &'l Layout,
-    kept: Texts,
     /// The lists around the columns at hand, outermost first.
     layers: Vec<(OffsetBuffer<i32>, Option<NullBuffer>)>,
 }
@@ -205,7 +188,7 @@ impl Pack<'_> {
                     let nanos = UInt16Array::from_iter(rows.iter().map(|at| at.map(|at| (v[at].0 % 1000) as u16)));
                     return self.emit(Arc::new(nanos), out);
                 }
-                self.emit(values(&leaf.ty, col, rows, self.kept), out)
+                self.emit(values(&leaf.ty, col, rows), out)
             }
             _ => Err(Error(format!("{}: a column is not of its field's type", self.layout.schema.kind))),
         }
@@ -213,7 +196,7 @@ impl Pack<'_> {
 }
 
 /// The values of a column that needs no other.
-fn values(ty: &Type, col: &Column, rows: &Rows, kept: Texts) -> ArrayRef {
+fn values(ty: &Type, col: &Column, rows: &Rows) -> ArrayRef {
     macro_rules! plain {
         ($array:ty, $v:expr) => {
             Arc::new(<$array>::from_iter(rows.iter().map(|at| at.map(|at| $v[at]))))
@@ -229,11 +212,8 @@ fn values(ty: &Type, col: &Column, rows: &Rows, kept: Texts) -> ArrayRef {
                     s.clear();
                     write(at, &mut s);
                     match std::str::from_utf8(&s) {
-                        Ok(text) if kept == Texts::Shown || !text.starts_with(RAW) => b.append_value(text),
-                        _ if kept == Texts::Exact => {
-                            b.append_value(std::iter::once(RAW).chain(s.iter().map(|c| char::from(*c))).collect::<String>());
-                        }
-                        _ => b.append_value(text::lossy(&s)),
+                        Ok(text) => b.append_value(text),
+                        Err(_) => b.append_value(text::lossy(&s)),
                     }
                 }
             }

@@ -1,7 +1,6 @@
 //! From Arrow columns back to event columns.
 
 use crate::layout::{Layout, Node};
-use crate::pack::{RAW, Texts};
 use crate::{Error, layout};
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
@@ -40,11 +39,6 @@ pub fn intern(word: &str) -> &'static str {
 /// form that EVE gives it. Columns are found by name; one that lacks gives absent, empty or zero (an older file), one too many is left.
 /// A column of another type than declared is an error.
 pub fn unpack(rows: &RecordBatch, schema: &'static Schema) -> Result<Batch, Error> {
-    unpack_as(rows, schema, Texts::Shown)
-}
-
-/// The same of rows that were packed with their texts `kept` so.
-pub(crate) fn unpack_as(rows: &RecordBatch, schema: &'static Schema, kept: Texts) -> Result<Batch, Error> {
     let l = layout(schema);
     let env = envelope(rows)?;
     let mut columns = Vec::with_capacity(l.leaves.len());
@@ -58,7 +52,7 @@ pub(crate) fn unpack_as(rows: &RecordBatch, schema: &'static Schema, kept: Texts
         columns.push(c);
     }
     let all: Vec<u32> = (0..env.len() as u32).collect();
-    let cols = l.nodes.iter().zip(schema.fields).map(|(n, f)| node(&l, n, &f.ty, kept, 0, &columns, &all)).collect::<Result<_, _>>()?;
+    let cols = l.nodes.iter().zip(schema.fields).map(|(n, f)| node(&l, n, &f.ty, 0, &columns, &all)).collect::<Result<_, _>>()?;
     Batch::of(schema, env, cols).ok_or_else(|| Error(format!("{}: columns of different lengths", schema.kind)))
 }
 
@@ -146,7 +140,7 @@ fn from_micros(us: i64) -> Time {
 }
 
 /// The column of a node over the places `at` of its arrays. `columns` holds the arrays of columns `base..`, at this depth of lists.
-fn node(l: &Layout, n: &Node, ty: &Type, kept: Texts, base: usize, columns: &[Option<ArrayRef>], at: &[u32]) -> Result<Column, Error> {
+fn node(l: &Layout, n: &Node, ty: &Type, base: usize, columns: &[Option<ArrayRef>], at: &[u32]) -> Result<Column, Error> {
     match (n, ty) {
         (Node::Opt { witness, inner, .. }, Type::Opt(ty)) => {
             let there = columns.get(witness - base).and_then(Option::as_ref);
@@ -160,10 +154,10 @@ fn node(l: &Layout, n: &Node, ty: &Type, kept: Texts, base: usize, columns: &[Op
                     rank.push(0);
                 }
             }
-            Ok(Column::Opt { rank, inner: Box::new(node(l, inner, ty, kept, base, columns, &inside)?) })
+            Ok(Column::Opt { rank, inner: Box::new(node(l, inner, ty, base, columns, &inside)?) })
         }
         (Node::Group(nodes), Type::Group(fields)) => {
-            nodes.iter().zip(*fields).map(|(n, f)| node(l, n, &f.ty, kept, base, columns, at)).collect::<Result<_, _>>().map(Column::Group)
+            nodes.iter().zip(*fields).map(|(n, f)| node(l, n, &f.ty, base, columns, at)).collect::<Result<_, _>>().map(Column::Group)
         }
         (Node::List { first, last, inner, .. }, Type::List(ty)) => {
             let mine = columns.get(first - base..last - base).unwrap_or_default();
@@ -210,7 +204,7 @@ fn node(l: &Layout, n: &Node, ty: &Type, kept: Texts, base: usize, columns: &[Op
                 values.push(Some(if same { list.values().clone() } else { moved(list.values(), &own, all)? }));
             }
             let places = places.unwrap_or_default();
-            Ok(Column::List { ends, items: Box::new(node(l, inner, ty, kept, *first, &values, &places)?) })
+            Ok(Column::List { ends, items: Box::new(node(l, inner, ty, *first, &values, &places)?) })
         }
         (Node::Leaf(i), ty) => {
             let c = columns.get(i - base).and_then(Option::as_ref);
@@ -227,7 +221,7 @@ fn node(l: &Layout, n: &Node, ty: &Type, kept: Texts, base: usize, columns: &[Op
                         .collect(),
                 ));
             }
-            values(ty, c, at, kept)
+            values(ty, c, at)
         }
         _ => Err(Error(format!("{}: not the layout of this kind", l.schema.kind))),
     }
@@ -243,7 +237,7 @@ fn moved(values: &ArrayRef, own: &[Option<u32>], all: &[u32]) -> Result<ArrayRef
     Ok(arrow::compute::take(values, &arrow::array::UInt32Array::from(from), None)?)
 }
 
-fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32], kept: Texts) -> Result<Column, Error> {
+fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32]) -> Result<Column, Error> {
     fn plain<T: ArrowPrimitiveType>(c: Option<&ArrayRef>, at: &[u32]) -> Vec<T::Native> {
         let c = c.and_then(|c| c.as_primitive_opt::<T>());
         at.iter().map(|i| c.filter(|c| c.is_valid(*i as usize)).map_or(T::Native::default(), |c| c.value(*i as usize))).collect()
@@ -270,8 +264,6 @@ fn values(ty: &Type, c: Option<&ArrayRef>, at: &[u32], kept: Texts) -> Result<Co
                 let text = text(*i);
                 if matches!(ty, Type::Hex) {
                     unhex(text, &mut data);
-                } else if let (Texts::Exact, Some(raw)) = (kept, text.strip_prefix(RAW)) {
-                    data.extend(raw.chars().filter_map(|c| u8::try_from(c).ok()));
                 } else {
                     data.extend_from_slice(text.as_bytes());
                 }

@@ -1,7 +1,7 @@
 //! A batch as one string of bytes.
 //!
 //! ```text
-//! magic "VGIE"  version u16  form u16  crc32 of all that follows u32  length of the body u32  body: zstd (form 0) or as it is (form 1)
+//! magic "VGIE"  version u16  zero u16  crc32 of all that follows u32  length of the body u32  body, compressed (zstd)
 //! body: tenant, site, sensor, dataset, kind (each u16 length and bytes)  number u64  first u64  last u64  Arrow IPC stream
 //! ```
 //!
@@ -28,20 +28,8 @@ const BODY_MAX: usize = 256 << 20;
 /// Fast: a journal is read again within minutes.
 const LEVEL: i32 = 1;
 
-/// How a body stands in its string of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Zstd = 0,
-    /// For the memory of one machine.
-    Plain = 1,
-}
-
 /// Appends a batch to `out`.
 pub fn encode(packed: &Packed, out: &mut Vec<u8>) -> Result<(), Error> {
-    encode_as(packed, Form::Zstd, out)
-}
-
-pub(crate) fn encode_as(packed: &Packed, form: Form, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut body = Vec::new();
     let h = &packed.header;
     for s in [h.tenant.as_str(), &h.site, &h.sensor, &h.dataset, packed.schema.kind] {
@@ -61,13 +49,9 @@ pub(crate) fn encode_as(packed: &Packed, form: Form, out: &mut Vec<u8>) -> Resul
     let start = out.len();
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&(form as u16).to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&[0; 6]);
     out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    match form {
-        Form::Zstd => out.extend_from_slice(&compressed(&body).map_err(|e| Error(format!("zstd: {e}")))?),
-        Form::Plain => out.extend_from_slice(&body),
-    }
+    out.extend_from_slice(&compressed(&body).map_err(|e| Error(format!("zstd: {e}")))?);
     let crc = crc32fast::hash(&out[start + 12..]);
     out[start + 8..start + 12].copy_from_slice(&crc.to_le_bytes());
     Ok(())
@@ -114,7 +98,7 @@ pub fn decode(bytes: &[u8], schemas: &[&'static Schema]) -> Result<Packed, Error
     if version == 0 || version > VERSION {
         return Err(Error(format!("batch of version {version}; this program reads up to {VERSION}: update it")));
     }
-    let form = u16::from_le_bytes(c.array()?);
+    let _: [u8; 2] = c.array()?;
     let crc = u32::from_le_bytes(c.array()?);
     if crc32fast::hash(c.0) != crc {
         return Err(Error("batch: its checksum does not fit".into()));
@@ -124,14 +108,8 @@ pub fn decode(bytes: &[u8], schemas: &[&'static Schema]) -> Result<Packed, Error
     if length > BODY_MAX {
         return Err(Error(format!("a batch of {length} bytes; the most is {BODY_MAX}")));
     }
-    let unpacked;
-    let body = if form == Form::Plain as u16 {
-        c.take(length)?
-    } else {
-        unpacked = zstd::bulk::decompress(c.0, length).map_err(|e| Error(format!("batch: zstd: {e}")))?;
-        &unpacked
-    };
-    let mut c = Cursor(body);
+    let body = zstd::bulk::decompress(c.0, length).map_err(|e| Error(format!("batch: zstd: {e}")))?;
+    let mut c = Cursor(&body);
     let (tenant, site, sensor, dataset, kind) = (c.text()?, c.text()?, c.text()?, c.text()?, c.text()?);
     let (number, first, last) = (u64::from_le_bytes(c.array()?), u64::from_le_bytes(c.array()?), u64::from_le_bytes(c.array()?));
     let schema = schemas.iter().find(|s| s.kind == kind).ok_or_else(|| Error(format!("batch of an unknown kind: {kind}")))?;

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn by_default_it_is_less_than_a_gibibyte() {
-        assert!(plan(&Config::default(), 1).bytes_max() < 1100 << 20);
+        assert!(plan(&Config::default(), 1).bytes_max() < 1300 << 20);
     }
 
     #[test]

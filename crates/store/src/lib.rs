@@ -94,10 +94,12 @@ impl Default for Options {
 }
 
 /// What a store holds in memory at most.
-pub fn budgets(options: &Options) -> [Budget; 3] {
+pub fn budgets(options: &Options) -> [Budget; 4] {
     let of = |name, bytes: usize, when_full| Budget { name, entries_max: bytes as u64, entry_bytes: 1, when_full };
     [
-        of("store.tail", options.tail_bytes, "what came last is written as files"),
+        // While it is written it is there again in order, and as it is encoded.
+        of("store.tail", 4 * options.tail_bytes, "what came last is written as files"),
+        of("store.merge", maintain::MERGE_MEMORY, "files are put together one kind after the other"),
         of("store.queries", options.memory_bytes, "a query is refused, and says so"),
         of("store.sums", fold::SUMS_MAX, "those not asked for longest are forgotten"),
     ]

@@ -2,7 +2,7 @@
 
 use crate::files::{Key, LiveFile, Rows, keys, sorted};
 use crate::manifest::FileMeta;
-use crate::write::{DENSE, Writer};
+use crate::write::{Effort, Writer};
 use crate::{Error, derive};
 use arrow::record_batch::RecordBatch;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(crate) fn merge(dir: &Path, id: u64, group: &[Arc<LiveFile>], schema: &'stat
         parts.extend(Part::next(rows).map_err(damaged(at))?.map(|p| (at, p)));
     }
     let rows = group.iter().map(|f| f.meta.rows).sum();
-    let mut file = Writer::new(dir, FileMeta { id, rows, ..head.meta.clone() }, schema, telling, DENSE)?;
+    let mut file = Writer::new(dir, FileMeta { id, rows, ..head.meta.clone() }, schema, telling, Effort::Dense)?;
     // All up to the nearest end of what is at hand: nothing that is still to be read comes before it.
     while let Some(upto) = parts.iter().map(|(_, p)| p.last()).min() {
         let mut now = Vec::new();

@@ -37,10 +37,27 @@ const BLOOM_FPP: f64 = 0.02;
 /// The key of the footer under which stand the names of the columns that have filters of the store's own, and for each row group and column
 /// where its blocks begin and how many they are: `flow_id,community_id 4711:128,9000:128 20000:128,30000:128`.
 pub(crate) const FILTERS: &str = "vigie.filters";
-/// A file that is to be merged soon: fast.
-pub(crate) const QUICK: i32 = 1;
-/// A file that stays for longer.
-pub(crate) const DENSE: i32 = 9;
+/// How small a file is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As it is: what comes live is put together within a minute, and a compressor for each column costs more than so few rows.
+    None,
+    /// To be merged soon, and perhaps not.
+    Quick,
+    /// It stays for longer.
+    Dense,
+}
+
+impl Effort {
+    fn compression(self) -> Compression {
+        let level = match self {
+            Effort::None => return Compression::UNCOMPRESSED,
+            Effort::Quick => 1,
+            Effort::Dense => 9,
+        };
+        Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
+    }
+}
 
 fn leaf_path(name: &str, mut t: &DataType) -> ColumnPath {
     let mut parts = vec![name.to_owned()];
@@ -57,10 +74,10 @@ fn is_pivot(schema: &'static Schema, column: &str) -> bool {
     column == "flow_id" || fields.iter().any(|i| i.column == *column && i.meanings.iter().any(|m| *m != fields::Meaning::Port))
 }
 
-fn properties(schema: &'static Schema, columns: &SchemaRef, rows: usize, level: i32) -> WriterProperties {
+fn properties(schema: &'static Schema, columns: &SchemaRef, rows: usize, effort: Effort) -> WriterProperties {
     let mut p = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
+        .set_compression(effort.compression())
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(4096)
@@ -169,7 +186,7 @@ pub(crate) struct Writer {
     schema: &'static Schema,
     /// Which of the kind's columns the file has.
     telling: Vec<bool>,
-    level: i32,
+    effort: Effort,
     /// Rows that are still to come.
     left: usize,
     /// Of those, how many before the row group is full.
@@ -180,9 +197,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// `meta` says what of the file is known before: all but [`FileMeta::first`], [`FileMeta::last`] and [`FileMeta::bytes`]. `level`:
-    /// [`QUICK`] or [`DENSE`].
-    pub(crate) fn new(dir: &Path, meta: FileMeta, schema: &'static Schema, telling: Vec<bool>, level: i32) -> Result<Self, Error> {
+    /// `meta` says what of the file is known before: all but [`FileMeta::first`], [`FileMeta::last`] and [`FileMeta::bytes`].
+    pub(crate) fn new(dir: &Path, meta: FileMeta, schema: &'static Schema, telling: Vec<bool>, effort: Effort) -> Result<Self, Error> {
         let path = dir.join(meta.path());
         let parent = path.parent().unwrap_or(dir);
         if !parent.exists() {
@@ -191,7 +207,7 @@ impl Writer {
                 sync_dir(d)?;
             }
         }
-        Ok(Writer { left: meta.rows as usize, room: 0, filters: Filters::of(schema), file: None, meta, path, schema, telling, level })
+        Ok(Writer { left: meta.rows as usize, room: 0, filters: Filters::of(schema), file: None, meta, path, schema, telling, effort })
     }
 
     /// Rows that follow those before; `lean` are the same without what follows from others ([`derive::lean`]).
@@ -211,7 +227,7 @@ impl Writer {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let properties = properties(self.schema, &lean.schema(), self.left, self.level);
+                let properties = properties(self.schema, &lean.schema(), self.left, self.effort);
                 let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
                 none.insert(ArrowWriter::try_new_with_options(File::create(self.path.with_extension("tmp"))?, lean.schema(), options)?)
             }
@@ -267,9 +283,9 @@ impl Drop for Writer {
 }
 
 /// Writes rows (in order) as a live file; see [`Writer`].
-pub(crate) fn write(dir: &Path, meta: FileMeta, schema: &'static Schema, rows: &RecordBatch, level: i32) -> Result<FileMeta, Error> {
+pub(crate) fn write(dir: &Path, meta: FileMeta, schema: &'static Schema, rows: &RecordBatch, effort: Effort) -> Result<FileMeta, Error> {
     let lean = derive::lean(rows, schema.kind).map_err(|e| Error::Query(e.to_string()))?;
-    let mut file = Writer::new(dir, meta, schema, layout(schema).telling(&lean), level)?;
+    let mut file = Writer::new(dir, meta, schema, layout(schema).telling(&lean), effort)?;
     file.push(rows, &lean)?;
     file.finish()
 }
