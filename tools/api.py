@@ -42,6 +42,16 @@ def tshark(file, *args):
     return done.stdout.splitlines()
 
 
+def later(capture, seconds):
+    """A capture (little-endian pcap) whose times are moved."""
+    out, at = bytearray(capture), 24
+    while at < len(out):
+        moved, included = struct.unpack_from("<I4xI", out, at)
+        struct.pack_into("<I", out, at, moved + seconds)
+        at += 16 + included
+    return bytes(out)
+
+
 def frames(pcapng):
     """How many frames a pcapng of ours has, by its blocks alone, and the comment at its head."""
     at, count, comment = 0, 0, ""
@@ -280,6 +290,34 @@ class Api(unittest.TestCase):
                 meant = {str(f["flow_id"]) for f in flows if f["flow"]["start"] <= whole["last_seen"].replace("Z", "+0000")}
                 self.assertLessEqual(meant, got, asked)
 
+    def test_the_flows_that_prove_a_case_are_among_its_flows_and_first_in_its_evidence(self):
+        worst = self.viewer.get("/cases")["items"][0]
+        whole = self.viewer.get(f"/cases/{worst['id']}")
+        rows = list(csv.DictReader(self.viewer.api("GET", f"/cases/{worst['id']}/flows").body.decode().splitlines()))
+        fetched = {row["flow_id"] for row in rows if row["dest_ip"] in ("203.0.113.90", "203.0.113.91", "203.0.113.92")}
+        self.assertGreaterEqual(len(fetched), 3)
+        tools = next(a for a in whole["alerts"] if a["detector"] == "attacker_tool_host")
+        self.assertLessEqual(fetched, set(tools["evidence"][:12]), "what is shown of an alert is what proves it")
+        self.assertIn("kali", {row["src_name"] for row in rows})
+
+    def test_a_case_goes_into_a_french_spreadsheet(self):
+        worst = self.viewer.get("/cases")["items"][0]
+        reply = self.viewer.api("GET", f"/cases/{worst['id']}/flows?lang=fr&separator=semicolon")
+        name = reply.headers["Content-Disposition"]
+        self.assertRegex(name, r'filename="cas-outils-d-attaque-sur-10\.20\.3\.66-kali-[0-9-]{10}-flux\.csv"')
+        rows = list(csv.DictReader(reply.body.decode("utf-8-sig").splitlines(), delimiter=";"))
+        plain = list(csv.DictReader(self.viewer.api("GET", f"/cases/{worst['id']}/flows?lang=fr").body.decode().splitlines()))
+        self.assertEqual([row["Flux"] for row in rows], [row["flow_id"] for row in plain])
+        self.assertIn("files.bureau.example", {row["Nom de la destination"] for row in rows})
+        self.assertEqual(self.viewer.api("GET", f"/cases/{worst['id']}/flows?separator=tab").status, 400)
+
+    def test_each_client_has_its_own_arrow(self):
+        clear = next(c for c in self.viewer.get("/cases")["items"] if "cleartext_credentials" in c["detectors"])
+        told = self.viewer.get(f"/cases/{clear['id']}?lang=en")["timeline"]
+        self.assertEqual([(s["from"]["ip"], s["to"]["ip"]) for s in told], [("10.20.2.11", "10.20.1.10"), ("10.20.3.66", "10.20.1.10")])
+        self.assertEqual([s["what"] for s in told], ["2 clear-text FTP log-in attempts", "57 clear-text FTP log-in attempts"])
+        self.assertTrue(all(s["flow_id"] for s in told) and told[0]["ts"] < told[1]["ts"])
+
     def test_what_was_done_after_the_log_in_that_succeeded(self):
         worst = self.viewer.get("/cases")["items"][0]
         logins = self.viewer.get(f"/cases/{worst['id']}/logins")
@@ -309,6 +347,11 @@ class Api(unittest.TestCase):
             for word in words:
                 self.assertIn(word, page)
             self.assertNotIn("in_progress", page)
+            # What was taken after the log-in, and that times are not the capture's own.
+            self.assertIn("rapport.txt", page)
+            self.assertIn({"fr": "sont décalées", "en": "are moved"}[lang], page)
+            self.assertIsNone(re.search(r"\d{2}T\d{2}:", page), "a raw time")
+        self.assertEqual(self.viewer.api("GET", f"/cases/{worst['id']}/export?zone=9999").status, 400)
 
     def test_a_whole_address_is_that_one(self):
         for asset in self.viewer.get("/assets?q=10.20.1.10&limit=100")["items"]:
@@ -541,6 +584,42 @@ class Api(unittest.TestCase):
             self.assertEqual(self.admin.api("DELETE", f"/datasets/{name}").status, 204)
         self.assertFalse(file.exists())
         self.assertEqual(len(list((self.data / "captures").iterdir())), len(sources))
+
+    def test_captures_cover_their_own_times_and_nothing_between(self):
+        early = (ROOT / "testdata/anonymous_ftp.pcap").read_bytes()
+        folder = Path(self.folder.name)
+        for name, seconds in (("early.pcap", -86_400), ("late.pcap", -86_400 + 7_200)):
+            (folder / name).write_bytes(later(early, seconds))
+            filled = vigie("replay", "--data", self.data, "--dataset", "apart", folder / name)
+            self.assertEqual(filled.returncode, 0, filled.stderr)
+        apart = next(d for d in self.admin.get("/datasets") if d["name"] == "apart")
+        self.assertEqual([(c["from"], c["to"]) for c in apart["covered"]], [(s["first"], s["last"]) for s in apart["sources"]])
+        self.assertEqual(len(apart["covered"]), 2)
+        (told,) = self.viewer.get("/sensors?dataset=apart")
+        self.assertEqual((told["name"], told["files_total"], len(told["files"])), ("apart", 2, 2))
+        self.assertEqual(told["frames"], sum(s["frames"] for s in apart["sources"]))
+        self.assertEqual(told["coverage"]["stretches"], apart["covered"])
+        between = f"from={apart['sources'][0]['last'][:19]}Z&to={apart['sources'][1]['first'][:19]}Z".replace("Z&", ".999999Z&", 1)
+        for resource in ("/sensors?dataset=apart", "/coverage?dataset=apart"):
+            answer = self.viewer.get(f"{resource}&{between}")
+            told = answer[0]["coverage"] if isinstance(answer, list) else answer
+            self.assertEqual((told["stretches"], told["overall"]), ([], None), resource)
+            self.assertGreater(len(told["complete"]), 50)
+            self.assertEqual(set(told["complete"]), {None}, resource)
+        self.assertEqual(self.admin.api("DELETE", "/datasets/apart").status, 204)
+
+    def test_no_import_ends_after_now(self):
+        folder = Path(self.folder.name)
+        (folder / "next.pcap").write_bytes(later((ROOT / "testdata/anonymous_ftp.pcap").read_bytes(), 3_600))
+        filled = vigie("replay", "--data", self.data, "--dataset", "shifted", "--shift-to-now", ROOT / "testdata/anonymous_ftp.pcap")
+        self.assertEqual(filled.returncode, 0, filled.stderr)
+        refused = vigie("replay", "--data", self.data, "--dataset", "shifted", "--shift-to-now", folder / "next.pcap")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("which is yet to come; import it into a dataset of its own", refused.stderr)
+        shifted = next(d for d in self.admin.get("/datasets") if d["name"] == "shifted")
+        self.assertEqual(len(shifted["sources"]), 1)
+        self.assertLessEqual(shifted["covered"][-1]["to"], time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1)))
+        self.assertEqual(self.admin.api("DELETE", "/datasets/shifted").status, 204)
 
     def test_a_dataset_is_moved_once(self):
         for name, more in (("anonymous_ftp", []), ("cleartext_logins", ["--shift-to-now"])):

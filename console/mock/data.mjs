@@ -644,6 +644,7 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
       assets: assets.filter((a) => a.dataset === 'mairie').length,
       bytes: 48_200_000_000,
       sources: [],
+      covered: [],
     },
     {
       name: 'capture-ecole',
@@ -670,6 +671,7 @@ export function makeWorld({ now = Date.now(), events: eventCount = 24_000, asset
           last: iso(now - 2.6 * DAY),
         },
       ],
+      covered: [{ from: iso(now - 3 * DAY), to: iso(now - 2.6 * DAY) }],
     },
   ]
   return { now, assets, cases, events, datasets, named: { kali, ftp, dc, gateway, camera, printer, hostile, plc } }

@@ -897,6 +897,7 @@ export function makeServer(options = {}) {
           buckets: buckets.map((one) => iso(one * 1000)),
           complete: buckets.map((_, i) => (i % 5 ? 1 : 0.961)),
           ran: buckets.map(() => 1),
+          stretches: null,
           overall: 0.987,
         }
       },
@@ -905,8 +906,11 @@ export function makeServer(options = {}) {
       'GET',
       '/sensors',
       (_, params) => {
-        const { size, buckets } = steps(world.now - DAY, world.now, 96)
+        const asked = range(params)
+        const { size, buckets } = steps(asked.from, asked.to, 96)
         const lang = params.get('lang')
+        const school = world.datasets()[1]
+        const read = school.covered.filter((one) => one.from < iso(asked.to) && one.to > iso(asked.from))
         return [
           {
             name: 'coeur-mairie',
@@ -960,8 +964,11 @@ export function makeServer(options = {}) {
                       : 1,
               ),
               ran: buckets.map(() => 1),
+              stretches: null,
               overall: 0.981,
             },
+            files: [],
+            files_total: 0,
             interfaces: [
               { name: 'eth1', link: 'up', frames: 11_004_551_002, kernel_drops: 12, card_drops: 0, doubled: 0, truncated: 0 },
               { name: 'eth2', link: 'down', frames: 7_200_000_000, kernel_drops: 0, card_drops: null, doubled: 0, truncated: 0 },
@@ -973,7 +980,7 @@ export function makeServer(options = {}) {
             ],
           },
           {
-            name: 'ecole-jules-ferry.pcapng',
+            name: 'capture-ecole',
             dataset: 'capture-ecole',
             first: iso(world.now - 3 * DAY),
             last: iso(world.now - 2.6 * DAY),
@@ -985,7 +992,9 @@ export function makeServer(options = {}) {
             terminal: [],
             dissect: [],
             unknown: [],
-            coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null), ran: [], overall: null },
+            coverage: { step_seconds: size, buckets: buckets.map((one) => iso(one * 1000)), complete: buckets.map(() => null), ran: buckets.map(() => 0), stretches: read, overall: null },
+            files: school.sources.map(({ name, first, last, frames, bytes }) => ({ name, first, last, frames, bytes })),
+            files_total: school.sources.length,
             interfaces: [],
             canary: null,
             caps: [],

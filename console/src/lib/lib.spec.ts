@@ -161,12 +161,24 @@ describe('chart', () => {
 })
 
 describe('coverage', () => {
-  it('joins neighbouring holes, and none outside of the recording', () => {
+  it('joins neighbouring holes, and tells what was before the first word', () => {
     const buckets = [0, 1, 2, 3, 4].map((i) => new Date(NOW + i * 60_000).toISOString())
-    const sensor = { first: buckets[1]!, last: buckets[4]!, coverage: { step_seconds: 60, buckets, complete: [null, null, null, 0.5, 1] } }
-    expect(holes(sensor as never)).toEqual([
+    const sensor = { coverage: { step_seconds: 60, buckets, complete: [1, null, null, 0.5, 1], ran: [1, 0, 0, 1, 1], stretches: null } }
+    expect(holes(sensor as never, { from: NOW - 600_000, to: NOW + 300_000 }, NOW + 300_000)).toEqual([
+      { from: NOW - 600_000, to: NOW, seen: null },
       { from: NOW + 60_000, to: NOW + 180_000, seen: null },
       { from: NOW + 180_000, to: NOW + 240_000, seen: 0.5 },
+    ])
+  })
+  it('of captures is where they are, and nowhere else', () => {
+    const read = [1, 5].map((hour) => ({ from: new Date(NOW + hour * 3_600_000).toISOString(), to: new Date(NOW + (hour + 1) * 3_600_000).toISOString() }))
+    const hours = (list: number[]) => list.map((hour) => NOW + hour * 3_600_000)
+    const sensor = { coverage: { step_seconds: 3600, buckets: [], complete: [], ran: [], stretches: read } }
+    const [zero, one, two, five, six, eight] = hours([0, 1, 2, 5, 6, 8])
+    expect(holes(sensor as never, { from: zero!, to: eight! }, eight! + 3_600_000)).toEqual([
+      { from: zero, to: one, seen: null },
+      { from: two! + 1, to: five, seen: null },
+      { from: six! + 1, to: eight, seen: null },
     ])
   })
 })

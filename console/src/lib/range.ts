@@ -89,6 +89,13 @@ export function frozen(search: Record<string, string>, range: Range): Record<str
   return { ...rest, from: shortIso(range.from), to: shortIso(range.to) }
 }
 
+/** Shorter than this a stretch without a watch is a restart, and is told by nothing. */
+export const SHORT = 60_000
+
+/** The times that captures cover, as the API tells them; the last frame is inside. */
+export const stretches = (all: { from: string; to: string }[]): Range[] =>
+  all.map((one) => ({ from: Date.parse(one.from), to: Date.parse(one.to) + 1 }))
+
 /** Whether all of a range was unwatched. */
 export const isBlind = (gaps: Range[], range: Range, now: number): boolean =>
   gaps.length === 1 && gaps[0]!.from <= range.from && gaps[0]!.to >= Math.min(range.to, now) - 2 * 60_000

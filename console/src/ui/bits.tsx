@@ -172,23 +172,35 @@ export function Roles({ of }: { of: CaseRow }) {
 
 /** Who to whom, in one line. */
 export function Entities({ of }: { of: CaseRow }) {
-  const [first, second, ...more] = of.entities
-  if (!first) return <span className="quiet">–</span>
+  const acting = of.entities.filter(acts)
+  const others = of.entities.filter((one) => !acts(one))
+  // Whom a case is about comes first in it, also where others came to it.
+  const [from, to] = acting.length > 0 ? [acting, others] : [others, []]
+  if (from.length === 0) return <span className="quiet">–</span>
+  const left = from.length + to.length - Math.min(from.length, ENTITIES_SHOWN) - Math.min(to.length, 1)
   return (
     <span className="entities">
-      <EntityValue of={first} dataset={of.dataset} />
-      {second && (
+      {from.slice(0, ENTITIES_SHOWN).map((one, i) => (
+        <EntityValue key={i} of={one} dataset={of.dataset} />
+      ))}
+      {to[0] && (
         <>
           <span className="arrow" aria-hidden="true">
             →
           </span>
-          <EntityValue of={second} dataset={of.dataset} />
+          <EntityValue of={to[0]} dataset={of.dataset} />
         </>
       )}
-      {more.length > 0 && <span className="quiet">+{more.length}</span>}
+      {left > 0 && <span className="quiet">+{left}</span>}
     </span>
   )
 }
+
+/** Machines that are named on the acting side of a case's line. */
+const ENTITIES_SHOWN = 2
+
+/** Whether a machine of a case acts, or is acted on. */
+export const acts = (of: Entity): boolean => of.role === 'attacker' || of.role === 'client' || of.role === 'subject'
 
 /** A filter that is typed: it stands in the URL under `name` once one presses Enter or leaves it. */
 export function FilterText({ name, label }: { name: string; label: string }) {

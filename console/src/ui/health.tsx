@@ -4,7 +4,7 @@ import { useRead } from '../api/queries'
 import type { Situation } from '../api/schema'
 import { useScope } from '../app/scope'
 import { moment } from '../lib/format'
-import { unwatched, type Range } from '../lib/range'
+import { SHORT, stretches, unwatched, type Range } from '../lib/range'
 import { useClock } from './bits'
 import { useFormat } from './hooks'
 import { Icon } from './icons'
@@ -30,9 +30,6 @@ export function Complete() {
   )
 }
 
-/** Shorter than this a stretch without a watch is a restart, and is drawn by nothing. */
-const SHORT = 60_000
-
 /** When within the range nothing was captured: no sensor ran, and no capture that was read tells of it. None while that is not known. */
 export function useUnwatched(): Range[] {
   const { params, range, datasets, dataset } = useScope()
@@ -42,9 +39,7 @@ export function useUnwatched(): Range[] {
   const { data } = useRead('/coverage', { query: { ...params, dataset: live?.name } }, { enabled: !!live, keep: false })
   return useMemo(() => {
     if (live && !data) return []
-    const spans = asked.flatMap((one) =>
-      one.kind !== 'live' && one.first && one.last ? [{ from: Date.parse(one.first), to: Date.parse(one.last) + 1 }] : [],
-    )
+    const spans = asked.flatMap((one) => stretches(one.covered))
     const step = (data?.step_seconds ?? 0) * 1000
     const began = live?.first ? Date.parse(live.first) : 0
     data?.buckets.forEach((at, i) => {

@@ -89,8 +89,8 @@ impl TellCase {
         }
         for (w, p) in order.iter().filter_map(|i| said(*i)).take(STORIES_MAX) {
             add(&mut innocents, render(w.innocent, p, lang));
-            w.checks.iter().for_each(|t| add(&mut told.checks, render(t, p, lang)));
-            w.actions.iter().for_each(|t| add(&mut told.actions, render(t, p, lang)));
+            w.checks.iter().for_each(|t| advise(&mut told.checks, render(t, p, lang)));
+            w.actions.iter().for_each(|t| advise(&mut told.actions, render(t, p, lang)));
         }
         (told.story, told.innocent) = (stories.join(" "), innocents.join(" "));
         told
@@ -99,6 +99,17 @@ impl TellCase {
 
 fn add(list: &mut Vec<String>, text: String) {
     if !list.contains(&text) {
+        list.push(text);
+    }
+}
+
+/// Adds advice, unless an earlier one begins alike for three fifths of the shorter: two detectors then say the same in other words.
+fn advise(list: &mut Vec<String>, text: String) {
+    let is_same = |other: &String| {
+        let alike = other.chars().zip(text.chars()).take_while(|(a, b)| a == b).count();
+        alike * 5 >= other.chars().count().min(text.chars().count()) * 3
+    };
+    if !list.iter().any(is_same) {
         list.push(text);
     }
 }
@@ -231,5 +242,24 @@ impl<'a> Object<'a> {
 
     fn end(self) {
         self.out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_advice_in_other_words_is_given_once() {
+        let mut list = Vec::new();
+        for text in [
+            "If nobody can explain it, isolate 10.0.0.1 and keep it for examination.",
+            "If nobody can explain it, isolate 10.0.0.1 and examine it: it may be infected.",
+            "What 10.0.0.1 did besides: sweeps, log-in attempts, transfers.",
+            "What 10.0.0.1 did afterwards: other servers reached, files fetched.",
+        ] {
+            advise(&mut list, text.to_owned());
+        }
+        assert_eq!(list.len(), 3, "{list:?}");
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::db::{Catalog, Error, dataset_id, int, ns, refused, shown, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use vigie_base::time::SECOND;
 use vigie_base::{Sentence, Time};
 use vigie_capture::Mark;
 
 /// Datasets at most.
 const DATASETS_MAX: u64 = 1000;
+/// Captures that follow each other within this are one stretch: a recorder that begins its next file, or a quiet minute.
+const APART: u64 = 60 * SECOND;
 /// Bytes of a dataset's name at most.
 const NAME_MAX: usize = 64;
 
@@ -74,6 +77,29 @@ pub struct Dataset {
     pub created: Time,
     /// The files read into it, in the order of reading.
     pub sources: Vec<Source>,
+}
+
+impl Dataset {
+    /// A time of a capture as its events have it: moved by the dataset's shift.
+    pub fn moved(&self, time: Time) -> Time {
+        Time(time.0.saturating_add_signed(self.shift))
+    }
+
+    /// When its captures saw what passed, first frame to last, in the dataset's times: the union of them, in order. Outside nothing of it
+    /// was seen. Stretches less than a minute apart are one. None of what was not read from captures.
+    pub fn covered(&self) -> Vec<(Time, Time)> {
+        let mut all: Vec<_> =
+            self.sources.iter().filter(|s| s.frames > 0).map(|s| (self.moved(s.first), self.moved(s.last.max(s.first)))).collect();
+        all.sort_unstable();
+        let mut out: Vec<(Time, Time)> = Vec::new();
+        for (first, last) in all {
+            match out.last_mut() {
+                Some(before) if first <= before.1.plus(APART) => before.1 = before.1.max(last),
+                _ => out.push((first, last)),
+            }
+        }
+        out
+    }
 }
 
 impl Catalog {
@@ -248,4 +274,29 @@ fn list(db: &Connection, name: Option<&str>) -> Result<Vec<Dataset>, Error> {
         });
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_cover_the_union_of_their_times_and_nothing_between() {
+        let source = |first: u64, last: u64, frames: u64| Source {
+            name: String::new(),
+            sha256: String::new(),
+            bytes: 1,
+            frames,
+            first: Time::from_secs(first),
+            last: Time::from_secs(last),
+            kept_as: None,
+            import: String::new(),
+        };
+        let sources =
+            vec![source(5_000, 5_100, 9), source(1_000, 1_200, 9), source(1_230, 1_300, 9), source(1_100, 1_150, 9), source(0, 0, 0)];
+        let of = |shift: i64| Dataset { name: "d".into(), kind: Kind::Replay, shift, created: Time(0), sources: sources.clone() }.covered();
+        let secs = |all: Vec<(Time, Time)>| all.into_iter().map(|s| (s.0.secs(), s.1.secs())).collect::<Vec<_>>();
+        assert_eq!(secs(of(0)), [(1_000, 1_300), (5_000, 5_100)]);
+        assert_eq!(secs(of(-500 * SECOND as i64)), [(500, 800), (4_500, 4_600)]);
+    }
 }

@@ -180,9 +180,10 @@ fn reason_key(name: &str) -> Option<&'static str> {
     all.map(|r| r.0).find(|k| *k == name)
 }
 
-/// The parameters that the texts of a template ask for; and `port`, `protocol`, by which exclusions go whatever the texts say.
+/// The parameters that the texts of a template ask for; and `port`, `protocol`, by which exclusions go, and what
+/// each machine did (`each`, since when, `each_first`, and in which flow, `each_flow`), by which the picture of a case goes, whatever the texts say.
 fn names_of(t: &'static Template) -> Vec<&'static str> {
-    let mut names = vec!["port", "protocol"];
+    let mut names = vec!["port", "protocol", "each", "each_first", "each_flow"];
     for w in [&t.en, &t.fr] {
         let texts = [w.title, w.story, w.innocent, w.summary].into_iter();
         let texts = texts.chain(w.checks.iter().copied()).chain(w.actions.iter().copied()).chain(w.reasons.iter().map(|r| r.1));

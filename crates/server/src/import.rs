@@ -344,6 +344,22 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let shift = match &known {
         // All of a dataset is moved alike.
         Some(dataset) => {
+            if dataset.shift != 0
+                && let Some((_, last)) = Capture::open(&given.files, options()).span()
+                && dataset.moved(last) > now()
+            {
+                return Err(Fault::new(
+                    Sentence::new(
+                        "shift_future",
+                        "{file}: all of dataset {dataset} is moved by {seconds} s, with which this capture would end on {last}, which is yet \
+                         to come; import it into a dataset of its own",
+                    )
+                    .with("file", &job.name)
+                    .with("dataset", &dataset.name)
+                    .with("seconds", dataset.shift / 1_000_000_000)
+                    .with("last", crate::api::time_text(dataset.moved(last))),
+                ));
+            }
             if job.shift_to_now {
                 given.said.push(format!(
                     "dataset {} is there already, and all of it is moved by {} s: its times are not shifted to now; name a new dataset for that",
@@ -433,6 +449,9 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
         let _ = catalog.add_marks(&source.sha256, read.map_or(&[], |r| &r.marks));
     }
     said.extend(capture.problems().iter().map(ToString::to_string));
+    if sources.iter().any(|s| Time(s.last.0.saturating_add_signed(shift)) > now()) {
+        said.push("its times end after now: the clock of what recorded it is ahead, or this machine's is behind".to_owned());
+    }
     said.extend(gone.iter().map(Gone::told));
     let done = serde_json::json!({"files": sources.len(), "events": events, "new_cases": changes.new_cases.len()});
     catalog.audit(&job.who, "import", &job.dataset, &done, now()).map_err(Fault::of)?;

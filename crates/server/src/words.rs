@@ -176,6 +176,7 @@ pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
         (Lang::En, "actions") => "What to do",
         (Lang::En, "who") => "Who",
         (Lang::En, "alerts") => "Alerts",
+        (Lang::En, "after") => "After the log-in that succeeded",
         (Lang::En, _) => "Discussion and trail",
         (Lang::Fr, "story") => "Ce qui s'est passé",
         (Lang::Fr, "reasons") => "Pourquoi Vigie le dit",
@@ -184,6 +185,109 @@ pub(crate) fn heading(lang: Lang, key: &str) -> &'static str {
         (Lang::Fr, "actions") => "Ce qu'il faut faire",
         (Lang::Fr, "who") => "Qui",
         (Lang::Fr, "alerts") => "Alertes",
+        (Lang::Fr, "after") => "Après la connexion réussie",
         (Lang::Fr, _) => "Discussion et journal",
+    }
+}
+
+/// The first word of a file of a case.
+pub(crate) fn case(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "Case",
+        Lang::Fr => "Cas",
+    }
+}
+
+/// What a file of flows is called after its case.
+pub(crate) fn flows(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "flows",
+        Lang::Fr => "flux",
+    }
+}
+
+/// What one of several clients sent in clear text.
+pub(crate) fn cleartext(lang: Lang, count: u64, protocols: &str) -> String {
+    match (lang, count) {
+        (Lang::En, 1) => format!("one clear-text {protocols} log-in attempt"),
+        (Lang::En, n) => format!("{n} clear-text {protocols} log-in attempts"),
+        (Lang::Fr, 1) => format!("une tentative d'identification {protocols} en clair"),
+        (Lang::Fr, n) => format!("{n} tentatives d'identification {protocols} en clair"),
+    }
+}
+
+/// That times of a report are not those of the capture.
+pub(crate) fn shifted(lang: Lang, dataset: &str, original: &str, shown: &str) -> String {
+    match lang {
+        Lang::En => format!(
+            "All times of the dataset {dataset} are moved: what is told here of {shown} was recorded on {original}. All others are moved by as much."
+        ),
+        Lang::Fr => format!(
+            "Toutes les heures du jeu de données {dataset} sont décalées : ce qui est dit ici du {shown} a été enregistré le {original}. Les autres sont décalées d'autant."
+        ),
+    }
+}
+
+/// Of a session of which no event tells more.
+pub(crate) fn nothing_read(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "Nothing of what was done could be read.",
+        Lang::Fr => "Rien de ce qui y a été fait n'a pu être lu.",
+    }
+}
+
+/// Of a session of which not all is told.
+pub(crate) fn session_cut(lang: Lang, told: usize) -> String {
+    match lang {
+        Lang::En => format!("The first {told} steps; the others are in Explore."),
+        Lang::Fr => format!("Les {told} premières étapes ; les autres sont dans Explorer."),
+    }
+}
+
+/// Of sessions that are not told.
+pub(crate) fn sessions_left(lang: Lang, left: usize) -> String {
+    match (lang, left) {
+        (Lang::En, 1) => "And another session.".to_owned(),
+        (Lang::En, n) => format!("And {n} more sessions."),
+        (Lang::Fr, 1) => "Et une autre session.".to_owned(),
+        (Lang::Fr, n) => format!("Et {n} autres sessions."),
+    }
+}
+
+/// A column of a file of flows, in words.
+pub(crate) fn column(lang: Lang, name: &str) -> &'static str {
+    match (lang, name) {
+        (Lang::En, "ts") => "Told (UTC)",
+        (Lang::En, "start") => "Began (UTC)",
+        (Lang::En, "flow_id") => "Flow",
+        (Lang::En, "src_ip") => "Source",
+        (Lang::En, "src_name") => "Source name",
+        (Lang::En, "src_port") => "Source port",
+        (Lang::En, "dest_ip") => "Destination",
+        (Lang::En, "dest_name") => "Destination name",
+        (Lang::En, "dest_port") => "Destination port",
+        (Lang::En, "proto") => "Transport",
+        (Lang::En, "app_proto") => "Protocol",
+        (Lang::En, "pkts_toserver") => "Packets to server",
+        (Lang::En, "pkts_toclient") => "Packets to client",
+        (Lang::En, "bytes_toserver") => "Bytes to server",
+        (Lang::En, "bytes_toclient") => "Bytes to client",
+        (Lang::En, _) => "State",
+        (Lang::Fr, "ts") => "Relevé (UTC)",
+        (Lang::Fr, "start") => "Début (UTC)",
+        (Lang::Fr, "flow_id") => "Flux",
+        (Lang::Fr, "src_ip") => "Source",
+        (Lang::Fr, "src_name") => "Nom de la source",
+        (Lang::Fr, "src_port") => "Port source",
+        (Lang::Fr, "dest_ip") => "Destination",
+        (Lang::Fr, "dest_name") => "Nom de la destination",
+        (Lang::Fr, "dest_port") => "Port de destination",
+        (Lang::Fr, "proto") => "Transport",
+        (Lang::Fr, "app_proto") => "Protocole",
+        (Lang::Fr, "pkts_toserver") => "Paquets vers le serveur",
+        (Lang::Fr, "pkts_toclient") => "Paquets vers le client",
+        (Lang::Fr, "bytes_toserver") => "Octets vers le serveur",
+        (Lang::Fr, "bytes_toclient") => "Octets vers le client",
+        (Lang::Fr, _) => "État",
     }
 }

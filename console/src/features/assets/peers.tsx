@@ -27,13 +27,15 @@ export function PeerGraph({ id: asset, name, of }: { id: string; name: string; o
   const nodes = useMemo(() => new Map(of.nodes.map((node) => [node.id, node])), [of.nodes])
   const gather = (edges: PeerEdge[], other: (edge: PeerEdge) => string) => {
     const found = new Map<string, { node: PeerNode; bytes: number; flows: number; protocols: string[] }>()
-    for (const edge of edges) {
+    // What moves most is named first; what is of no protocol is named too: a scan is nothing else.
+    for (const edge of [...edges].sort((a, b) => b.bytes - a.bytes)) {
       const node = nodes.get(other(edge))
       if (!node) continue
       const one = found.get(node.id) ?? { node, bytes: 0, flows: 0, protocols: [] }
       one.bytes += edge.bytes
       one.flows += edge.flows
-      if (edge.app_proto && !one.protocols.includes(edge.app_proto)) one.protocols.push(edge.app_proto)
+      const protocol = edge.app_proto || t('value.no_proto')
+      if (!one.protocols.includes(protocol)) one.protocols.push(protocol)
       found.set(node.id, one)
     }
     return [...found.values()].sort((a, b) => b.bytes - a.bytes)

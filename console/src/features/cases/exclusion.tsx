@@ -3,16 +3,18 @@ import { useMemo, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, type Sent } from '../../api/client'
 import { useChangeCase, useRefreshCases } from '../../api/queries'
-import type { CaseDetail, Scope } from '../../api/schema'
+import type { CaseDetail, Entity, Scope } from '../../api/schema'
 import { useScope } from '../../app/scope'
 import { LENGTH, shortIso } from '../../lib/range'
-import { say, Severity } from '../../ui/bits'
+import { acts, say, Severity } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 import { Failed } from '../../ui/states'
 
 const PERIODS = ['7d', '30d'] as const
 const EXPIRIES = [30, 90, 365] as const
 const DAY = 86_400_000
+/** Machines of a case that are offered by name. */
+const PEERS_SHOWN = 12
 
 /** "Normal here": what is excluded, why, until when; and at once what it would have hidden. */
 export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => void }) {
@@ -21,11 +23,11 @@ export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => vo
   const client = useQueryClient()
   const refresh = useRefreshCases()
   const change = useChangeCase()
-  const [first, ...others] = of.entities
-  // An exclusion covers a case whose every other machine is the peer: it can be said where there is one.
-  const second = others.length === 1 ? others[0] : undefined
+  const [first, ...rest] = of.entities
+  const others = rest.filter((one, i) => one.ip && one.ip !== first?.ip && rest.findIndex((other) => other.ip === one.ip) === i)
   const [useFirst, setFirst] = useState(true)
-  const [useSecond, setSecond] = useState(!!second?.ip)
+  // An exclusion covers what was found where every other machine is the peer: of several, one is chosen by hand.
+  const [peer, setPeer] = useState(others.length === 1 ? others[0]!.ip! : '')
   const [detectors, setDetectors] = useState<string[]>(of.detectors)
   // A port narrows what all that was found has in common.
   const ports = [...new Set(of.alerts.map((one) => one.port ?? null))]
@@ -37,11 +39,11 @@ export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => vo
   const scope = useMemo<Scope>(
     () => ({
       ...(useFirst && first ? (first.asset_id ? { asset_id: first.asset_id } : first.ip ? { ip: first.ip } : {}) : {}),
-      ...(useSecond && second?.ip ? { peer: second.ip } : {}),
+      ...(peer ? { peer } : {}),
       ...(usePort && port !== null ? { port } : {}),
       ...(detectors.length > 1 ? { detector: detectors } : detectors[0] ? { detector: detectors[0] } : {}),
     }),
-    [useFirst, useSecond, detectors, first, second, usePort, port],
+    [useFirst, peer, detectors, first, usePort, port],
   )
   const empty = detectors.length === 0 || !(scope.asset_id || scope.ip || scope.peer || scope.detector)
   const preview = useQuery({
@@ -62,6 +64,11 @@ export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => vo
     },
   })
 
+  const side = (one: Entity, where: 'machine' | 'only') =>
+    t(`exclusion.${where}_${acts(one) ? 'from' : 'to'}`, {
+      name: one.name ?? one.ip ?? one.mac,
+      role: t(`entity_role.${one.role}`, { defaultValue: one.role }),
+    })
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const data = new FormData(event.currentTarget)
@@ -85,14 +92,29 @@ export function ExclusionForm({ of, onDone }: { of: CaseDetail; onDone: () => vo
         {first && (
           <label className="check">
             <input type="checkbox" checked={useFirst} onChange={(event) => setFirst(event.target.checked)} />
-            {t('exclusion.machine', { name: first.name ?? first.ip ?? first.mac, role: t(`entity_role.${first.role}`, { defaultValue: first.role }) })}
+            {side(first, 'machine')}
           </label>
         )}
-        {second?.ip && (
+        {others.length === 1 && (
           <label className="check">
-            <input type="checkbox" checked={useSecond} onChange={(event) => setSecond(event.target.checked)} />
-            {t('exclusion.towards', { name: second.name ?? second.ip, role: t(`entity_role.${second.role}`, { defaultValue: second.role }) })}
+            <input type="checkbox" checked={peer !== ''} onChange={(event) => setPeer(event.target.checked ? others[0]!.ip! : '')} />
+            {side(others[0]!, 'only')}
           </label>
+        )}
+        {others.length > 1 && (
+          <>
+            <label className="check">
+              <input type="radio" name="peer" checked={peer === ''} onChange={() => setPeer('')} />
+              {t('exclusion.anybody')}
+            </label>
+            {others.slice(0, PEERS_SHOWN).map((one) => (
+              <label className="check" key={one.ip}>
+                <input type="radio" name="peer" checked={peer === one.ip} onChange={() => setPeer(one.ip!)} />
+                {side(one, 'only')}
+              </label>
+            ))}
+            {peer && <p className="quiet">{t('exclusion.others_stay')}</p>}
+          </>
         )}
         {port !== null && (
           <label className="check">

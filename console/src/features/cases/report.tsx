@@ -92,11 +92,11 @@ export function CasePage() {
         }
         actions={
           <>
-            <a className="button" href={url('/cases/{id}/export', { names: { id }, query: { ...here.query, lang } })} download>
+            <a className="button" href={url('/cases/{id}/export', { names: { id }, query: { ...here.query, lang, zone: -new Date().getTimezoneOffset() } })} download>
               <Icon name="download" />
               {t('case.export')}
             </a>
-            <a className="button" href={url('/cases/{id}/flows', { names: { id }, query: { ...here.query, lang } })} download title={t('case.export_flows_text', { max: number(FLOWS_MAX) })}>
+            <a className="button" href={url('/cases/{id}/flows', { names: { id }, query: { ...here.query, lang, separator: lang === 'fr' ? 'semicolon' : 'comma' } })} download title={t('case.export_flows_text', { max: number(FLOWS_MAX) })}>
               <Icon name="download" />
               {t('case.export_flows')}
             </a>
@@ -235,6 +235,9 @@ const ASKED_MAX = 50
 /** Flows of an alert that are shown in place. */
 const EVIDENCE_SHOWN = 12
 
+/** When a flow began: its event is told at its end. */
+const begun = (of: Eve) => String((of.flow as { start?: string } | undefined)?.start ?? of.timestamp)
+
 /** Any of these flows, as one term. */
 const anyOf = (flows: string[]) => (flows.length === 1 ? `flow_id:${flows[0]}` : `(${flows.map((flow) => `flow_id:${flow}`).join(' or ')})`)
 
@@ -246,14 +249,14 @@ function Evidence({ of, flows }: { of: CaseDetail; flows: string[] }) {
   const { data, isPending } = useRead('/events', { query }, { enabled: shown.length > 0, keep: false, staleMs: Infinity })
   if (shown.length === 0) return null
   if (isPending) return <Skeleton rows={Math.min(3, shown.length)} />
-  const known = (data?.items ?? []) as Eve[]
+  const known = ((data?.items ?? []) as Eve[]).sort((a, b) => begun(a).localeCompare(begun(b)))
   const rest = shown.filter((flow) => !known.some((one) => String(one.flow_id) === flow))
   return (
     <>
       <ul className="evidence">
         {known.map((flow) => (
           <li key={String(flow.flow_id)}>
-            <When at={String((flow.flow as { start?: string } | undefined)?.start ?? flow.timestamp)} form="clock" />{' '}
+            <When at={begun(flow)} form="clock" />{' '}
             <Value kind="ip" field="ip" value={flow.src_ip ?? ''} /> <span className="arrow">→</span>{' '}
             <Value kind="ip" field="ip" value={flow.dest_ip ?? ''} />
             {flow.dest_port !== undefined && (

@@ -68,7 +68,7 @@ export function FlowPicture({ of, measure, name, write, onOpen }: Props) {
             a.used += h
             b.used += h
             const mid = (x1 + x2) / 2
-            const words = `${name(cell.from)} → ${name(cell.to)} · ${write(cell[measure])} · ${cell.top_protocols.join(', ')}`
+            const words = `${name(cell.from)} → ${name(cell.to)} · ${write(cell[measure])} · ${cell.top_protocols.map((one) => one || t('value.no_proto')).join(', ')}`
             return (
               <path
                 key={`${cell.from} ${cell.to}`}

@@ -59,7 +59,7 @@ export function Matrix({ of, measure, name, write, onOpen }: Props) {
                       <button
                         disabled={!cell.q}
                         onClick={() => onOpen(cell)}
-                        title={`${name(row.id)} → ${name(column.id)} · ${write(cell[measure])} · ${cell.top_protocols.join(', ')}`}
+                        title={`${name(row.id)} → ${name(column.id)} · ${write(cell[measure])} · ${cell.top_protocols.map((one) => one || t('value.no_proto')).join(', ')}`}
                       >
                         {dense ? <span className="unseen">{write(cell[measure])}</span> : write(cell[measure])}
                       </button>

@@ -159,7 +159,7 @@ export function MapPage() {
                       <tr key={`${cell.from} ${cell.to}`}>
                         <td>{name(cell.from)}</td>
                         <td>{name(cell.to)}</td>
-                        {!phone && <td className="quiet">{cell.top_protocols.join(', ')}</td>}
+                        {!phone && <td className="quiet">{cell.top_protocols.map((one) => one || t('value.no_proto')).join(', ')}</td>}
                         <td className="figure">{number(cell.flows)}</td>
                         <td className="figure">
                           {cell.q ? (

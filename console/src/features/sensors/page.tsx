@@ -4,9 +4,10 @@ import type { Sensor } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
+import { isBlind } from '../../lib/range'
 import { When } from '../../ui/bits'
 import { Card } from '../../ui/card'
-import { Canary } from '../../ui/health'
+import { Canary, useUnwatched } from '../../ui/health'
 import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Skeleton } from '../../ui/states'
@@ -18,14 +19,19 @@ const PLACES = ['mirror', 'card', 'kernel', 'vigie'] as const
 
 export function SensorsPage() {
   const { t } = useTranslation()
-  const { dataset, datasets, now } = useScope()
+  const { params, range, datasets, now } = useScope()
   const { lang } = useFormat()
-  const { data, error, isPending, refetch } = useRead('/sensors', { query: { dataset } })
-  const blind = data?.flatMap(holes) ?? []
+  const { data, error, isPending, refetch } = useRead('/sensors', { query: params })
+  const away = useUnwatched()
+  // What another source saw is no hole of the whole.
+  const poor = data?.flatMap((one) => holes(one, range, now)).filter((one) => one.seen !== null) ?? []
+  const blind = [...away, ...poor].sort((a, b) => a.from - b.from)
   const lossy = data?.filter((one) => one.loss.some((each) => each.count > 0)).length ?? 0
   const sentence = !data?.length
     ? undefined
-    : blind.length > 0
+    : isBlind(away, range, now)
+      ? t('situation.saw_nothing', { from: moment(range.from, lang, now), to: moment(Math.min(range.to, now), lang, now) })
+      : blind.length > 0
       ? t('sensors.sentence_holes', { count: blind.length, time: moment(blind.at(-1)!.from, lang, now) })
       : lossy > 0
         ? t('sensors.sentence_loss', { count: lossy })
@@ -34,7 +40,7 @@ export function SensorsPage() {
           : t(data.every((one) => one.coverage.buckets.length === 0) ? 'sensors.sentence_unmeasured' : 'sensors.sentence_whole')
   return (
     <div className="page">
-      <PageHead title={t('nav.sensors')} sentence={sentence} ignoresRange={t('sensors.ignores_range')} />
+      <PageHead title={t('nav.sensors')} sentence={sentence} ignoresRange={t('sensors.counters_ignore_range')} />
       {error && !data ? (
         <Failed error={error} retry={() => void refetch()} />
       ) : isPending || !data ? (
@@ -55,7 +61,8 @@ function SensorCard({ of }: { of: Sensor }) {
   const { number, compact, bytes, rate, percent } = useFormat()
   const { datasets } = useScope()
   // A capture was read as fast as it could be: its rate says nothing.
-  const isLive = datasets.find((one) => one.name === of.dataset)?.kind === 'live'
+  const kind = datasets.find((one) => one.name === of.dataset)?.kind
+  const isLive = kind === 'live'
   const reached = of.caps.filter((cap) => cap.count > 0)
   const counter = (name: string) => of.dissect.find((one) => one.name === name)?.count ?? 0
   const [told, untold] = [counter('told'), counter('unknown')]
@@ -65,7 +72,8 @@ function SensorCard({ of }: { of: Sensor }) {
       title={of.name}
       head={
         <>
-          <span className="tag">{of.dataset}</span>
+          {of.name !== of.dataset && <span className="tag">{of.dataset}</span>}
+          {kind && <span className="tag">{t(`dataset.${kind}`)}</span>}
           <span className="card-more quiet">
             {of.first && of.last && (
               <>
@@ -130,11 +138,27 @@ function SensorCard({ of }: { of: Sensor }) {
       )}
       <h3>{t('sensors.coverage')}</h3>
       <Coverage of={of} />
+      {of.files.length > 0 && (
+        <details className="files">
+          <summary>{t('sensors.files', { count: of.files_total })}</summary>
+          <ul>
+            {of.files.map((one) => (
+              <li key={`${one.name} ${one.first}`}>
+                <span className="mono">{one.name.split('/').at(-1)}</span>{' '}
+                <span className="quiet">
+                  <When at={one.first} form="moment" /> – <When at={one.last} form="moment" /> · {bytes(one.bytes)}
+                </span>
+              </li>
+            ))}
+            {of.files_total > of.files.length && <li className="quiet">{t('sensors.files_more', { count: of.files_total - of.files.length })}</li>}
+          </ul>
+        </details>
+      )}
       <div className="sensor-grid">
         <div>
           <h3>{t('sensors.loss')}</h3>
           {of.loss.length === 0 ? (
-            <p className="quiet">{t(of.coverage.complete.some((one) => one !== null) ? 'sensors.no_loss' : 'sensors.loss_unmeasured')}</p>
+            <p className="quiet">{t(of.coverage.stretches || of.coverage.complete.some((one) => one !== null) ? 'sensors.no_loss' : 'sensors.loss_unmeasured')}</p>
           ) : (
             <ul className="losses">
               {PLACES.map((place) => ({ place, all: of.loss.filter((one) => one.place === place) }))

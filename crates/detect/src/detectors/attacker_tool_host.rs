@@ -15,6 +15,8 @@ use crate::text::{Template, Words};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Ip, Mac, Time};
 use vigie_dissect::proto::dns::{DnsMessage, DnsMessageRow};
+use vigie_dissect::proto::http::{HttpExchange, HttpExchangeRow};
+use vigie_dissect::proto::tls::{TlsEvent, TlsEventRow};
 use vigie_dissect::record::{Fact, FactRow};
 use vigie_event::{Record, Row};
 use vigie_flow::record::{FlowStart, FlowStartRow};
@@ -50,7 +52,7 @@ pub static INFO: Info = Info {
     signature: "VIGIE Machine with attack tools",
     category: "A Suspicious Program was Detected",
     story: Story::Intrusion,
-    inputs: &[Fact::KIND, DnsMessage::KIND, FlowStart::KIND],
+    inputs: &[Fact::KIND, DnsMessage::KIND, HttpExchange::KIND, TlsEvent::KIND, FlowStart::KIND],
     budgets: &[HOSTS, STATIONS],
     tunables: &[],
     templates: &[TOOLS],
@@ -163,6 +165,8 @@ struct Host {
     probes: Distinct,
     signs: u64,
     evidence: Evidence,
+    /// Flows of probes, apart: they are many, and prove the least.
+    probed: Evidence,
     told: Told,
 }
 
@@ -184,6 +188,7 @@ impl Host {
             probes: Distinct::default(),
             signs: 0,
             evidence: Evidence::default(),
+            probed: Evidence::default(),
             told: Told::default(),
         }
     }
@@ -236,12 +241,25 @@ impl ToolHost {
             Sign::Probe(ip, port) => h.probes.add(&(*ip, *port)),
         };
         h.signs += 1;
-        if new {
-            h.evidence.add(cx.env.flow_id);
+        match sign {
+            Sign::Probe(..) if !new => {}
+            Sign::Probe(..) => h.probed.add(cx.env.flow_id),
+            _ => h.evidence.add(cx.env.flow_id),
         }
         tell(id, h, cx, false);
         if let Some((id, mut h)) = gone {
             tell(id, &mut h, cx, true);
+        }
+    }
+
+    /// A machine is served by a name: where that is one of its signs, the flow is evidence of it.
+    fn served(&mut self, name: Option<&[u8]>, cx: &Cx<'_>) {
+        let (Some(name), client) = (name, cx.env.src) else { return };
+        let id = self.stations.get(&client).map_or(Id::Ip(client), |mac| Id::Mac(*mac));
+        if let Some(h) = self.hosts.get_mut(&id)
+            && h.mirrors.iter().chain(&h.some_sites).any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+        {
+            h.evidence.add(cx.env.flow_id);
         }
     }
 
@@ -340,6 +358,10 @@ impl Detector for ToolHost {
                     self.sign(Some(client), None, &Sign::Site(&name), cx);
                 }
             }
+        } else if let Some(h) = HttpExchangeRow::of(row) {
+            self.served(h.hostname(), cx);
+        } else if let Some(t) = TlsEventRow::of(row) {
+            self.served(t.sni(), cx);
         } else if let Some(f) = FlowStartRow::of(row)
             && cx.env.proto == 6
             && f.tcp_flags() == 2
@@ -365,6 +387,17 @@ impl Detector for ToolHost {
     fn full(&self) -> Vec<u64> {
         vec![self.hosts.evicted, self.stations.evicted]
     }
+}
+
+/// The flows behind it: those of names, sites and tools first, of probes what room is left.
+fn evidence(h: &Host) -> Vec<u64> {
+    let mut flows = h.evidence.flows();
+    for flow in h.probed.flows() {
+        if flows.len() < 2 * Evidence::KEPT && !flows.contains(&flow) {
+            flows.push(flow);
+        }
+    }
+    flows
 }
 
 /// A handshake that no system's network code sends: raw scanners (Nmap, masscan, ZMap) leave out every option but the segment size.
@@ -431,7 +464,7 @@ fn tell(id: Id, h: &mut Host, cx: &mut Cx<'_>, end: bool) {
         entities: vec![Entity { role: Role::Attacker, ip: h.ip, net: None, mac: h.mac, name: h.name.clone() }],
         reasons,
         count: h.signs,
-        evidence: h.evidence.flows(),
+        evidence: evidence(h),
         first: h.first,
         last: h.last,
         // From outside, only tools that attack what they are pointed at are worth a case.
@@ -534,6 +567,24 @@ mod tests {
         let found = b.finish();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].score(), found[0].entities[0].ip, found[0].entities[0].mac), (60, Some(ip), Some(MAC)));
+    }
+
+    fn probe(window: u16, options: &[u8]) -> FlowStart<'_> {
+        FlowStart { client_mac: Mac::ZERO, server_mac: Mac::ZERO, ttl: 64, tcp_flags: 2, window, tcp_options: options, payload: 0 }
+    }
+
+    #[test]
+    fn many_probes_do_not_push_out_the_flows_that_prove_the_rest() {
+        let mut b = Bench::of(INFO.name);
+        b.push(&fact(Some(Ip::v4([10, 0, 0, 1])), Some(MAC), "hostname", "kali", "dhcp"));
+        b.flow(2).to("10.0.0.53", 53).push(&dns_request(&[(b"http.kali.org", b"A")]));
+        for port in 1..200 {
+            b.flow(1_000 + u64::from(port)).to("10.0.0.2", port).push(&probe(1024, b"mss1460"));
+        }
+        b.flow(3).to("10.0.0.53", 53).push(&dns_request(&[(b"http.kali.org", b"AAAA")]));
+        let found = b.finish();
+        let evidence = &found[0].evidence;
+        assert_eq!((found[0].count, evidence.len(), &evidence[..4]), (202, 20, &[1, 2, 3, 1_001][..]));
     }
 
     #[test]

@@ -404,7 +404,7 @@ const REASONS_EN: &[(&str, &str)] = &[
 const REASONS_FR: &[(&str, &str)] = &[
     (
         "brute_force.failures",
-        "{tries} {tries#tentative échouée|tentatives échouées} de connexion {protocol} en {duration} : plus qu’une personne n’en fait par erreur",
+        "{tries} {tries#tentative|tentatives} d’identification {protocol} en échec en {duration} : plus qu’une personne n’en fait par erreur",
     ),
     (
         "brute_force.servers",
@@ -452,7 +452,7 @@ const PAIR: Template = Template {
             [[, avec {users} {users#nom d’utilisateur|noms d’utilisateur différents}]].[[{shape} Les sessions sont chiffrées : l’échec est déduit de leur forme.]]\
             [[{succeeded} Ensuite, une connexion a réussi.]][[ Le compte est {user}.]]",
         innocent: INNOCENT_FR,
-        summary: "{tries} connexions {protocol} échouées de {attacker} vers {victim} en {duration}[[{succeeded}, puis une réussie]]",
+        summary: "{tries} tentatives d’identification {protocol} échouées de {attacker} vers {victim} en {duration}[[{succeeded}, puis une réussie]]",
         checks: &[
             "Si {attacker} est une machine que vous connaissez, et qui l’utilisait à ce moment-là.",
             "Le journal du service {protocol} de {victim} : quels comptes ont été essayés, et si une connexion depuis {attacker} a réussi.",
@@ -491,7 +491,7 @@ const SPRAY: Template = Template {
         story: "{attacker} a échoué à se connecter au service {protocol} de {peers} serveurs différents, {tries} fois au total en {duration} : quelques essais sur \
             chacun, pour qu’aucun ne ressorte. Parmi eux : {some}.[[{succeeded} Une connexion a réussi ensuite.]]",
         innocent: INNOCENT_FR,
-        summary: "{tries} connexions {protocol} échouées de {attacker} vers {peers} serveurs en {duration}",
+        summary: "{tries} tentatives d’identification {protocol} échouées de {attacker} vers {peers} serveurs en {duration}",
         checks: &[
             "Si {attacker} est une machine d’administration, d’inventaire ou d’audit dont on attend qu’elle se connecte partout.",
             "Sur les serveurs cités, quels comptes ont été essayés et si une connexion a réussi.",
@@ -528,7 +528,7 @@ const DISTRIBUTED: Template = Template {
         story: "{peers} machines différentes ont échoué {tries} fois au total à se connecter au service {protocol} de {victim} (port {port}) en {duration}, peu de \
             fois chacune. Parmi elles : {some}.[[{succeeded} Ensuite, une connexion a réussi depuis l’une d’elles ou une autre machine.]]",
         innocent: "Un serveur dont les comptes viennent de changer ou dont l’annuaire est en panne refuse tout le monde à la fois ; les machines sont alors celles de vos propres utilisateurs.",
-        summary: "{tries} connexions {protocol} échouées vers {victim} depuis {peers} machines en {duration}",
+        summary: "{tries} tentatives d’identification {protocol} échouées vers {victim} depuis {peers} machines en {duration}",
         checks: &[
             "Si les machines sont celles de vos utilisateurs (changement de mot de passe, annuaire muet) ou des inconnues.",
             "Le journal du service de {victim} : quels comptes ont été essayés, et si une connexion a réussi.",

@@ -46,13 +46,21 @@ struct Server {
     last: Time,
     protocols: Vec<String>,
     clients: Distinct,
-    some_clients: Vec<Ip>,
+    some_clients: Vec<Client>,
     users: Distinct,
     logins: u64,
     outside: bool,
     port: u16,
     evidence: Evidence,
     told: Told,
+}
+
+/// One of its clients: what it did, and when and in which flow it began.
+struct Client {
+    ip: Ip,
+    logins: u64,
+    first: Time,
+    flow: u64,
 }
 
 struct Cleartext {
@@ -87,8 +95,11 @@ impl Detector for Cleartext {
         if !s.protocols.contains(&protocol) && s.protocols.len() < NAMED {
             s.protocols.push(protocol);
         }
-        if s.clients.add(&client) && s.some_clients.len() < NAMED {
-            s.some_clients.push(client);
+        let named = s.clients.add(&client) && s.some_clients.len() < NAMED;
+        match s.some_clients.iter_mut().find(|c| c.ip == client) {
+            Some(known) => known.logins += 1,
+            None if named => s.some_clients.push(Client { ip: client, logins: 1, first: now, flow: cx.env.flow_id }),
+            None => {}
         }
         if let Some(user) = login.user() {
             s.users.add(&user);
@@ -130,13 +141,16 @@ fn tell(server: Ip, s: &mut Server, cx: &mut Cx<'_>, end: bool) {
         ("protocols", Value::List(s.protocols.clone())),
         ("logins", Value::Count(s.logins)),
         ("clients", (&s.clients).into()),
-        ("some", Value::List(s.some_clients.iter().map(Ip::to_string).collect())),
+        ("some", Value::List(s.some_clients.iter().map(|c| c.ip.to_string()).collect())),
+        ("each", Value::List(s.some_clients.iter().map(|c| c.logins.to_string()).collect())),
+        ("each_first", Value::List(s.some_clients.iter().map(|c| c.first.0.to_string()).collect())),
+        ("each_flow", Value::List(s.some_clients.iter().map(|c| c.flow.to_string()).collect())),
     ];
     if s.users.count() > 0 {
         params.push(("users", (&s.users).into()));
     }
     let mut entities = vec![Entity::ip(Role::Server, server)];
-    entities.extend(s.some_clients.iter().map(|ip| Entity::ip(Role::Client, *ip)));
+    entities.extend(s.some_clients.iter().map(|c| Entity::ip(Role::Client, c.ip)));
     let finding = Finding {
         detector: INFO.name,
         key: Finding::key_of(&[b"cleartext", &server.0], s.first),
@@ -160,10 +174,10 @@ const SERVER: Template = Template {
     techniques: &["T1040", "T1552"],
     en: Words {
         title: "Passwords in clear text to {server} ({protocols})",
-        story: "{logins} {logins#log-in|log-ins} to {server} (port {port}, {protocols}) sent the password in clear text, from {clients} {clients#machine|machines}: \
+        story: "{logins} {logins#log-in attempt|log-in attempts} to {server} (port {port}, {protocols}) sent the password in clear text, from {clients} {clients#machine|machines}: \
             {some}[[, with {users} user {users#name|names}]]. Anybody who sees this traffic, as Vigie does, can read and reuse it. Vigie does not keep it.",
         innocent: "A device or old program that knows no encrypted log-in, on a network that nobody else can listen to, or a test account without value.",
-        summary: "{logins} clear-text {protocols} {logins#log-in|log-ins} to {server} from {clients} {clients#machine|machines}",
+        summary: "{logins} clear-text {protocols} {logins#log-in attempt|log-in attempts} to {server} from {clients} {clients#machine|machines}",
         checks: &[
             "Whether the service on {server} offers an encrypted form (FTPS or SFTP, SSH in place of Telnet, HTTPS, STARTTLS), and why it is not used.",
             "Whether the same password is used elsewhere, above all for administration.",
@@ -179,10 +193,10 @@ const SERVER: Template = Template {
     },
     fr: Words {
         title: "Mots de passe en clair vers {server} ({protocols})",
-        story: "{logins} {logins#connexion|connexions} à {server} (port {port}, {protocols}) {logins#a envoyé|ont envoyé} le mot de passe en clair, depuis {clients} {clients#machine|machines} : \
+        story: "{logins} {logins#tentative|tentatives} d’identification auprès de {server} (port {port}, {protocols}) {logins#a envoyé|ont envoyé} le mot de passe en clair, depuis {clients} {clients#machine|machines} : \
             {some}[[, avec {users} {users#nom|noms} d’utilisateur]]. Quiconque voit ce trafic, comme Vigie le voit, peut le lire et s’en servir. Vigie ne le conserve pas.",
         innocent: "Un appareil ou un programme ancien qui ne connaît pas de connexion chiffrée, sur un réseau que personne d’autre ne peut écouter, ou un compte d’essai sans valeur.",
-        summary: "{logins} {logins#connexion|connexions} {protocols} en clair vers {server} depuis {clients} {clients#machine|machines}",
+        summary: "{logins} {logins#tentative|tentatives} d’identification {protocols} en clair vers {server} depuis {clients} {clients#machine|machines}",
         checks: &[
             "Si le service de {server} propose une forme chiffrée (FTPS ou SFTP, SSH au lieu de Telnet, HTTPS, STARTTLS), et pourquoi elle n’est pas employée.",
             "Si le même mot de passe sert ailleurs, surtout pour l’administration.",
@@ -222,6 +236,7 @@ mod tests {
         b.to("10.0.1.2", 23).push(&login(true, false));
         let found = b.finish();
         assert_eq!(found.iter().map(|f| f.count).collect::<Vec<_>>(), [40, 1]);
+        assert_eq!(found[0].param("each"), Some(&Value::List(vec!["10".to_owned(); 4])));
         assert!(found.iter().all(|f| f.score() < 25));
     }
 

@@ -1,8 +1,7 @@
 //! What needs a person.
 
 use crate::api::assets::id_text;
-use crate::api::rows::quoted;
-use crate::api::{attachment, instant, limit, parted, time_text};
+use crate::api::{instant, limit, parted, time_text};
 use crate::app::{App, Change, language};
 use crate::error::{Answer, Refusal};
 use crate::person::{Analyst, Viewer};
@@ -10,18 +9,15 @@ use crate::words;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vigie_base::{Sentence, Time};
+use vigie_base::{Cidr, Ip, Sentence, Time};
 use vigie_case::{Severity, TellCase};
 use vigie_catalog::{CaseChange, CaseFilter, CaseSort, Catalog, Error, State as Stage, TrailRow as Kept, Verdict};
 use vigie_detect::registry::template;
-use vigie_detect::{Entity, Lang};
-use vigie_store::{Form, SqlLimits};
+use vigie_detect::{Entity, Finding, Lang, Value};
 
 /// Cases of a page at most.
 const PAGE_MAX: usize = 500;
@@ -31,32 +27,32 @@ const BULK_MAX: usize = 500;
 /// A case in a list.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct CaseRow {
-    id: String,
-    dataset: String,
+    pub(crate) id: String,
+    pub(crate) dataset: String,
     pub(crate) title: String,
     /// What happened, in one line an alert; the first.
-    summary: String,
+    pub(crate) summary: String,
     /// `low`, `medium`, `high` or `critical`.
     pub(crate) severity: &'static str,
     /// The sum of the reasons' points.
-    score: u32,
-    reasons: Vec<Reason>,
+    pub(crate) score: u32,
+    pub(crate) reasons: Vec<Reason>,
     /// `new`, `acknowledged`, `in_progress` or `closed`.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// Of a closed case: `true_positive`, `benign`, `test` or `duplicate`; `resolved` where it closed by itself.
     pub(crate) verdict: Option<&'static str>,
-    owner: Option<String>,
-    detectors: Vec<&'static str>,
+    pub(crate) owner: Option<String>,
+    pub(crate) detectors: Vec<&'static str>,
     /// ATT&CK.
-    techniques: Vec<&'static str>,
-    entities: Vec<Who>,
-    first_seen: String,
-    last_seen: String,
-    alert_count: u64,
+    pub(crate) techniques: Vec<&'static str>,
+    pub(crate) entities: Vec<Who>,
+    pub(crate) first_seen: String,
+    pub(crate) last_seen: String,
+    pub(crate) alert_count: u64,
     /// The exclusion that hides all that opened it.
-    excluded_by: Option<i64>,
+    pub(crate) excluded_by: Option<i64>,
     /// Grows with every change: a change names the version that it was made of.
-    version: u64,
+    pub(crate) version: u64,
 }
 
 impl CaseRow {
@@ -68,52 +64,52 @@ impl CaseRow {
 
 /// A part of the score.
 #[derive(Clone, Serialize, ToSchema)]
-struct Reason {
-    key: String,
-    points: u32,
-    text: String,
+pub(crate) struct Reason {
+    pub(crate) key: String,
+    pub(crate) points: u32,
+    pub(crate) text: String,
 }
 
 /// A machine in a case.
 #[derive(Clone, Serialize, ToSchema)]
-struct Who {
+pub(crate) struct Who {
     /// `attacker`, `victim`, `client`, `server` or `subject`.
-    role: &'static str,
+    pub(crate) role: &'static str,
     /// An address, or a network of many.
-    ip: Option<String>,
-    mac: Option<String>,
-    name: Option<String>,
-    asset_id: Option<String>,
+    pub(crate) ip: Option<String>,
+    pub(crate) mac: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) asset_id: Option<String>,
 }
 
 /// A case as a report.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CaseReport {
     #[serde(flatten)]
-    row: CaseRow,
-    story: String,
-    innocent: String,
-    checks: Vec<String>,
-    actions: Vec<String>,
-    alerts: Vec<Alert>,
+    pub(crate) row: CaseRow,
+    pub(crate) story: String,
+    pub(crate) innocent: String,
+    pub(crate) checks: Vec<String>,
+    pub(crate) actions: Vec<String>,
+    pub(crate) alerts: Vec<Alert>,
     timeline: Vec<Step>,
-    trail: Vec<TrailRow>,
+    pub(crate) trail: Vec<TrailRow>,
 }
 
 /// An alert of a case.
 #[derive(Serialize, ToSchema)]
-struct Alert {
-    id: String,
-    detector: String,
-    count: u64,
-    first_seen: String,
-    last_seen: String,
-    summary: String,
-    entities: Vec<Who>,
+pub(crate) struct Alert {
+    pub(crate) id: String,
+    pub(crate) detector: String,
+    pub(crate) count: u64,
+    pub(crate) first_seen: String,
+    pub(crate) last_seen: String,
+    pub(crate) summary: String,
+    pub(crate) entities: Vec<Who>,
     /// The port that it is about, where it is about one.
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// Flows behind it: some of them, where there are many.
-    evidence: Vec<String>,
+    pub(crate) evidence: Vec<String>,
 }
 
 /// Who touched whom, in order of time.
@@ -137,33 +133,55 @@ struct Side {
 /// Steps told of one alert: a sweep touches many.
 const STEPS_MAX: usize = 8;
 
-/// What an alert did, from who acts to those who are acted on.
-fn steps(alert: &Alert) -> Vec<Step> {
+/// What an alert did, from each who acts to those who are acted on. A machine of a network that the alert names is no step of its own.
+fn steps(alert: &Alert, finding: &Finding, lang: Lang) -> Vec<Step> {
     let side = |w: &Who| w.ip.clone().map(|ip| Side { ip, name: w.name.clone() });
     let (acts, others): (Vec<&Who>, Vec<&Who>) = alert.entities.iter().partition(|w| matches!(w.role, "attacker" | "client" | "subject"));
-    let Some(from) = acts.first().and_then(|w| side(w)) else { return Vec::new() };
-    let to = others.into_iter().filter_map(side).take(STEPS_MAX);
-    let step = |to| Step {
-        ts: alert.first_seen.clone(),
-        from: from.clone(),
-        to,
-        what: alert.summary.clone(),
-        flow_id: alert.evidence.first().cloned(),
+    let nets: Vec<Cidr> = finding.entities.iter().filter_map(|e| e.net).collect();
+    let is_within = |w: &Who| w.ip.as_ref().and_then(|ip| ip.parse::<Ip>().ok()).is_some_and(|ip| nets.iter().any(|n| n.contains(ip)));
+    let to: Vec<Side> = others.into_iter().filter(|w| !is_within(w)).filter_map(side).take(STEPS_MAX).collect();
+    let list = |name: &str| match finding.param(name) {
+        Some(Value::List(each)) => each.as_slice(),
+        _ => &[],
     };
-    to.map(step).collect()
+    let number = |name: &str, n: usize| list(name).get(n).and_then(|v| v.parse::<u64>().ok());
+    let protocols = list("protocols").join(", ");
+    let mut steps = Vec::new();
+    for (n, who) in acts.iter().enumerate() {
+        let Some(from) = side(who) else { continue };
+        // Where several act, each did a part.
+        let part = number("each", n).filter(|_| acts.len() > 1);
+        let (ts, what, flow_id) = match part {
+            None => (alert.first_seen.clone(), alert.summary.clone(), alert.evidence.first().cloned()),
+            Some(count) => (
+                number("each_first", n).map_or_else(|| alert.first_seen.clone(), |ns| time_text(Time(ns))),
+                words::cleartext(lang, count, &protocols),
+                number("each_flow", n).filter(|flow| *flow != 0).map(|flow| flow.to_string()),
+            ),
+        };
+        steps.extend(to.iter().map(|to| Step {
+            ts: ts.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            what: what.clone(),
+            flow_id: flow_id.clone(),
+        }));
+    }
+    steps.truncate(STEPS_MAX);
+    steps
 }
 
 /// A comment, or a change.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TrailRow {
-    ts: String,
-    who: String,
+    pub(crate) ts: String,
+    pub(crate) who: String,
     /// `comment`, `state`, `verdict`, `owner`, `opened`, `reopened`, `exclusion` or `exclusion_removed`.
-    action: String,
+    pub(crate) action: String,
     /// Of a comment, or what reopened the case, or why it is normal.
-    text: Option<String>,
+    pub(crate) text: Option<String>,
     /// The new state, verdict or owner; when an exclusion ends.
-    to: Option<String>,
+    pub(crate) to: Option<String>,
 }
 
 /// `exclusions`: those that the trail may name.
@@ -364,14 +382,20 @@ pub(crate) async fn get(
     Ok(Json(report))
 }
 
+/// A case with all that its page tells. Errors: those of the catalog.
 fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: Lang) -> Result<Option<CaseReport>, Error> {
     let Some(kept) = c.case(id, dataset)? else { return Ok(None) };
-    let (row, told) = tell(c, &kept, lang)?;
-    let mut alerts = Vec::new();
+    report_of(c, &kept, lang).map(Some)
+}
+
+/// See [`report`].
+pub(crate) fn report_of(c: &Catalog, kept: &vigie_catalog::CaseRow, lang: Lang) -> Result<CaseReport, Error> {
+    let (row, told) = tell(c, kept, lang)?;
+    let (mut alerts, mut timeline) = (Vec::new(), Vec::new());
     if let (Ok(case), Some(told)) = (&kept.case, &told) {
         for (a, summary) in case.alerts.iter().zip(&told.summaries) {
             let f = &a.finding;
-            alerts.push(Alert {
+            let alert = Alert {
                 id: a.id.clone(),
                 detector: f.detector.to_owned(),
                 count: f.count,
@@ -380,20 +404,21 @@ fn report(c: &Catalog, id: &str, dataset: Option<&str>, lang: Lang) -> Result<Op
                 summary: summary.clone(),
                 entities: f.entities.iter().map(|e| who(c, &kept.dataset, e, f.last)).collect::<Result<_, _>>()?,
                 port: match f.param("port") {
-                    Some(vigie_detect::Value::Port(p)) => Some(*p),
+                    Some(Value::Port(p)) => Some(*p),
                     _ => None,
                 },
                 evidence: f.evidence.iter().map(ToString::to_string).collect(),
-            });
+            };
+            timeline.extend(steps(&alert, f, lang));
+            alerts.push(alert);
         }
     }
     let rows = c.trail(&kept.id, Some(&kept.dataset))?;
     let exclusions = if rows.iter().any(|r| r.kind.starts_with("exclusion")) { c.exclusions(true)? } else { Vec::new() };
     let trail = rows.into_iter().map(|row| trail(row, &exclusions)).collect();
     let (story, innocent, checks, actions) = told.map(|t| (t.story, t.innocent, t.checks, t.actions)).unwrap_or_default();
-    let mut timeline: Vec<Step> = alerts.iter().flat_map(steps).collect();
-    timeline.sort_by(|a, b| a.ts.cmp(&b.ts));
-    Ok(Some(CaseReport { row, story, innocent, checks, actions, alerts, timeline, trail }))
+    timeline.sort_by(|a: &Step, b| a.ts.cmp(&b.ts));
+    Ok(CaseReport { row, story, innocent, checks, actions, alerts, timeline, trail })
 }
 
 /// What is to change.
@@ -531,228 +556,62 @@ pub(crate) async fn bulk(State(app): State<Arc<App>>, Analyst(who): Analyst, Jso
     Ok(Json(done))
 }
 
-/// Which file.
-#[derive(Clone, Deserialize, IntoParams)]
-pub(crate) struct FileOf {
-    dataset: Option<String>,
-    lang: Option<String>,
-}
-
-/// A case as one page that needs nothing beside it
-#[utoipa::path(get, path = "/cases/{id}/export", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
-    responses((status = 200, content_type = "text/html", body = String), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn export(
-    State(app): State<Arc<App>>,
-    Viewer(who): Viewer,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    Query(of): Query<FileOf>,
-) -> Answer<Response> {
-    let lang = language(of.lang.as_deref(), &headers);
-    let asked = format!("case {id} export");
-    let name = format!("case-{}.html", id.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>());
-    let report = app.catalog(move |c, _| report(c, &id, of.dataset.as_deref(), lang)).await?.ok_or_else(|| Refusal::not_found("case"))?;
-    app.read_by(&who, &headers, asked, 1).await?;
-    attachment("text/html; charset=utf-8", &name, page(&report, lang).into_bytes())
-}
-
-/// Text as HTML shows it.
-fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn page(report: &CaseReport, lang: Lang) -> String {
-    let row = &report.row;
-    let title = |key| format!("<h2>{}</h2>\n", words::heading(lang, key));
-    let list = |items: &[String]| format!("<ul>{}</ul>\n", items.iter().map(|i| format!("<li>{}</li>", safe(i))).collect::<String>());
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{}</title>\n<style>body{{font:16px/1.5 system-ui,sans-serif;\
-         max-width:46rem;margin:2rem auto;padding:0 1rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}code{{font-size:.9em}}</style></head><body>\n\
-         <h1>{}</h1>\n<p>{} &middot; {} &middot; {} &ndash; {} (UTC) &middot; <code>{}</code></p>\n",
-        if lang == Lang::Fr { "fr" } else { "en" },
-        safe(&row.title),
-        safe(&row.title),
-        words::severity(lang, row.severity),
-        row.score,
-        row.first_seen,
-        row.last_seen,
-        row.id
-    );
-    let verdict = row.verdict.map_or(String::new(), |v| format!(" &middot; {}", words::verdict(lang, v)));
-    let owner = row.owner.as_ref().map_or(String::new(), |o| format!(" &middot; {}", safe(o)));
-    out += &format!("<p>{}{verdict}{owner}</p>\n", words::state(lang, row.state));
-    out += &format!("{}<p>{}</p>\n", title("story"), safe(&report.story));
-    out += &title("reasons");
-    out += "<table>";
-    row.reasons.iter().for_each(|r| out += &format!("<tr><td>+{}</td><td>{}</td></tr>", r.points, safe(&r.text)));
-    out += &format!("</table>\n{}<p>{}</p>\n", title("innocent"), safe(&report.innocent));
-    out += &format!("{}{}{}{}", title("checks"), list(&report.checks), title("actions"), list(&report.actions));
-    out += &title("who");
-    out += "<table>";
-    for e in &row.entities {
-        let of = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
-        out += &format!(
-            "<tr><td>{}</td><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
-            words::role(lang, e.role),
-            of(&e.ip),
-            of(&e.mac),
-            of(&e.name)
-        );
-    }
-    out += &format!("</table>\n{}", title("alerts"));
-    let alerts: Vec<String> = report.alerts.iter().map(|a| format!("{}: {} ({})", a.first_seen, a.summary, a.count)).collect();
-    out += &format!("{}{}<table>", list(&alerts), title("trail"));
-    for t in &report.trail {
-        let to = t.to.as_deref().map(|to| match t.action.as_str() {
-            "state" => words::state(lang, to),
-            "verdict" => words::verdict(lang, to),
-            _ => to,
-        });
-        let said = t.text.as_deref().or(to).unwrap_or_default();
-        let action = words::action(lang, &t.action);
-        out += &format!("<tr><td>{}</td><td>{}</td><td>{action}</td><td>{}</td></tr>", t.ts, safe(&t.who), safe(said));
-    }
-    out += "</table>\n</body></html>\n";
-    out
-}
-
-/// Flows of a case in its file at most.
-const FLOWS_MAX: usize = 50_000;
-
-/// The flows that a case is about, as SQL: those that its alerts name, and all between who acts and who is acted on, in its time. With the
-/// pairs of machines beyond [`PAIRS_MAX`], which are not asked for.
-pub(crate) fn flows_of(case: &vigie_case::Case) -> (String, usize) {
-    let evidence: BTreeSet<u64> = case.alerts.iter().flat_map(|a| &a.finding.evidence).copied().collect();
-    // Equality lets the store pass over files; a network must be asked of every row.
-    let side = |e: &Entity| match (e.ip, e.net) {
-        (Some(ip), _) => Some(["src_ip", "dest_ip"].map(|end| format!("{end} = {}", quoted(&ip.to_string())))),
-        (None, Some(net)) => Some(["src_ip", "dest_ip"].map(|end| format!("in_network({end}, {})", quoted(&net.to_string())))),
-        (None, None) => None,
-    };
-    let mut pairs = BTreeSet::new();
-    for f in case.alerts.iter().map(|a| &a.finding) {
-        let Some((acts, others)) = f.entities.split_first() else { continue };
-        let Some(acts) = side(acts) else { continue };
-        let port = match f.param("port") {
-            Some(vigie_detect::Value::Port(p)) => Some(*p),
-            _ => None,
-        };
-        pairs.extend(others.iter().filter_map(side).map(|other| (acts.clone(), other, port)));
-    }
-    let mut any: Vec<String> = Vec::new();
-    if !evidence.is_empty() {
-        any.push(format!("flow_id IN ({})", evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
-    }
-    for (a, b, port) in pairs.iter().take(PAIRS_MAX) {
-        let port = port.map_or(String::new(), |p| format!(" AND dest_port = {p}"));
-        any.push(format!("({} AND {}{port})", a[0], b[1]));
-        any.push(format!("({} AND {}{port})", b[0], a[1]));
-    }
-    let sql = if any.is_empty() { "false".to_owned() } else { any.join(" OR ") };
-    (sql, pairs.len().saturating_sub(PAIRS_MAX))
-}
-
-/// Pairs of machines of a case whose flows are looked for at most.
-const PAIRS_MAX: usize = 200;
-/// A flow is told at its end: how long after a case's last sign it may still be, in seconds.
-const TOLD_LATE: u64 = 3600;
-
-/// The flows behind a case, as CSV
-///
-/// Those that its alerts name, and all others between its machines in its time, the earliest first. Where there are more than 50,000, or
-/// more than 200 pairs of machines, the file's last lines say what is left out.
-#[utoipa::path(get, path = "/cases/{id}/flows", tag = "cases", extensions(("x-role" = json!("viewer"))), params(("id" = String, Path), FileOf),
-    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn flows(
-    State(app): State<Arc<App>>,
-    Viewer(who): Viewer,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    Query(of): Query<FileOf>,
-) -> Answer<Response> {
-    let lang = language(of.lang.as_deref(), &headers);
-    let (asked, dataset) = (id.clone(), of.dataset);
-    let kept = app.catalog(move |c, _| c.case(&asked, dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
-    let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
-    let (flows, pairs_left) = flows_of(&case);
-    let sql = format!(
-        "SELECT ts, flow_id, src_ip, src_port, dest_ip, dest_port, proto, app_proto, pkts_toserver, pkts_toclient, bytes_toserver, bytes_toclient, state \
-         FROM flow WHERE dataset = {} AND ts >= to_timestamp_micros({}) AND ts <= to_timestamp_micros({}) AND \"start\" <= to_timestamp_micros({}) \
-         AND ({}) ORDER BY ts, flow_id LIMIT {}",
-        quoted(&kept.dataset),
-        case.first.0 / 1_000,
-        case.last.plus(TOLD_LATE * vigie_base::time::SECOND).0 / 1_000,
-        case.last.0 / 1_000 + 1,
-        flows,
-        FLOWS_MAX + 1,
-    );
-    let rows = app.home.store.sql(&sql, SqlLimits { rows: FLOWS_MAX + 1 }).await?;
-    let mut text = rows.text(Form::Csv);
-    // A header, and a line each: no field of these holds a line's end.
-    let count = text.lines().count().saturating_sub(1);
-    if count > FLOWS_MAX {
-        let end = text.match_indices('\n').nth(FLOWS_MAX).map_or(text.len(), |(at, _)| at + 1);
-        text.truncate(end);
-        text += &format!("# {}\n", words::cut(lang, FLOWS_MAX));
-    }
-    if pairs_left > 0 {
-        text += &format!("# {}\n", words::pairs_left(lang, PAIRS_MAX, pairs_left));
-    }
-    app.read_by(&who, &headers, format!("case {} flows", kept.id), count.min(FLOWS_MAX)).await?;
-    attachment("text/csv; charset=utf-8", &format!("case-{}-flows.csv", kept.id), text.into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_base::Ip;
-    use vigie_case::{Alert, Case};
-    use vigie_detect::{Finding, Phase, Role, Story, Value};
+    use vigie_detect::{Phase, Role};
     use vigie_event::Envelope;
 
-    /// A case of one alert: one machine against so many, on a port.
-    fn case(victims: u8, port: Option<u16>) -> Case {
-        let at = Time::from_secs(1_000);
-        let mut entities = vec![Entity::ip(Role::Attacker, Ip::v4([10, 0, 0, 1]))];
-        entities.extend((0..victims).map(|n| Entity::ip(Role::Victim, Ip::v4([10, 0, 1, n]))));
+    fn told(entities: &[(&'static str, &str)], params: Vec<(&'static str, Value)>) -> Vec<(String, String, String)> {
+        let roles = |name: &str| Role::of(name).unwrap();
         let finding = Finding {
             detector: "scan",
             key: 1,
             phase: Phase::Open,
             template: "horizontal",
-            params: port.map(|p| ("port", Value::Port(p))).into_iter().collect(),
-            entities,
+            params,
+            entities: entities
+                .iter()
+                .map(|(role, at)| match at.parse::<Ip>() {
+                    Ok(ip) => Entity::ip(roles(role), ip),
+                    Err(_) => Entity::net(roles(role), at.parse().unwrap()),
+                })
+                .collect(),
             reasons: Vec::new(),
             count: 1,
-            evidence: vec![7, 8],
-            first: at,
-            last: at,
+            evidence: vec![7],
+            first: Time(0),
+            last: Time(0),
             opens_case: true,
             env: Envelope::default(),
         };
-        let alerts = vec![Alert { id: "0".into(), finding }];
-        Case { id: "0".into(), story: Story::Intrusion, alerts, more: 0, first: at, last: at }
+        let who = |(role, at): &(&'static str, &str)| Who { role, ip: Some((*at).to_owned()), mac: None, name: None, asset_id: None };
+        let alert = Alert {
+            id: String::new(),
+            detector: String::new(),
+            count: 1,
+            first_seen: String::new(),
+            last_seen: String::new(),
+            summary: "all".to_owned(),
+            entities: entities.iter().map(who).collect(),
+            port: None,
+            evidence: vec!["7".to_owned()],
+        };
+        steps(&alert, &finding, Lang::En).into_iter().map(|s| (s.from.ip, s.to.ip, s.what)).collect()
     }
 
     #[test]
-    fn the_flows_of_a_case_are_its_evidence_and_those_between_its_machines_in_either_direction() {
-        let (sql, left) = flows_of(&case(1, Some(22)));
-        let (there, back) = ("src_ip = '10.0.0.1' AND dest_ip = '10.0.1.0'", "src_ip = '10.0.1.0' AND dest_ip = '10.0.0.1'");
-        assert_eq!(sql, format!("flow_id IN (7, 8) OR ({there} AND dest_port = 22) OR ({back} AND dest_port = 22)"));
-        assert_eq!(left, 0);
-    }
-
-    #[test]
-    fn pairs_of_machines_beyond_the_bound_are_counted() {
-        let (sql, left) = flows_of(&case(250, None));
-        assert_eq!((sql.matches(" AND ").count(), left), (2 * PAIRS_MAX, 50));
-        assert!(words::pairs_left(Lang::Fr, PAIRS_MAX, left).contains("50 de plus"));
-    }
-
-    #[test]
-    fn a_case_without_evidence_and_machines_has_no_flows() {
-        let mut none = case(0, None);
-        none.alerts[0].finding.evidence.clear();
-        assert_eq!(flows_of(&none), ("false".to_owned(), 0));
+    fn a_sweep_goes_to_its_network_and_each_client_has_its_own_arrow() {
+        let step = |from: &str, to: &str, what: &str| (from.to_owned(), to.to_owned(), what.to_owned());
+        let sweep = told(&[("attacker", "10.0.9.9"), ("victim", "10.0.0.7"), ("victim", "10.0.0.0/23")], Vec::new());
+        assert_eq!(sweep, [step("10.0.9.9", "10.0.0.0/23", "all")]);
+        let texts = |all: &[&str]| Value::List(all.iter().map(|t| (*t).to_owned()).collect());
+        let clear = told(
+            &[("server", "10.0.0.7"), ("client", "10.0.0.8"), ("client", "10.0.0.9")],
+            vec![("protocols", texts(&["FTP"])), ("each", texts(&["5", "54"]))],
+        );
+        let of = |n| words::cleartext(Lang::En, n, "FTP");
+        assert_eq!(clear, [step("10.0.0.8", "10.0.0.7", &of(5)), step("10.0.0.9", "10.0.0.7", &of(54))]);
+        assert_eq!(told(&[("server", "10.0.0.7"), ("client", "10.0.0.8")], Vec::new()), [step("10.0.0.8", "10.0.0.7", "all")]);
     }
 }

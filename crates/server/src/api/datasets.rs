@@ -1,5 +1,6 @@
 //! Datasets: the site's own traffic, and what was replayed.
 
+use crate::api::coverage::{Stretch, stretches};
 use crate::api::time_text;
 use crate::app::{App, Change};
 use crate::error::{Answer, Refusal};
@@ -34,6 +35,8 @@ pub(crate) struct Dataset {
     /// Bytes of packets that are kept of live traffic; what is kept of imports stands with their sources.
     packets_bytes: u64,
     sources: Vec<Source>,
+    /// The times that its captures cover, as its events have them: outside of these nothing of it was seen. Empty for live traffic.
+    covered: Vec<Stretch>,
 }
 
 /// A capture that was read into a dataset.
@@ -94,6 +97,7 @@ pub(crate) async fn all(app: &Arc<App>) -> Answer<Vec<Dataset>> {
             let internal = schemas.iter().filter(|s| s.internal).map(|s| of(Some(s.kind)).0).sum::<u64>();
             let events = of(None).0 - internal;
             Dataset {
+                covered: if d.kind == Kind::Live { Vec::new() } else { stretches(app, &d).into_iter().map(Stretch::of).collect() },
                 kind: d.kind.name(),
                 shift_seconds: d.shift as f64 / 1e9,
                 created: time_text(d.created),

@@ -30,22 +30,22 @@ const AFTER: u64 = 24 * 3600;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Logins {
     /// The earliest first.
-    items: Vec<Success>,
+    pub(crate) items: Vec<Success>,
     /// Whether there are more.
     more: bool,
 }
 
 /// A log-in that succeeded.
 #[derive(Serialize, ToSchema)]
-struct Success {
-    ts: String,
+pub(crate) struct Success {
+    pub(crate) ts: String,
     /// Its session: a flow.
-    flow_id: String,
-    protocol: String,
-    user: Option<String>,
-    from: String,
-    to: String,
-    port: u16,
+    pub(crate) flow_id: String,
+    pub(crate) protocol: String,
+    pub(crate) user: Option<String>,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) port: u16,
 }
 
 /// What a log-in must be, to be one that followed: as SQL; none where the finding tells of no success.
@@ -115,11 +115,19 @@ pub(crate) async fn get(
 ) -> Answer<Json<Logins>> {
     let kept = app.catalog(move |c, _| c.case(&id, at.dataset.as_deref())).await?.ok_or_else(|| Refusal::not_found("case"))?;
     let case = kept.case.map_err(|why| Refusal::unprocessable("unreadable", why))?;
-    let Some(sql) = sql(&kept.dataset, &case) else { return Ok(Json(Logins { items: Vec::new(), more: false })) };
+    let logins = of(&app, &kept.dataset, &case).await?;
+    if !logins.items.is_empty() {
+        app.read_by(&who, &headers, format!("case {} logins", kept.id), logins.items.len()).await?;
+    }
+    Ok(Json(logins))
+}
+
+/// Those of a case of a dataset.
+pub(crate) async fn of(app: &Arc<App>, dataset: &str, case: &Case) -> Answer<Logins> {
+    let Some(sql) = sql(dataset, case) else { return Ok(Logins { items: Vec::new(), more: false }) };
     let rows = app.home.store.sql(&sql, SqlLimits { rows: LOGINS_MAX + 1 }).await?;
     let mut items: Vec<Success> = rows.objects().filter_map(|row| read(&row)).collect();
     let more = items.len() > LOGINS_MAX;
     items.truncate(LOGINS_MAX);
-    app.read_by(&who, &headers, format!("case {} logins", kept.id), items.len()).await?;
-    Ok(Json(Logins { items, more }))
+    Ok(Logins { items, more })
 }

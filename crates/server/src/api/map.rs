@@ -49,7 +49,7 @@ struct Cell {
     to: String,
     flows: u64,
     bytes: u64,
-    /// The protocols that move most, the first first.
+    /// The protocols that move most, the first first; empty for flows of none: probes, calls without an answer, ICMP, what is unknown.
     top_protocols: Vec<String>,
     /// The query whose events it counts; none where the query language cannot say it.
     q: Option<String>,
@@ -179,7 +179,7 @@ pub(crate) async fn get(
         }
     }
     let cells = cells.into_iter().map(|((from, to), sum)| {
-        let mut protocols: Vec<_> = sum.protocols.into_iter().filter(|(p, _)| !p.is_empty()).collect();
+        let mut protocols: Vec<_> = sum.protocols.into_iter().collect();
         protocols.sort_by_key(|(p, bytes)| (std::cmp::Reverse(*bytes), p.clone()));
         let top_protocols = protocols.into_iter().take(PROTOCOLS_TOLD).map(|(p, _)| p).collect();
         Cell { q: query(&from, &to), from, to, flows: sum.flows, bytes: sum.bytes, top_protocols }

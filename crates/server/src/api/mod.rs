@@ -7,6 +7,7 @@ mod coverage;
 mod datasets;
 mod events;
 mod exclusions;
+mod export;
 mod imports;
 mod live;
 mod logins;
@@ -87,8 +88,8 @@ fn routed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::get, cases::change))
         .routes(routes!(cases::comment))
         .routes(routes!(cases::bulk))
-        .routes(routes!(cases::export))
-        .routes(routes!(cases::flows))
+        .routes(routes!(export::export))
+        .routes(routes!(export::flows))
         .routes(routes!(logins::get))
         .routes(routes!(packets::of_case))
         .routes(routes!(assets::list))

@@ -1,7 +1,7 @@
 //! The packets behind a flow, an alert or a case, as pcapng.
 
 use crate::api::attachment;
-use crate::api::cases::flows_of;
+use crate::api::export::flows_of;
 use crate::api::rows::quoted;
 use crate::app::App;
 use crate::cut::{self, Flow, Plan};
