@@ -248,6 +248,39 @@ export async function habits({ browser, base, account, mock, shots, check }) {
       const [file] = await Promise.all([page.waitForEvent('download'), own.click()])
       expect(file.suggestedFilename() === `flow-${flow}.pcapng`, file.suggestedFilename())
     })
+  await both('on a long case only what is read scrolls, never the top bar and the menu', async () => {
+    const still = async (what) => {
+      await page.mouse.move(700, 600)
+      for (let i = 0; i < 12; i++) await page.mouse.wheel(0, 900)
+      await page.waitForTimeout(200)
+      const at = await page.evaluate(() => [
+        scrollY,
+        document.documentElement.scrollHeight - innerHeight,
+        document.querySelector('.top').getBoundingClientRect().top,
+        document.querySelector('.shell').scrollTop,
+      ])
+      expect(at.every((one) => one === 0), `${what}: ${at}`)
+    }
+    await page.setViewportSize({ width: 1280, height: 600 })
+    await go(`/cases/${open[0].id}?in=${open[0].dataset}`)
+    for (const one of (await page.locator('details.alert > summary').all()).slice(0, 4)) await one.click()
+    await settled(page)
+    await still('with its evidence')
+    await go(`/cases/${open[0].id}?in=${open[0].dataset}&do=exclude`)
+    await page.locator('.exclusion').waitFor()
+    await page.locator('.exclusion input[type=checkbox]').last().focus()
+    await still('with the form of an exclusion')
+    await page.setViewportSize({ width: 1440, height: 900 })
+  })
+  await both('what one changes oneself is not offered as news', async () => {
+    await go('/cases')
+    await page.locator('[role=row][aria-rowindex="2"] input[type=checkbox]').check()
+    await page.locator('.bulk .button').nth(1).click()
+    await page.locator('.note').first().waitFor()
+    // Longer than between two looks at which cases changed.
+    await page.waitForTimeout(3000)
+    expect((await page.locator('.fresh').count()) === 0, 'it is')
+  })
   await both('a session that ends while a comment is written keeps the text', async () => {
     const text = `Texte précieux ${Date.now()}`
     await go(report(open[0]))
@@ -345,6 +378,7 @@ export async function habits({ browser, base, account, mock, shots, check }) {
         const before = await places()
         await context.request.get(`${base}/api/v1/mock/arrive`)
         await page.locator('.fresh').waitFor()
+        if (path !== '/explore') expect(/^1 cas /.test(await page.locator('.fresh').innerText()), 'one case that changed twice is counted twice')
         expect((await places()) === before, `something moved on ${path}`)
         await page.locator('.fresh').click()
         await page.locator('.fresh').waitFor({ state: 'detached' })

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import * as format from '../lib/format'
 
@@ -58,6 +58,25 @@ export function useLate(waiting: boolean, ms = 1000): boolean {
     return () => clearTimeout(timer)
   }, [waiting, ms])
   return late
+}
+
+/** A number that changes often, told at once and then at most so often. */
+export function useThrottled(value: number, ms: number): number {
+  const [told, tell] = useState(value)
+  const last = useRef(0)
+  useEffect(() => {
+    if (value === told) return
+    const timer = setTimeout(
+      () => {
+        last.current = Date.now()
+        tell(value)
+      },
+      // Nothing new is told at once.
+      value === 0 ? 0 : Math.max(0, last.current + ms - Date.now()),
+    )
+    return () => clearTimeout(timer)
+  }, [value, told, ms])
+  return value === 0 ? 0 : told
 }
 
 /** Text being written, kept in this tab until it is sent: it survives a reload and a session that ends. */

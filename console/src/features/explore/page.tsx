@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next'
 import { ApiError, url } from '../../api/client'
 import { useFields, useList, useRead } from '../../api/queries'
 import type { Eve } from '../../api/schema'
-import { Fresh, PageHead } from '../../app/page'
+import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { at, kindOf, telling } from '../../lib/eve'
 import { terms, withoutTerm } from '../../lib/query'
@@ -102,6 +102,7 @@ export function ExplorePage() {
     <div className="page page-list">
       <PageHead
         title={t('nav.explore')}
+        fresh="events"
         sentence={total !== undefined && !wrong ? t('explore.sentence', { count: total, formatted: number(total) }) : undefined}
         actions={
           <>
@@ -164,7 +165,6 @@ export function ExplorePage() {
       )}
       {histogram.data && histogram.data.total > 0 && !wrong && <Complete />}
       {histogram.isPending && <div className="chart-wait" />}
-      <Fresh what="events" />
       <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {!wrong && <Facets filter={filter} />}
         <div className="split-main">

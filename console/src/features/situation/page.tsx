@@ -3,7 +3,7 @@ import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead, useSettings } from '../../api/queries'
 import type { Situation } from '../../api/schema'
-import { Fresh, PageHead } from '../../app/page'
+import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
 import { isBlind, type Range } from '../../lib/range'
@@ -40,7 +40,9 @@ export function SituationPage() {
     )
   return (
     <div className="page">
-      <PageHead title={t('nav.situation')} 
+      <PageHead
+        title={t('nav.situation')}
+        fresh="cases"
         sentence={
           data &&
           (blind
@@ -48,7 +50,6 @@ export function SituationPage() {
             : data.sentence)
         }
       />
-      <Fresh what="cases" />
       {!data ? (
         <Skeleton tall rows={10} />
       ) : (
