@@ -18,11 +18,28 @@ export function useFormat() {
   }
 }
 
+/** The words for a value that a field has codes for; none where it speaks for itself. */
+export function useWords(): (path: string, value: string) => string | undefined {
+  const { t, i18n } = useTranslation()
+  return (path, value) => {
+    const named = (key: string) => (i18n.exists(key) ? t(key) : undefined)
+    if (path === 'event_type') return named(`says.kind.${value}`)
+    if (path === 'flow.state') return named(`says.state.${value}`)
+    if (path === 'flow.reason') return named(`says.reason.${value}`)
+    if (path === 'vigie.detector') return named(`detector.${value}`)
+    const secret = /^<redacted:(\d+)>$/.exec(value)
+    return secret ? t('says.redacted', { count: Number(secret[1]) }) : undefined
+  }
+}
+
 /** A value as a row says it: amounts with their unit and direction, numbers of a protocol by their names, long text cut. */
 export function useSaid(): (path: string, value: string) => string {
   const { t } = useTranslation()
   const { bytes, number } = useFormat()
+  const words = useWords()
   return (path, value) => {
+    const word = words(path, value)
+    if (word) return word
     if (/bytes_toserver$|to_server\.bytes$/.test(path)) return `↑ ${bytes(Number(value))}`
     if (/bytes_toclient$|to_client\.bytes$/.test(path)) return `↓ ${bytes(Number(value))}`
     if (path.endsWith('to_server.messages')) return `↑ ${t('says.messages', { count: Number(value), formatted: number(Number(value)) })}`

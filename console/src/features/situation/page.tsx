@@ -15,6 +15,7 @@ import { TimeChart } from '../../ui/chart'
 import { Canary, Complete, Unwatched, useUnwatched } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon, type IconName } from '../../ui/icons'
+import { Widen } from '../../ui/range'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Proto, Value } from '../../ui/value'
 
@@ -250,9 +251,7 @@ function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range
         <Empty icon="situation" title={t('situation.no_traffic')}>
           <Unwatched of={unwatched} />
           <p>{t('situation.no_traffic_text')}</p>
-          <button className="button" onClick={() => setChoice({ kind: 'all' })}>
-            {t('explore.widen')}
-          </button>
+          <Widen />
         </Empty>
       ) : (
         <div className="traffic">
