@@ -73,7 +73,10 @@ export function MapPage() {
     <div className="page">
       <PageHead
         title={t('nav.map')}
-        sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })}
+        sentence={
+          data &&
+          `${t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })} ${data.cells.length > 0 ? t(`map.hint_${phone ? 'list' : view}`) : ''}`
+        }
       />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
         {!phone && (
