@@ -272,6 +272,20 @@ export async function habits({ browser, base, account, mock, shots, check }) {
     await still('with the form of an exclusion')
     await page.setViewportSize({ width: 1440, height: 900 })
   })
+  await both('a cell of the map asks for its flows, once', async () => {
+    await go('/map?last=all')
+    await page.locator('.heat button:enabled').first().click()
+    await page.waitForURL(/explore/)
+    await page.locator('.chip').first().waitFor()
+    const said = (await page.locator('.chip').allInnerTexts()).join(' ')
+    expect(said.split('event_type:flow').length === 2, said)
+  })
+  await both('who closes a case finds how it does not come back', async () => {
+    await go(`/cases?open=${open[0].id}&in=${open[0].dataset}`)
+    await page.locator('.panel .case-actions [aria-expanded]').click()
+    await page.locator('.closing a[href*="do=exclude"]').click()
+    await page.locator('.exclusion input[type=checkbox]:checked').first().waitFor()
+  })
   await both('what one changes oneself is not offered as news', async () => {
     await go('/cases')
     await page.locator('[role=row][aria-rowindex="2"] input[type=checkbox]').check()
@@ -484,6 +498,8 @@ export async function habits({ browser, base, account, mock, shots, check }) {
         .locator('input[type=file]')
         .setInputFiles({ name: 'essai.pcap', mimeType: 'application/octet-stream', buffer: Buffer.alloc(200_000) })
       await page.locator('.imports li', { hasText: '12' }).waitFor({ timeout: 15_000 })
+      await page.locator('.imports li a[href*="/cases?"]').first().click()
+      await page.waitForURL(/\/cases\?.*dataset=/)
     })
     await part('a server that does not answer is said so, and asked again', async () => {
       await page.route(/\/api\/v1\/map/, (route) => route.abort())

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { technique } from '../lib/attack'
 import * as format from '../lib/format'
 
 /** The formatters, for the reader's language. */
@@ -26,6 +27,7 @@ export function useWords(): (path: string, value: string) => string | undefined 
     if (path === 'event_type') return named(`says.kind.${value}`)
     if (path === 'flow.state') return named(`says.state.${value}`)
     if (path === 'flow.reason') return named(`says.reason.${value}`)
+    if (path === 'vigie.techniques') return technique(value) && `${value} ${technique(value)}`
     if (path === 'vigie.detector') return named(`detector.${value}`)
     const secret = /^<redacted:(\d+)>$/.exec(value)
     return secret ? t('says.redacted', { count: Number(secret[1]) }) : undefined
