@@ -248,6 +248,53 @@ export async function habits({ browser, base, account, mock, shots, check }) {
       const [file] = await Promise.all([page.waitForEvent('download'), own.click()])
       expect(file.suggestedFilename() === `flow-${flow}.pcapng`, file.suggestedFilename())
     })
+  await both('on a long case only what is read scrolls, never the top bar and the menu', async () => {
+    const still = async (what) => {
+      await page.mouse.move(700, 600)
+      for (let i = 0; i < 12; i++) await page.mouse.wheel(0, 900)
+      await page.waitForTimeout(200)
+      const at = await page.evaluate(() => [
+        scrollY,
+        document.documentElement.scrollHeight - innerHeight,
+        document.querySelector('.top').getBoundingClientRect().top,
+        document.querySelector('.shell').scrollTop,
+      ])
+      expect(at.every((one) => one === 0), `${what}: ${at}`)
+    }
+    await page.setViewportSize({ width: 1280, height: 600 })
+    await go(`/cases/${open[0].id}?in=${open[0].dataset}`)
+    for (const one of (await page.locator('details.alert > summary').all()).slice(0, 4)) await one.click()
+    await settled(page)
+    await still('with its evidence')
+    await go(`/cases/${open[0].id}?in=${open[0].dataset}&do=exclude`)
+    await page.locator('.exclusion').waitFor()
+    await page.locator('.exclusion input[type=checkbox]').last().focus()
+    await still('with the form of an exclusion')
+    await page.setViewportSize({ width: 1440, height: 900 })
+  })
+  await both('a cell of the map asks for its flows, once', async () => {
+    await go('/map?last=all')
+    await page.locator('.heat button:enabled').first().click()
+    await page.waitForURL(/explore/)
+    await page.locator('.chip').first().waitFor()
+    const said = (await page.locator('.chip').allInnerTexts()).join(' ')
+    expect(said.split('event_type:flow').length === 2, said)
+  })
+  await both('who closes a case finds how it does not come back', async () => {
+    await go(`/cases?open=${open[0].id}&in=${open[0].dataset}`)
+    await page.locator('.panel .case-actions [aria-expanded]').click()
+    await page.locator('.closing a[href*="do=exclude"]').click()
+    await page.locator('.exclusion input[type=checkbox]:checked').first().waitFor()
+  })
+  await both('what one changes oneself is not offered as news', async () => {
+    await go('/cases')
+    await page.locator('[role=row][aria-rowindex="2"] input[type=checkbox]').check()
+    await page.locator('.bulk .button').nth(1).click()
+    await page.locator('.note').first().waitFor()
+    // Longer than between two looks at which cases changed.
+    await page.waitForTimeout(3000)
+    expect((await page.locator('.fresh').count()) === 0, 'it is')
+  })
   await both('a session that ends while a comment is written keeps the text', async () => {
     const text = `Texte précieux ${Date.now()}`
     await go(report(open[0]))
@@ -345,6 +392,7 @@ export async function habits({ browser, base, account, mock, shots, check }) {
         const before = await places()
         await context.request.get(`${base}/api/v1/mock/arrive`)
         await page.locator('.fresh').waitFor()
+        if (path !== '/explore') expect(/^1 cas /.test(await page.locator('.fresh').innerText()), 'one case that changed twice is counted twice')
         expect((await places()) === before, `something moved on ${path}`)
         await page.locator('.fresh').click()
         await page.locator('.fresh').waitFor({ state: 'detached' })
@@ -450,6 +498,8 @@ export async function habits({ browser, base, account, mock, shots, check }) {
         .locator('input[type=file]')
         .setInputFiles({ name: 'essai.pcap', mimeType: 'application/octet-stream', buffer: Buffer.alloc(200_000) })
       await page.locator('.imports li', { hasText: '12' }).waitFor({ timeout: 15_000 })
+      await page.locator('.imports li a[href*="/cases?"]').first().click()
+      await page.waitForURL(/\/cases\?.*dataset=/)
     })
     await part('a server that does not answer is said so, and asked again', async () => {
       await page.route(/\/api\/v1\/map/, (route) => route.abort())

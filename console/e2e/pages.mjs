@@ -49,10 +49,12 @@ export async function pages({ browser, base, account, axe, shots, check }) {
     const state = await page.evaluate(() => ({
       text: document.body.innerText.trim().length,
       wide: document.documentElement.scrollWidth - innerWidth,
+      tall: document.querySelector('.shell') ? document.documentElement.scrollHeight - innerHeight : 0,
       lang: document.documentElement.lang,
     }))
     check(name, state.text > 60, 'the page is blank')
     check(name, state.wide <= 0, `wider than the window by ${state.wide} px`)
+    check(name, state.tall <= 0, `the window itself scrolls, by ${state.tall} px`)
     check(name, name.includes(`-${state.lang}-`), `the page's language is ${state.lang}`)
     await page.evaluate(axe)
     const found = await page.evaluate(async () => {

@@ -94,18 +94,21 @@ type Request<M extends Method, R extends Resource> = Parts<M, R> & {
   signal?: AbortSignal
   /** A refusal for want of a log-in is an answer here, not an event. */
   quiet?: boolean
+  /** The page asks by itself: the trail of who read what does not tell it. */
+  unasked?: boolean
 }
 
 /** One request. Rejects with `ApiError`; an unreachable server is one with status 0. */
 export async function request<M extends Method, R extends Of<M>>(
   method: M,
   resource: R,
-  { names, query, json, raw, signal, quiet }: Request<M, R>,
+  { names, query, json, raw, signal, quiet, unasked }: Request<M, R>,
 ): Promise<Answer<M, R>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language }
   if (method !== 'get' && csrf) headers['X-CSRF-Token'] = csrf
   if (json !== undefined) headers['Content-Type'] = 'application/json'
   if (raw) headers['Content-Type'] = raw.type
+  if (unasked) headers['X-Live-Refresh'] = '1'
   let response: Response
   try {
     response = await fetch(address(resource, names, query as object), {

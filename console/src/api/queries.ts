@@ -1,4 +1,4 @@
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { request, type Answer, type Of, type Parts, type Query } from './client'
 import type { CaseChange, CaseRow } from './schema'
 
@@ -75,4 +75,31 @@ export function useChangeCases() {
     },
     onSettled: refresh,
   })
+}
+
+const caseKey = ({ id, dataset }: CaseRow) => `${dataset} ${id}`
+
+/**
+ * How many cases changed, or came, since what is shown was read; those of the latest signs are compared. `news` grows with every change that
+ * anybody makes. What one changes oneself is read again at once, so it does not count.
+ */
+export function useChangedCases(dataset: string | undefined, news: number): number {
+  const read = (signal: AbortSignal) => request('get', '/cases', { query: { dataset, sort: '-last_seen', limit: PAGE_ROWS }, signal, unasked: true })
+  const before = useQuery({ queryKey: ['/cases', 'changed', dataset], queryFn: ({ signal }) => read(signal) })
+  const after = useQuery({
+    queryKey: ['changed cases', dataset, news],
+    queryFn: ({ signal }) => read(signal),
+    enabled: news > 0 && before.isSuccess,
+    placeholderData: keepPreviousData,
+    gcTime: 0,
+  })
+  const mine = useIsMutating() > 0
+  if (news === 0 || mine || before.isFetching || !before.data || !after.data) return 0
+  const known = new Map(before.data.items.map((one) => [caseKey(one), one.version]))
+  // Of a list that was cut, an older case may only have come into sight.
+  const oldest = before.data.next ? (before.data.items.at(-1)?.last_seen ?? '') : ''
+  return after.data.items.filter((one) => {
+    const version = known.get(caseKey(one))
+    return version === undefined ? one.last_seen > oldest : one.version > version
+  }).length
 }

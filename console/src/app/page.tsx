@@ -2,6 +2,8 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Empty, Failed, Skeleton } from '../ui/states'
+import { useChangedCases } from '../api/queries'
+import { useThrottled } from '../ui/hooks'
 import { Icon } from '../ui/icons'
 import { CopyLink } from '../ui/views'
 import { useScope } from './scope'
@@ -13,11 +15,14 @@ export function PageHead({
   sentence,
   actions,
   ignoresRange,
+  fresh,
 }: {
   title: string
   sentence?: ReactNode
   actions?: ReactNode
   ignoresRange?: string
+  /** Of what to say that more arrived. */
+  fresh?: 'cases' | 'events'
 }) {
   useEffect(() => {
     document.title = `${title} · Vigie`
@@ -25,7 +30,11 @@ export function PageHead({
   return (
     <header className="page-head">
       <div className="page-say">
-        <h1>{title}</h1>
+        <div className="title-line">
+          <h1>{title}</h1>
+          {fresh === 'cases' && <FreshCases />}
+          {fresh === 'events' && <FreshEvents />}
+        </div>
         {sentence && <p className="sentence">{sentence}</p>}
         {ignoresRange && (
           <p className="ignores">
@@ -42,17 +51,28 @@ export function PageHead({
   )
 }
 
+/** Between two looks at which cases changed, in milliseconds. */
+const LOOK_MS = 2000
+
+function FreshCases() {
+  const { dataset, fresh } = useScope()
+  return <Fresh what="cases" count={useChangedCases(dataset, useThrottled(fresh.cases, LOOK_MS))} />
+}
+
+function FreshEvents() {
+  return <Fresh what="events" count={useScope().fresh.events} />
+}
+
 /** "12 new, show": what arrived waits until the reader asks for it. */
-export function Fresh({ what }: { what: 'cases' | 'events' }) {
+function Fresh({ what, count }: { what: 'cases' | 'events'; count: number }) {
   const { t } = useTranslation()
-  const { fresh, refresh } = useScope()
-  const count = fresh[what]
+  const { refresh } = useScope()
   return (
     <div className="fresh-place" role="status">
       {count > 0 && (
         <button className="fresh" onClick={refresh}>
           <Icon name="refresh" />
-          {t(`fresh.${what}`, { count })}
+          <span>{t(`fresh.${what}`, { count })}</span>
         </button>
       )}
     </div>

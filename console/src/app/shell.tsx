@@ -191,6 +191,7 @@ function SearchBox() {
         onKeyDown={(event) => event.key === 'Escape' && event.currentTarget.blur()}
       />
       <kbd>/</kbd>
+      <kbd className="search-enter">{t('search.enter')} ↵</kbd>
     </form>
   )
 }

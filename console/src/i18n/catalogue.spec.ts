@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { technique } from '../lib/attack'
 import en from './en.json'
 import fields from './fields.fr.json'
 import fr from './fr.json'
@@ -68,6 +69,14 @@ describe('catalogues', () => {
     )
     expect(names.length).toBeGreaterThan(8)
     expect(names.filter((name) => !french.has(`detector.${name}`))).toEqual([])
+  })
+
+  it('name every technique that a detector names', () => {
+    const found = files(join(import.meta.dirname, '../../../crates/detect/src'), /\.rs$/).flatMap((path) =>
+      [...readFileSync(path, 'utf8').matchAll(/techniques: &\[([^\]]*)\]/g)].flatMap((match) => [...match[1]!.matchAll(/"(T[\d.]+)"/g)].map((one) => one[1]!)),
+    )
+    expect(found.length).toBeGreaterThan(12)
+    expect(found.filter((id) => !technique(id))).toEqual([])
   })
 
   it('say in French each sentence that the server refuses with, and no other', () => {

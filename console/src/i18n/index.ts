@@ -41,9 +41,9 @@ const catalogue = async (lang: Language) => {
 export function inWords({ reason, params, message }: { message: string; reason?: string | null; params?: Record<string, string> }): string {
   if (!message || i18next.language === 'en') return message
   if (!reason || !i18next.exists(`refusal.${reason}`)) return i18next.t('state.in_english', { message })
-  const filled = Object.fromEntries(
-    Object.entries(params ?? {}).map(([key, value]) => [key, /^\d{4,}$/.test(value) ? Number(value).toLocaleString(i18next.language) : value]),
-  )
+  const said = (key: string, value: string) =>
+    key === 'role' ? i18next.t(`account_role.${value}`, { defaultValue: value }) : /^\d{4,}$/.test(value) ? Number(value).toLocaleString(i18next.language) : value
+  const filled = Object.fromEntries(Object.entries(params ?? {}).map(([key, value]) => [key, said(key, value)]))
   const text = i18next.t(`refusal.${reason}`, filled)
   return params?.of ? `${params.of} : ${text}` : text
 }

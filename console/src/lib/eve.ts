@@ -57,7 +57,7 @@ const TELLING: Record<string, string[]> = {
   smtp: ['smtp.helo', 'smtp.mail_from', 'smtp.rcpt_to'],
   dhcp: ['dhcp.type', 'dhcp.dhcp_type', 'dhcp.assigned_ip', 'dhcp.hostname', 'dhcp.client_mac'],
   arp: ['arp.opcode', 'arp.src_ip', 'arp.dest_ip', 'arp.src_mac'],
-  alert: ['vigie.summary', 'alert.signature', 'alert.severity'],
+  alert: ['vigie.summary', 'vigie.detector'],
   icmp: ['icmp.type', 'icmp.to_server.messages', 'icmp.to_client.messages', 'icmp.to_server.bytes', 'icmp.to_client.bytes'],
   ntp: ['ntp.mode', 'ntp.stratum', 'vigie.reference'],
   ftp_data: ['ftp_data.command', 'ftp_data.filename'],
@@ -68,7 +68,8 @@ const TELLING: Record<string, string[]> = {
 /** What an event says, as a few values with their fields. */
 export function telling(event: Eve): { path: string; value: string }[] {
   const kind = event.event_type
-  const wanted = TELLING[kind]
+  // What found it named itself; an alert of another's rules has a signature alone.
+  const wanted = kind === 'alert' && at(event, 'vigie.summary').length === 0 ? ['alert.signature'] : TELLING[kind]
   const found = wanted
     ? wanted.flatMap((path) =>
         at(event, path)

@@ -71,6 +71,9 @@ export function moment(ms: number, lang: string, now: number): string {
     .replace(', ', ' ')
 }
 
+/** A protocol as people write it: by its capitals, where it is not a word. */
+export const protocol = (name: string): string => (name === 'telnet' ? 'Telnet' : name.toUpperCase())
+
 /** Everything, to the second, with the zone. */
 export function exact(ms: number, lang: string): string {
   return kept(

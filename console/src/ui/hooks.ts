@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { technique } from '../lib/attack'
 import * as format from '../lib/format'
 
 /** The formatters, for the reader's language. */
@@ -18,11 +19,29 @@ export function useFormat() {
   }
 }
 
+/** The words for a value that a field has codes for; none where it speaks for itself. */
+export function useWords(): (path: string, value: string) => string | undefined {
+  const { t, i18n } = useTranslation()
+  return (path, value) => {
+    const named = (key: string) => (i18n.exists(key) ? t(key) : undefined)
+    if (path === 'event_type') return named(`says.kind.${value}`)
+    if (path === 'flow.state') return named(`says.state.${value}`)
+    if (path === 'flow.reason') return named(`says.reason.${value}`)
+    if (path === 'vigie.techniques') return technique(value) && `${value} ${technique(value)}`
+    if (path === 'vigie.detector') return named(`detector.${value}`)
+    const secret = /^<redacted:(\d+)>$/.exec(value)
+    return secret ? t('says.redacted', { count: Number(secret[1]) }) : undefined
+  }
+}
+
 /** A value as a row says it: amounts with their unit and direction, numbers of a protocol by their names, long text cut. */
 export function useSaid(): (path: string, value: string) => string {
   const { t } = useTranslation()
   const { bytes, number } = useFormat()
+  const words = useWords()
   return (path, value) => {
+    const word = words(path, value)
+    if (word) return word
     if (/bytes_toserver$|to_server\.bytes$/.test(path)) return `↑ ${bytes(Number(value))}`
     if (/bytes_toclient$|to_client\.bytes$/.test(path)) return `↓ ${bytes(Number(value))}`
     if (path.endsWith('to_server.messages')) return `↑ ${t('says.messages', { count: Number(value), formatted: number(Number(value)) })}`
@@ -58,6 +77,25 @@ export function useLate(waiting: boolean, ms = 1000): boolean {
     return () => clearTimeout(timer)
   }, [waiting, ms])
   return late
+}
+
+/** A number that changes often, told at once and then at most so often. */
+export function useThrottled(value: number, ms: number): number {
+  const [told, tell] = useState(value)
+  const last = useRef(0)
+  useEffect(() => {
+    if (value === told) return
+    const timer = setTimeout(
+      () => {
+        last.current = Date.now()
+        tell(value)
+      },
+      // Nothing new is told at once.
+      value === 0 ? 0 : Math.max(0, last.current + ms - Date.now()),
+    )
+    return () => clearTimeout(timer)
+  }, [value, told, ms])
+  return value === 0 ? 0 : told
 }
 
 /** Text being written, kept in this tab until it is sent: it survives a reload and a session that ends. */

@@ -104,6 +104,18 @@ export function RangeControl() {
   )
 }
 
+/** Offers to look in all that there is, where one does not already. */
+export function Widen() {
+  const { t } = useTranslation()
+  const { choice, setChoice } = useScope()
+  if (choice.kind === 'all') return null
+  return (
+    <button className="button" onClick={() => setChoice({ kind: 'all' })}>
+      {t('explore.widen')}
+    </button>
+  )
+}
+
 /** The one control of datasets. Hidden where there is nothing to choose. */
 export function DatasetControl() {
   const { t } = useTranslation()

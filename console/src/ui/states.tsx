@@ -48,7 +48,7 @@ export function Failed({ error, retry, page = false }: { error: unknown; retry?:
       <p className="empty-title">{title}</p>
       <div className="empty-text">
         <p>{known?.status === 0 ? t('state.unreachable_text') : said}</p>
-        {refused && <p>{t('state.refused_text')}</p>}
+        {refused && known?.body.reason !== 'role' && <p>{t('state.refused_text')}</p>}
         {retry && !refused && (
           <button className="button" onClick={retry}>
             <Icon name="refresh" />

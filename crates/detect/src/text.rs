@@ -39,6 +39,14 @@ impl Lang {
     }
 }
 
+/// A protocol as people write it: by its capitals, where it is not a word.
+pub(crate) fn protocol_name(protocol: &str) -> String {
+    match protocol {
+        "telnet" => "Telnet".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
 /// What one language says of a finding.
 #[derive(Debug)]
 pub struct Words {

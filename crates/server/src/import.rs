@@ -379,6 +379,15 @@ fn run(app: &Arc<App>, import: &Import) -> Result<(Outcome, String), Fault> {
     let mut capture = Capture::open(&given.files, vigie_capture::Options { shift, mark_every, ..options() });
     // All that was given may be unreadable, or gone since it was looked at.
     let Some(first) = capture.sources().iter().find_map(|s| given.known.get(&s.name)) else {
+        if let ([], [one]) = (&given.said[..], capture.problems())
+            && one.kind == vigie_capture::ProblemKind::NotACapture
+        {
+            let said = Sentence::new(
+                "not_a_capture",
+                "{file}: not a capture (neither pcap nor pcapng by its first bytes); give pcap or pcapng, plain or packed with gzip or zstd",
+            );
+            return Err(Fault::new(said.with("file", vigie_base::text::terminal(&one.file))));
+        }
         let why = given.said.into_iter().chain(capture.problems().iter().map(ToString::to_string));
         let why: Vec<String> = why.collect();
         return Err(Fault::new(if why.is_empty() {

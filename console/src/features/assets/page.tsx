@@ -3,7 +3,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { request, url } from '../../api/client'
-import { useList, useSettings } from '../../api/queries'
+import { useList } from '../../api/queries'
 import type { AssetFacet, AssetList, AssetRow } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
@@ -47,7 +47,6 @@ export function AssetsPage() {
     first_since: since,
     sort,
   }
-  const settings = useSettings()
   const list = useList('/assets', filter)
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const first = list.data?.pages[0]
@@ -74,11 +73,6 @@ export function AssetsPage() {
             label={row.declared?.name ? <span className="strong">{row.declared.name}</span> : undefined}
           />
           {row.new && <span className="tag tag-new">{t('asset.new')}</span>}
-          {byFirst && !row.new && (
-            <span className="tag" title={settings.data && t('situation.learning', { hours: settings.data.known_after_hours })}>
-              {t('asset.while_learning')}
-            </span>
-          )}
         </span>
       ),
     },
@@ -146,10 +140,10 @@ export function AssetsPage() {
         title={t('nav.assets')}
         sentence={
           first &&
-          t(search.new ? 'assets.sentence_new' : filtered ? 'assets.sentence_filtered' : 'assets.sentence', {
+          `${t(search.new ? 'assets.sentence_new' : filtered ? 'assets.sentence_filtered' : 'assets.sentence', {
             count: total,
             formatted: number(total),
-          })
+          })} ${search.new && rows.some((row) => !row.new) ? t(rows.some((row) => row.new) ? 'assets.learning' : 'assets.learning_all') : ''}`
         }
         ignoresRange={t('assets.ignores_range')}
         actions={

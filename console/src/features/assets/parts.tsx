@@ -3,6 +3,7 @@ import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
 import type { AssetDetail, CaseRow } from '../../api/schema'
 import type { ValueKind } from '../../ui/value'
+import { protocol } from '../../lib/format'
 import { useUrl, within } from '../../lib/url'
 import { Severity, State, When } from '../../ui/bits'
 import { useFormat, usePhone } from '../../ui/hooks'
@@ -24,12 +25,12 @@ interface Known {
 }
 
 /** Facts of one key and value as one, the surest of a key first. */
-function gathered(facts: AssetDetail['facts']): Known[] {
+function gathered(facts: AssetDetail['facts'], t: TFunction): Known[] {
   const found = new Map<string, Known>()
   for (const fact of facts) {
     const id = `${fact.key} ${fact.value}`
     const one = found.get(id) ?? { key: fact.key, value: fact.value, confidence: 0, why: [], seen: fact.last_seen }
-    const why = fact.reason || fact.source
+    const why = fact.reason || t('fact.said_in', { protocol: protocol(fact.source) })
     if (!one.why.includes(why)) one.why.push(why)
     one.confidence = Math.max(one.confidence ?? 0, fact.confidence)
     if ((one.seen ?? '') < fact.last_seen) one.seen = fact.last_seen
@@ -45,7 +46,7 @@ function gathered(facts: AssetDetail['facts']): Known[] {
 export function Facts({ of, brief = false }: { of: AssetDetail; brief?: boolean }) {
   const { t } = useTranslation()
   const phone = usePhone()
-  const all = gathered(of.facts)
+  const all = gathered(of.facts, t)
   const frames = { confidence: null, why: [t('fact.frames')] }
   const main: Known[] = [
     ...(of.mac ? [{ key: 'mac', value: of.mac, seen: null, ...frames }] : []),
@@ -96,7 +97,7 @@ function FactLines({ of, list }: { of: AssetDetail; list: Known[] }) {
           <dd>
             <FactValue of={of} fact={fact} />
             <span className="fact-why">
-              {fact.why.join('; ')}
+              {fact.why.join(t('fact.join'))}
               {fact.confidence !== null && `, ${percent(fact.confidence / 100)}`}
             </span>
           </dd>
@@ -128,7 +129,7 @@ function FactTable({ of, list }: { of: AssetDetail; list: Known[] }) {
               <td>
                 <FactValue of={of} fact={fact} />
               </td>
-              <td className="quiet">{fact.why.join('; ')}</td>
+              <td className="quiet">{fact.why.join(t('fact.join'))}</td>
               <td className="figure">{fact.confidence !== null && percent(fact.confidence / 100)}</td>
               <td>{fact.seen && <When at={fact.seen} />}</td>
             </tr>

@@ -5,6 +5,7 @@ import { useRead } from '../../api/queries'
 import { useShortcuts } from '../../app/keyboard'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
+import { moment } from '../../lib/format'
 import { kept, useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { Card } from '../../ui/card'
@@ -21,8 +22,8 @@ export function AssetPage() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const { search } = useUrl()
-  const { params, setChoice } = useScope()
-  const { bytes, compact, number } = useFormat()
+  const { params, setChoice, now } = useScope()
+  const { bytes, compact, number, lang } = useFormat()
   const navigate = useNavigate()
   const dataset = search.in ?? search.dataset
   const [measure, setMeasure] = useState<'flows' | 'bytes'>('flows')
@@ -47,6 +48,7 @@ export function AssetPage() {
     )
   const name = of.declared?.name || of.name
   const ip = of.ip ?? of.ips[0]
+  const [first, last] = [Date.parse(of.first_seen), Date.parse(of.last_seen)]
   return (
     <div className="page page-sheet">
       <Link to="/assets" search={kept(search) as never} className="back">
@@ -61,6 +63,12 @@ export function AssetPage() {
               <Icon name={classIcon(of.class)} />
               {[t(`class.${of.class}`, { defaultValue: of.class }), of.vendor, of.os].filter(Boolean).join(', ')}
             </span>
+            {ip && (
+              <span>
+                <Value kind="ip" field="ip" value={ip} assetId={of.id} dataset={of.dataset} />{' '}
+                {of.ips.length > 1 && <span className="quiet">{t('asset.addresses', { count: of.ips.length - 1 })}</span>}
+              </span>
+            )}
             {of.new && <span className="tag tag-new">{t('asset.new')}</span>}
             {of.roles.map((role) => (
               <span key={role} className="tag">
@@ -106,7 +114,16 @@ export function AssetPage() {
           ) : !activity.data ? (
             <div className="chart-wait" />
           ) : activity.data.series.length === 0 ? (
-            <p className="empty-small">{t('asset.no_activity')}</p>
+            <>
+              <p className="empty-small">
+                {t('asset.no_activity')}{' '}
+                {t('asset.seen_when', { from: moment(first, lang, now), to: moment(last, lang, now) })}
+              </p>
+              <button className="button" onClick={() => setChoice({ kind: 'absolute', from: first, to: last + 1000 })}>
+                <Icon name="clock" />
+                {t('asset.show_then')}
+              </button>
+            </>
           ) : (
             <TimeChart
               label={t('asset.activity')}
@@ -183,15 +200,17 @@ export function AssetPage() {
             </table>
           )}
         </Card>
-        <Card className="sheet-wide" title={t('asset.changes')}>
-          <ol className="trail">
-            {of.changes.map((one, i) => (
-              <li key={i}>
-                <When at={one.ts} form="moment" /> <span>{one.text}</span>
-              </li>
-            ))}
-          </ol>
-        </Card>
+        {of.changes.length > 0 && (
+          <Card className="sheet-wide" title={t('asset.changes')}>
+            <ol className="trail">
+              {of.changes.map((one, i) => (
+                <li key={i}>
+                  <When at={one.ts} form="moment" /> <span>{one.text}</span>
+                </li>
+              ))}
+            </ol>
+          </Card>
+        )}
       </div>
     </div>
   )

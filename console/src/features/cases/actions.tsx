@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../../api/client'
@@ -5,6 +6,7 @@ import { useChangeCase, useColleagues } from '../../api/queries'
 import type { CaseChange, CaseRow, Verdict } from '../../api/schema'
 import { useShortcuts } from '../../app/keyboard'
 import { useSession } from '../../app/session'
+import { useUrl, within } from '../../lib/url'
 import { say } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 
@@ -19,6 +21,7 @@ function EscCloses({ onClose }: { onClose: () => void }) {
 /** What one does with a case: acknowledge, work on it, give it to somebody, close it with a verdict. */
 export function CaseActions({ of }: { of: CaseRow }) {
   const { t } = useTranslation()
+  const { search } = useUrl()
   const { session, canWrite } = useSession()
   const change = useChangeCase()
   const colleagues = useColleagues()
@@ -95,6 +98,17 @@ export function CaseActions({ of }: { of: CaseRow }) {
               </button>
             ))}
           </div>
+          <p className="not-again">{t('case.not_again')}</p>
+          <Link
+            to="/cases/$id"
+            params={{ id: of.id }}
+            search={{ ...within(search, of.dataset), do: 'exclude' } as never}
+            className="button"
+            onClick={() => setClosing(false)}
+          >
+            <Icon name="exclude" />
+            {t('case.not_again_do')}
+          </Link>
         </div>
       )}
       {conflict && (

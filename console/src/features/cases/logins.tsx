@@ -4,6 +4,7 @@ import type { Answer } from '../../api/client'
 import { useRead } from '../../api/queries'
 import type { CaseDetail, Eve } from '../../api/schema'
 import { kindOf, telling } from '../../lib/eve'
+import { protocol } from '../../lib/format'
 import { When } from '../../ui/bits'
 import { useFormat, useSaid } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
@@ -63,7 +64,7 @@ function Session({
         <Value kind="ip" field="ip" value={of.from} dataset={dataset} />
         <span className="arrow">→</span>
         <Value kind="ip" field="ip" value={of.to} dataset={dataset} />
-        <span>{of.protocol.toUpperCase()}</span>
+        <span>{protocol(of.protocol)}</span>
         {of.user && (
           <span>
             {t('logins.as')} <Value kind="user" field="user" value={of.user} />

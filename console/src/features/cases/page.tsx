@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useChangeCases, useColleagues, useList } from '../../api/queries'
 import type { CaseChange, CaseRow } from '../../api/schema'
-import { Fresh, PageHead } from '../../app/page'
+import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { useSession } from '../../app/session'
 import { OPEN_STATES } from '../../app/nav'
@@ -85,6 +85,7 @@ export function CasesPage() {
     <div className="page page-list">
       <PageHead
         title={t('nav.cases')}
+        fresh="cases"
         sentence={list.data && t(`cases.sentence_${state === 'open' ? 'open' : 'other'}`, { count: total })}
         ignoresRange={inRange ? undefined : t('cases.ignores_range')}
         actions={<Views page="cases" />}
@@ -159,7 +160,6 @@ export function CasesPage() {
           </button>
         </div>
       )}
-      <Fresh what="cases" />
       <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         <div className="split-main">
           {list.isPending ? (

@@ -8,6 +8,7 @@ import type { CaseDetail, Eve, TrailEntry } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useShortcuts } from '../../app/keyboard'
 import { useSession } from '../../app/session'
+import { technique } from '../../lib/attack'
 import { around, writeChoice } from '../../lib/range'
 import { kept, useUrl, type Search } from '../../lib/url'
 import { Reasons, Roles, say, Score, Severity, State, When } from '../../ui/bits'
@@ -161,7 +162,7 @@ export function CasePage() {
                 <summary>
                   <span className="strong">{alert.summary}</span>
                   <span className="quiet">
-                    ×{alert.count} · <When at={alert.last_seen} />
+                    {t('case.times', { count: alert.count, formatted: number(alert.count) })} · <When at={alert.last_seen} />
                   </span>
                 </summary>
                 <p className="quiet">
@@ -213,13 +214,13 @@ export function CasePage() {
           {found.techniques.length > 0 && (
             <section>
               <h2>{t('case.techniques')}</h2>
-              <p className="tags">
+              <ul className="techniques">
                 {found.techniques.map((one) => (
-                  <span key={one} className="tag mono">
-                    {one}
-                  </span>
+                  <li key={one}>
+                    <span className="tag mono">{one}</span> {technique(one)}
+                  </li>
                 ))}
-              </p>
+              </ul>
             </section>
           )}
         </aside>

@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next'
 import { useRead } from '../../api/queries'
 import type { EventFilter } from '../../api/schema'
 import { kindOf } from '../../lib/eve'
-import { useFormat, usePhone } from '../../ui/hooks'
+import { useFormat, usePhone, useWords } from '../../ui/hooks'
 import { Value } from '../../ui/value'
 
 const FIELDS = ['event_type', 'src_ip', 'dest_ip', 'app_proto', 'dest_port', 'proto'] as const
@@ -31,6 +31,7 @@ export function Facets({ filter }: { filter: EventFilter }) {
 function Facet({ field, filter }: { field: string; filter: EventFilter }) {
   const { t } = useTranslation()
   const { compact } = useFormat()
+  const words = useWords()
   const [many, setMany] = useState(false)
   const { data, error } = useRead('/events/facets', { query: { ...filter, field, limit: many ? MANY : FEW } })
   const top = data?.values[0]?.count ?? 1
@@ -47,7 +48,7 @@ function Facet({ field, filter }: { field: string; filter: EventFilter }) {
             <svg className="facet-bar" viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true">
               <rect width={(100 * one.count) / top} height="2" />
             </svg>
-            <Value kind={kindOf(field)} field={field} value={one.value} />
+            <Value kind={kindOf(field)} field={field} value={one.value} label={words(field, one.value)} />
             <span className="figure">{compact(one.count)}</span>
           </li>
         ))}

@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next'
 import { ApiError, url } from '../../api/client'
 import { useFields, useList, useRead } from '../../api/queries'
 import type { Eve } from '../../api/schema'
-import { Fresh, PageHead } from '../../app/page'
+import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { at, kindOf, telling } from '../../lib/eve'
 import { terms, withoutTerm } from '../../lib/query'
@@ -11,14 +11,16 @@ import { useUrl } from '../../lib/url'
 import { When } from '../../ui/bits'
 import { TimeChart } from '../../ui/chart'
 import { Complete, Unwatched, useUnwatched } from '../../ui/health'
-import { useFormat, usePhone, useSaid } from '../../ui/hooks'
+import { useFormat, usePhone, useSaid, useWords } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
+import { Widen } from '../../ui/range'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { DataTable, type Column } from '../../ui/table'
 import { Value } from '../../ui/value'
 import { Views } from '../../ui/views'
 import { ColumnChoice } from './columns'
 import { Facets } from './facets'
+import { alertOf, useAlertTexts } from './alerts'
 import { EventPanel } from './panel'
 import { QueryBar } from './query-bar'
 
@@ -35,6 +37,7 @@ export function ExplorePage() {
   const { params, setChoice } = useScope()
   const { compact, number } = useFormat()
   const said = useSaid()
+  const words = useWords()
   const phone = usePhone()
   const unwatched = useUnwatched()
   const fields = useFields()
@@ -50,6 +53,7 @@ export function ExplorePage() {
   const opened = rows.find(({ key }) => key === search.open)?.event
   const wrong = list.error instanceof ApiError && list.error.body.code === 'query' ? list.error : null
 
+  const alerts = useAlertTexts(rows)
   const columns = useMemo<Column<Row>[]>(
     () => [
       {
@@ -64,7 +68,7 @@ export function ExplorePage() {
         label: t('explore.kind'),
         width: '62px',
         drop: 1,
-        cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} />,
+        cell: ({ event }) => <Value kind="text" field="event_type" value={event.event_type} label={words('event_type', event.event_type)} />,
       },
       ...shownColumns.map<Column<Row>>((name) => {
         const kind = kindOf(name)
@@ -78,7 +82,7 @@ export function ExplorePage() {
           cell: ({ event }) =>
             at(event, name)
               .slice(0, 3)
-              .map((value, i) => <Value key={i} kind={kind} field={name} value={value} />),
+              .map((value, i) => <Value key={i} kind={kind} field={name} value={value} label={words(name, value)} />),
         }
       }),
       {
@@ -88,13 +92,13 @@ export function ExplorePage() {
         cell: ({ event }) => (
           <span className="telling">
             {telling(event).map(({ path, value }, i) => (
-              <Value key={i} kind={kindOf(path)} field={path} value={value} label={said(path, value)} />
+              <Value key={i} kind={kindOf(path)} field={path} value={value} label={alerts.get(alertOf(event, path)) ?? said(path, value)} />
             ))}
           </span>
         ),
       },
     ],
-    [t, shownColumns.join()],
+    [t, shownColumns.join(), alerts],
   )
 
   const total = histogram.data?.total
@@ -102,6 +106,7 @@ export function ExplorePage() {
     <div className="page page-list">
       <PageHead
         title={t('nav.explore')}
+        fresh="events"
         sentence={total !== undefined && !wrong ? t('explore.sentence', { count: total, formatted: number(total) }) : undefined}
         actions={
           <>
@@ -155,7 +160,7 @@ export function ExplorePage() {
           label={t('explore.histogram')}
           buckets={histogram.data.buckets}
           stepSeconds={histogram.data.step_seconds}
-          series={histogram.data.series.map((one) => ({ key: one.kind, label: one.kind, values: one.counts }))}
+          series={histogram.data.series.map((one) => ({ key: one.kind, label: words('event_type', one.kind) ?? one.kind, values: one.counts }))}
           format={compact}
           height={phone ? 96 : 120}
           unwatched={unwatched}
@@ -164,7 +169,6 @@ export function ExplorePage() {
       )}
       {histogram.data && histogram.data.total > 0 && !wrong && <Complete />}
       {histogram.isPending && <div className="chart-wait" />}
-      <Fresh what="events" />
       <div className={list.isPlaceholderData ? 'split stale' : 'split'} aria-busy={list.isPlaceholderData}>
         {!wrong && <Facets filter={filter} />}
         <div className="split-main">
@@ -180,9 +184,7 @@ export function ExplorePage() {
             <Empty icon="explore" title={t('explore.none')}>
               <Unwatched of={unwatched} />
               <p>{q ? t('explore.none_query') : t('explore.none_range')}</p>
-              <button className="button" onClick={() => setChoice({ kind: 'all' })}>
-                {t('explore.widen')}
-              </button>
+              <Widen />
             </Empty>
           ) : (
             <DataTable
@@ -199,7 +201,7 @@ export function ExplorePage() {
               compact={({ event }) => (
                 <>
                   <span className="compact-first">
-                    <span className="tag">{event.event_type}</span>
+                    <span className="tag">{said('event_type', event.event_type)}</span>
                     <span className="mono">
                       {event.src_ip} → {event.dest_ip}
                       {event.dest_port ? `:${event.dest_port}` : ''}
@@ -208,7 +210,7 @@ export function ExplorePage() {
                   <span className="compact-second">
                     <When at={event.timestamp} form="clock" /> ·{' '}
                     {telling(event)
-                      .map(({ path, value }) => said(path, value))
+                      .map(({ path, value }) => alerts.get(alertOf(event, path)) ?? said(path, value))
                       .join(' ')}
                   </span>
                 </>

@@ -1,25 +1,32 @@
+import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { url } from '../../api/client'
 import { useRead } from '../../api/queries'
 import type { Eve } from '../../api/schema'
 import { useScope } from '../../app/scope'
-import { kindOf, leaves, telling } from '../../lib/eve'
+import { at, kindOf, leaves, telling } from '../../lib/eve'
 import { term } from '../../lib/query'
 import { around } from '../../lib/range'
-import { useUrl } from '../../lib/url'
+import { useUrl, within } from '../../lib/url'
 import { say, When } from '../../ui/bits'
-import { useSaid } from '../../ui/hooks'
+import { useFormat, useSaid, useWords } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Packets } from '../../ui/packets'
 import { SidePanel } from '../../ui/panel'
 import { Failed, Skeleton } from '../../ui/states'
 import { Value } from '../../ui/value'
+import { useAlertTexts } from './alerts'
+
+const NOTHING: { event: Eve }[] = []
 
 /** One event with all its fields, and the others of its flow. */
 export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose: () => void }) {
   const { t } = useTranslation()
   const said = useSaid()
-  const { set } = useUrl()
+  const words = useWords()
+  const { exact, duration } = useFormat()
+  const alerts = useAlertTexts(event ? [{ event }] : NOTHING)
+  const { search, set } = useUrl()
   const { setChoice, dataset } = useScope()
   const flow = event?.flow_id === undefined ? null : String(event.flow_id)
   const others = useRead('/events/flow/{flow_id}', { names: { flow_id: Number(flow) } }, { keep: false, enabled: flow !== null })
@@ -30,15 +37,42 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
         <p className="quiet">{t('explore.event_absent')}</p>
       </SidePanel>
     )
-  const kind = event.event_type
-  const alert = (event.vigie as { alert_id?: string } | undefined)?.alert_id
+  const kind = said('event_type', event.event_type)
+  const { alert_id: alert, case_id: ofCase } = (event.vigie ?? {}) as { alert_id?: string; case_id?: string }
+  const summary = alert && (alerts.get(alert) ?? at(event, 'vigie.summary')[0])
+  const [start, end] = ['flow.start', 'flow.end'].map((path) => (event.event_type === 'flow' ? at(event, path)[0] : undefined))
   return (
     <SidePanel title={t('explore.event_title', { kind })} onClose={onClose}>
-      <p className="facts-line">
-        <When at={event.timestamp} form="moment" />
-      </p>
+      {start && end ? (
+        <>
+          <dl className="pairs pairs-short">
+            <div>
+              <dt>{t('explore.flow_from')}</dt>
+              <dd>
+                <When at={start} form="clock" />
+              </dd>
+            </div>
+            <div>
+              <dt>{t('explore.flow_to')}</dt>
+              <dd>
+                <When at={end} form="clock" />
+              </dd>
+            </div>
+            <div>
+              <dt>{t('explore.flow_lasted')}</dt>
+              <dd>{duration(Date.parse(end) - Date.parse(start))}</dd>
+            </div>
+          </dl>
+          <p className="quiet">{t('explore.flow_told', { time: exact(Date.parse(event.timestamp)) })}</p>
+        </>
+      ) : (
+        <p className="facts-line">
+          <When at={event.timestamp} form="moment" />
+        </p>
+      )}
+      {summary && <p>{summary}</p>}
       <div className="buttons">
-        <button className="button" onClick={() => setChoice(around(Date.parse(event.timestamp)))}>
+        <button className="button" onClick={() => setChoice(around(Date.parse(start ?? event.timestamp)))}>
           <Icon name="clock" />
           {t('explore.around')}
         </button>
@@ -60,6 +94,12 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <Icon name="copy" />
           {t('explore.json')}
         </button>
+        {ofCase && (
+          <Link to="/cases/$id" params={{ id: ofCase }} search={within(search, event.dataset) as never} className="button">
+            <Icon name="cases" />
+            {t('explore.open_case')}
+          </Link>
+        )}
         {(alert || flow) && (
           <Packets
             href={
@@ -77,7 +117,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           {leaves(event).map(({ path, value }, i) => (
             <div key={i}>
               <dt className="mono">{path}</dt>
-              <dd>{path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} />}</dd>
+              <dd>{path === 'timestamp' ? <When at={value} form="clock" /> : <Value kind={kindOf(path)} field={path} value={value} label={words(path, value)} />}</dd>
             </div>
           ))}
         </dl>
@@ -90,7 +130,7 @@ export function EventPanel({ event, onClose }: { event: Eve | undefined; onClose
           <ol className="flow-events">
             {list.map((one, i) => (
               <li key={i}>
-                <When at={one.timestamp} form="clock" /> <span className="tag">{one.event_type}</span>{' '}
+                <When at={one.timestamp} form="clock" /> <span className="tag">{said('event_type', one.event_type)}</span>{' '}
                 <span className="quiet">
                   {telling(one)
                     .map(({ path, value }) => said(path, value))

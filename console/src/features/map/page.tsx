@@ -5,11 +5,12 @@ import { useRead, useSettings } from '../../api/queries'
 import type { MapCell, MapGroup } from '../../api/schema'
 import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
-import { withTerm } from '../../lib/query'
+import { term, withoutTerm, withTerm } from '../../lib/query'
 import { kept, useUrl } from '../../lib/url'
 import { FilterText } from '../../ui/bits'
 import { Card } from '../../ui/card'
 import { useFormat, usePhone } from '../../ui/hooks'
+import { Widen } from '../../ui/range'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { FlowPicture } from './flows'
 import { asked, EVERYBODY, only, together } from './fold'
@@ -26,7 +27,7 @@ const PAIRS_SHOWN = 60
 export function MapPage() {
   const { t } = useTranslation()
   const { search, set } = useUrl()
-  const { params, setChoice } = useScope()
+  const { params } = useScope()
   const { bytes, compact, number, lang } = useFormat()
   const navigate = useNavigate()
   const phone = usePhone()
@@ -61,7 +62,9 @@ export function MapPage() {
   }, [all, home, search.of, name, lang, measure])
   const open = (cell: MapCell) => {
     if (!cell.q) return
-    const q = search.app_proto ? withTerm(cell.q, 'app_proto', search.app_proto) : cell.q
+    // The kind stands beside the query.
+    const pair = withoutTerm(cell.q, term('event_type', 'flow'))
+    const q = search.app_proto ? withTerm(pair, 'app_proto', search.app_proto) : pair
     void navigate({ to: '/explore', search: { ...kept(search), kind: 'flow', q } as never })
   }
   const sorted = useMemo(() => [...(data?.cells ?? [])].sort((a, b) => b[measure] - a[measure]), [data, measure])
@@ -70,7 +73,10 @@ export function MapPage() {
     <div className="page">
       <PageHead
         title={t('nav.map')}
-        sentence={data && t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })}
+        sentence={
+          data &&
+          `${t('map.sentence', { count: data.groups.length, pairs: number(data.cells.length) })} ${data.cells.length > 0 ? t(`map.hint_${phone ? 'list' : view}`) : ''}`
+        }
       />
       <div className="toolbar" role="group" aria-label={t('filter.label')}>
         {!phone && (
@@ -125,9 +131,7 @@ export function MapPage() {
       ) : data.cells.length === 0 ? (
         <Empty icon="map" title={t('map.none')}>
           <p>{t('map.none_text')}</p>
-          <button className="button" onClick={() => setChoice({ kind: 'all' })}>
-            {t('explore.widen')}
-          </button>
+          <Widen />
         </Empty>
       ) : (
         <>

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useRef, useState, type DragEvent } from 'react'
+import { Link } from '@tanstack/react-router'
+import { Fragment, useEffect, useRef, useState, type DragEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request, upload } from '../../api/client'
 import { useDatasets } from '../../api/queries'
@@ -13,6 +14,12 @@ import { Wide } from '../../ui/wide'
 
 /** How often a running import is asked how far it is. */
 const POLL_MS = 1000
+
+/** Where one finds what an import brought. */
+const brought = (what: 'events' | 'cases' | 'assets', dataset: string): { to: '/explore' | '/cases' | '/assets'; search: never } => ({
+  to: what === 'events' ? '/explore' : `/${what}`,
+  search: { dataset, last: 'all', ...(what === 'assets' && { sort: '-first_seen' }) } as never,
+})
 
 interface Sending {
   name: string
@@ -50,6 +57,7 @@ export function Datasets() {
             <header className="card-head">
               <h2>{one.name}</h2>
               <span className="tag">{t(`dataset.${one.kind}`)}</span>
+              {!isAdministrator && one.kind !== 'live' && <span className="card-more quiet">{t('datasets.who_removes')}</span>}
               {isAdministrator && one.kind !== 'live' && (
                 <span className="card-more">
                   <Twice
@@ -264,8 +272,16 @@ function ImportBox() {
                     ['assets', one.result.new_assets],
                   ] as const
                 )
-                  .map(([what, count]) => t(`imports.${what}`, { count, formatted: number(count) }))
-                  .join(', ')}
+                  .map(([what, count], i) => (
+                    <Fragment key={what}>
+                      {i > 0 && ', '}
+                      {count > 0 ? (
+                        <Link {...brought(what, one.dataset)}>{t(`imports.${what}`, { count, formatted: number(count) })}</Link>
+                      ) : (
+                        t(`imports.${what}`, { count, formatted: number(count) })
+                      )}
+                    </Fragment>
+                  ))}
               </span>
             ) : (
               <span className={one.state === 'failed' ? 'field-error' : 'quiet'}>{one.message ? inWords(one) : t(`imports.${one.state}`)}</span>

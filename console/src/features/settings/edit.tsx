@@ -4,14 +4,28 @@ import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../../api/client'
 import { useSettings } from '../../api/queries'
 import type { Settings } from '../../api/schema'
+import { useSession } from '../../app/session'
 import { say } from '../../ui/bits'
 import { Icon } from '../../ui/icons'
 import { Failed, Skeleton } from '../../ui/states'
 
 export function WithSettings({ children }: { children: (settings: Settings) => ReactNode }) {
+  const { t } = useTranslation()
+  const { isAdministrator } = useSession()
   const { data, error, refetch } = useSettings()
   if (error && !data) return <Failed error={error} retry={() => void refetch()} />
-  return data ? children(data) : <Skeleton rows={5} />
+  if (!data) return <Skeleton rows={5} />
+  return (
+    <>
+      {!isAdministrator && (
+        <p className="learning">
+          <Icon name="exclude" />
+          {t('settings.read_only')}
+        </p>
+      )}
+      {children(data)}
+    </>
+  )
 }
 
 /** One setting being changed: what is written and not yet saved, kept whatever others do meanwhile. */

@@ -4,6 +4,7 @@ import type { Settings } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { network } from '../../lib/net'
 import { Card } from '../../ui/card'
+import { useFormat } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Pinned, Save, useEdit, WithSettings } from './edit'
 
@@ -149,12 +150,16 @@ function Groups({ of }: { of: Settings }) {
 
 function Learning({ of }: { of: Settings }) {
   const { t } = useTranslation()
+  const { number } = useFormat()
   const { isAdministrator } = useSession()
   const edit = useEdit(of, 'known_after_hours', (settings) => settings.known_after_hours)
   const fits = Number.isInteger(edit.value) && edit.value >= 1 && edit.value <= HOURS_MAX
   return (
     <Card title={t('networks.learning')}>
       <p className="quiet">{t('networks.learning_text')}</p>
+      {!isAdministrator ? (
+        <p>{t('networks.hours_said', { count: of.known_after_hours, formatted: number(of.known_after_hours) })}</p>
+      ) : (
       <label className="inline-field form">
         {t('networks.hours')}
         <input
@@ -163,10 +168,10 @@ function Learning({ of }: { of: Settings }) {
           min={1}
           max={HOURS_MAX}
           value={edit.value}
-          readOnly={!isAdministrator}
           onChange={(event) => edit.set(Number(event.target.value))}
         />
       </label>
+      )}
       <Save of={edit} wrong={fits ? null : t('settings.between', { from: 1, to: HOURS_MAX })} />
     </Card>
   )

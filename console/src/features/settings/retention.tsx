@@ -1,9 +1,9 @@
 import { useTranslation } from 'react-i18next'
-import { useRead } from '../../api/queries'
+import { useFields, useRead } from '../../api/queries'
 import type { Settings } from '../../api/schema'
 import { useSession } from '../../app/session'
 import { Card } from '../../ui/card'
-import { useFormat } from '../../ui/hooks'
+import { useFormat, useSaid } from '../../ui/hooks'
 import { Icon } from '../../ui/icons'
 import { Wide } from '../../ui/wide'
 import { Pinned, Save, useEdit, WithSettings } from './edit'
@@ -175,6 +175,7 @@ const changes = (now: Days, began: Days): Days => Object.fromEntries(Object.entr
 
 function Kinds({ of }: { of: Settings }) {
   const { t } = useTranslation()
+  const said = useSaid()
   const { isAdministrator } = useSession()
   const { bytes } = useFormat()
   const edit = useEdit<Days>(
@@ -183,6 +184,10 @@ function Kinds({ of }: { of: Settings }) {
     (settings) => Object.fromEntries(settings.retention.map((one) => [one.kind, one.own || REST.has(one.kind) ? one.days : null])),
     changes,
   )
+  // What Vigie keeps for its own work is one row: its kinds are not among those that one can ask for.
+  const fields = useFields()
+  const asked = new Set(fields.data?.map((field) => field.kind))
+  const listed = of.retention.filter((one) => REST.has(one.kind) || one.own || !fields.data || asked.has(one.kind))
   const days = (kind: string) => of.retention.find((one) => one.kind === kind)?.days
   const wanted = (one: Row): number =>
     edit.value[one.kind] ?? edit.value[one.own || one.days === days('others') ? 'others' : 'internal'] ?? one.days
@@ -192,7 +197,7 @@ function Kinds({ of }: { of: Settings }) {
   })
   const wrong = Object.values(edit.value).some((one) => one !== null && !(Number.isInteger(one) && one >= 0 && one <= DAYS_MAX))
   const words = (count: number) => (count === 0 ? t('retention.for_ever') : t('retention.for_days', { count }))
-  const name = (kind: string) => t(`retention.kind_${kind}`, { defaultValue: kind })
+  const name = (kind: string) => t(`retention.kind_${kind}`, { defaultValue: said('event_type', kind) })
   return (
     <Card title={t('retention.kinds')}>
       <p className="quiet">{t('retention.kinds_text')}</p>
@@ -202,31 +207,33 @@ function Kinds({ of }: { of: Settings }) {
             <tr>
               <th>{t('explore.kind')}</th>
               <th className="figure">{t('retention.now')}</th>
-              <th>{t('retention.days')}</th>
+              {isAdministrator && <th>{t('retention.days')}</th>}
               <th />
             </tr>
           </thead>
           <tbody>
-            {of.retention.map((one) => (
+            {listed.map((one) => (
               <tr key={one.kind} className={shorter.includes(one) ? 'row-warned' : undefined}>
                 <td>{name(one.kind)}</td>
                 <td className="figure">{REST.has(one.kind) ? '' : bytes(one.bytes_now)}</td>
-                <td>
-                  <input
-                    type="number"
-                    className="short"
-                    min={0}
-                    max={DAYS_MAX}
-                    value={edit.value[one.kind] ?? ''}
-                    placeholder={String(wanted(one))}
-                    readOnly={!isAdministrator || one.pinned}
-                    aria-label={`${t('retention.days')} ${one.kind}`}
-                    onChange={({ target }) => {
-                      const none = target.value === '' && !REST.has(one.kind)
-                      edit.set({ ...edit.value, [one.kind]: none ? null : Number(target.value) })
-                    }}
-                  />
-                </td>
+                {isAdministrator && (
+                  <td>
+                    <input
+                      type="number"
+                      className="short"
+                      min={0}
+                      max={DAYS_MAX}
+                      value={edit.value[one.kind] ?? ''}
+                      placeholder={String(wanted(one))}
+                      readOnly={one.pinned}
+                      aria-label={`${t('retention.days')} ${one.kind}`}
+                      onChange={({ target }) => {
+                        const none = target.value === '' && !REST.has(one.kind)
+                        edit.set({ ...edit.value, [one.kind]: none ? null : Number(target.value) })
+                      }}
+                    />
+                  </td>
+                )}
                 <td className="quiet">
                   {words(wanted(one))}
                   {one.pinned ? `, ${t('settings.pinned_short')}` : edit.value[one.kind] === null && `, ${t('retention.as_others')}`}

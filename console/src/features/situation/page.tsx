@@ -1,9 +1,9 @@
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useState, type ReactNode } from 'react'
+import { useMemo, useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRead, useSettings } from '../../api/queries'
 import type { Situation } from '../../api/schema'
-import { Fresh, PageHead } from '../../app/page'
+import { PageHead } from '../../app/page'
 import { useScope } from '../../app/scope'
 import { moment } from '../../lib/format'
 import { isBlind, type Range } from '../../lib/range'
@@ -15,6 +15,7 @@ import { TimeChart } from '../../ui/chart'
 import { Canary, Complete, Unwatched, useUnwatched } from '../../ui/health'
 import { useFormat, usePhone } from '../../ui/hooks'
 import { Icon, type IconName } from '../../ui/icons'
+import { Widen } from '../../ui/range'
 import { Empty, Failed, Skeleton } from '../../ui/states'
 import { Proto, Value } from '../../ui/value'
 
@@ -40,7 +41,9 @@ export function SituationPage() {
     )
   return (
     <div className="page">
-      <PageHead title={t('nav.situation')} 
+      <PageHead
+        title={t('nav.situation')}
+        fresh="cases"
         sentence={
           data &&
           (blind
@@ -48,15 +51,18 @@ export function SituationPage() {
             : data.sentence)
         }
       />
-      <Fresh what="cases" />
       {!data ? (
         <Skeleton tall rows={10} />
       ) : (
         <div className="situation">
-          <OpenCases of={data.cases} />
-          <Changes of={data.changes} />
-          <Traffic of={data.traffic} unwatched={unwatched} />
-          <Blind of={data.blind} canary={data.canary} traffic={data.traffic.protocols.length > 0} blind={blind} unwatched={unwatched} />
+          <div className="situation-column">
+            <OpenCases of={data.cases} />
+            <Traffic of={data.traffic} unwatched={unwatched} />
+          </div>
+          <div className="situation-column">
+            <Changes of={data.changes} />
+            <Blind of={data.blind} canary={data.canary} traffic={data.traffic.protocols.length > 0} blind={blind} unwatched={unwatched} />
+          </div>
         </div>
       )}
     </div>
@@ -138,6 +144,7 @@ function Changes({ of }: { of: Situation['changes'] }) {
   const kind = chosen ?? first
   const mixed = of.unexpected[kind] > 0
   const keep = kept(search)
+  const addresses = useAddresses(kind === 'protocols' ? [] : of[kind].slice(0, NEWS_SHOWN))
   const nothing = CHANGES.every((one) => of.totals[one] === 0)
   return (
     <Card className="situation-changes" title={t('situation.changes')}>
@@ -163,16 +170,16 @@ function Changes({ of }: { of: Situation['changes'] }) {
             </p>
           )}
           <ul className="change-list">
-            {kind === 'devices' && of.devices.slice(0, NEWS_SHOWN).map((one) => <Novelty key={`${one.dataset} ${one.asset_id}`} of={one} icon="assets" expected={mixed && one.learning} />)}
+            {kind === 'devices' && of.devices.slice(0, NEWS_SHOWN).map((one) => <Novelty key={`${one.dataset} ${one.asset_id}`} of={one} address={addresses.get(one.asset_id)} icon="assets" expected={mixed && one.learning} />)}
             {kind === 'services' &&
               of.services.slice(0, NEWS_SHOWN).map((one, i) => (
-                <Novelty key={i} of={one} icon="server" expected={mixed && one.learning}>
+                <Novelty key={i} of={one} address={addresses.get(one.asset_id)} icon="server" expected={mixed && one.learning}>
                   {one.proto}/<Value kind="port" field="dest_port" value={String(one.port)} />
                 </Novelty>
               ))}
             {kind === 'peers' &&
               of.peers.slice(0, NEWS_SHOWN).map((one, i) => (
-                <Novelty key={i} of={one} icon="map" expected={mixed && one.learning}>
+                <Novelty key={i} of={one} address={addresses.get(one.asset_id)} icon="map" expected={mixed && one.learning}>
                   <span className="arrow">→ </span>
                   <Value kind="ip" field="ip" value={one.peer} />
                 </Novelty>
@@ -195,14 +202,32 @@ function Changes({ of }: { of: Situation['changes'] }) {
   )
 }
 
+/** Machines looked up for their address; each list shows no more. */
+const LOOKED_UP = 200
+
+/** The addresses of machines that have no name, by their ids: a MAC address alone tells a person little. */
+function useAddresses(list: readonly { asset_id: string; name: string }[]): ReadonlyMap<string, string> {
+  const { dataset } = useScope()
+  const nameless = list.some((one) => isMac(one.name))
+  const { data } = useRead('/assets', { query: { dataset, sort: '-first_seen', limit: LOOKED_UP } }, { enabled: nameless })
+  return useMemo(
+    () => new Map((data?.items ?? []).flatMap((one) => (isMac(one.name) && one.ips[0] ? [[one.id, one.ips[0]] as const] : []))),
+    [data],
+  )
+}
+const isMac = (name: string) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(name)
+
 /** A machine, and what is new of it. */
 function Novelty({
   of,
+  address,
   icon,
   expected,
   children,
 }: {
   of: { asset_id: string; dataset: string; name: string; first_seen: string; learning: boolean }
+  /** What it is called by where it has no name. */
+  address?: string
   icon: IconName
   /** Whether to say that it came while its network was learnt: where others did not. */
   expected: boolean
@@ -213,7 +238,8 @@ function Novelty({
     <li>
       <Icon name={icon} />
       <span className="change-main">
-        <Value kind="name" value={of.name} assetId={of.asset_id} dataset={of.dataset} /> {children}
+        <Value kind="name" value={of.name} assetId={of.asset_id} dataset={of.dataset} label={address} />{' '}
+        {children}
         {expected && <span className="tag">{t('asset.while_learning')}</span>}
       </span>
       <When at={of.first_seen} />
@@ -249,9 +275,7 @@ function Traffic({ of, unwatched }: { of: Situation['traffic']; unwatched: Range
         <Empty icon="situation" title={t('situation.no_traffic')}>
           <Unwatched of={unwatched} />
           <p>{t('situation.no_traffic_text')}</p>
-          <button className="button" onClick={() => setChoice({ kind: 'all' })}>
-            {t('explore.widen')}
-          </button>
+          <Widen />
         </Empty>
       ) : (
         <div className="traffic">

@@ -483,7 +483,7 @@ const TOOLS: Template = Template {
             [[ It asks for sites that such systems open by default: {sites}.]][[ Tools name themselves in its traffic: {tools}.]][[ Scanners name themselves: {scanners}.]]\
             [[ It logs in with program libraries that guessing tools are built on: {libraries}.]]",
         innocent: "Your own security team or a company you have charged with an audit; a student or enthusiast trying such a system on the wrong network.",
-        summary: "{host}: {what}",
+        summary: "{host}: a system or tools made for breaking in ({what})",
         checks: &[
             "Whose machine {host} is, and where it is plugged in: switch port, wireless controller, DHCP log.",
             "Whether an audit was announced for this time and these networks.",
@@ -516,7 +516,7 @@ const TOOLS: Template = Template {
             [[ Elle demande des sites que de tels systèmes ouvrent par défaut : {sites}.]][[ Des outils se nomment dans son trafic : {tools}.]][[ Des scanneurs se nomment : {scanners}.]]\
             [[ Elle se connecte avec des bibliothèques dont sont faits les outils de devinette : {libraries}.]]",
         innocent: "Votre propre équipe sécurité ou une société que vous avez chargée d’un audit ; un étudiant ou un curieux qui essaie un tel système sur le mauvais réseau.",
-        summary: "{host} : {what}",
+        summary: "{host} : système ou outils faits pour s’introduire ({what})",
         checks: &[
             "À qui est la machine {host} et où elle est branchée : port du commutateur, contrôleur Wi-Fi, journal DHCP.",
             "Si un audit était annoncé pour ce moment et ces réseaux.",

@@ -13,7 +13,7 @@ use crate::bounded::Bounded;
 use crate::count::{Distinct, Leaky};
 use crate::detector::{Cx, Detector, Info, Settings, Tunable};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
-use crate::text::{Template, Words};
+use crate::text::{Template, Words, protocol_name};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Ip, Share, Time};
 use vigie_dissect::record::{Login, LoginRow};
@@ -334,7 +334,7 @@ fn tell(view: View, key: &Key, tally: &mut Tally, cx: &mut Cx<'_>, end: bool) {
     let mut params = vec![
         ("attacker", Value::Ip(key.attacker)),
         ("victim", Value::Ip(key.victim)),
-        ("protocol", Value::Text(key.protocol.to_uppercase())),
+        ("protocol", Value::Text(protocol_name(&key.protocol))),
         ("port", Value::Port(tally.port)),
         ("tries", Value::Count(tally.tries())),
         ("duration", Value::Duration(tally.last.since(tally.first))),

@@ -9,7 +9,7 @@ use crate::bounded::Bounded;
 use crate::count::Distinct;
 use crate::detector::{Cx, Detector, Info, Settings};
 use crate::finding::{Entity, Evidence, Finding, Phase, Reason, Role, Story, Told, Value};
-use crate::text::{Template, Words};
+use crate::text::{Template, Words, protocol_name};
 use vigie_base::time::SECOND;
 use vigie_base::{Budget, Ip, Time};
 use vigie_dissect::record::{Login, LoginRow};
@@ -91,7 +91,7 @@ impl Detector for Cleartext {
         s.last = now;
         s.logins += 1;
         s.outside |= !(cx.is_home(client) && cx.is_home(server));
-        let protocol = login.protocol().to_uppercase();
+        let protocol = protocol_name(login.protocol());
         if !s.protocols.contains(&protocol) && s.protocols.len() < NAMED {
             s.protocols.push(protocol);
         }
