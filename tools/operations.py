@@ -174,7 +174,7 @@ class Settings(Kept):
         page = vigie("export", "case", case, "--lang", "fr", "--data", self.data)
         self.assertIn("Ce qui s'est passé", page.stdout)
         flows = vigie("export", "flows", case, "--data", self.data)
-        self.assertTrue(flows.stdout.startswith("ts,flow_id,src_ip"), flows.stdout[:100])
+        self.assertTrue(flows.stdout.startswith("ts,start,flow_id,src_ip,src_name"), flows.stdout[:100])
         flow = self.viewer.get("/events?kind=flow&limit=1")["items"][0]["flow_id"]
         packets = Path(self.folder.name) / "flow.pcapng"
         cut = vigie("export", "packets", "--flow", flow, "--data", self.data, "-o", packets)
