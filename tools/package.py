@@ -297,6 +297,9 @@ def main():
         test(vigie, args.root.resolve(), args.former and args.former.resolve())
         return
     root = (args.root or Path(tempfile.mkdtemp(prefix="vigie-package-root-"))).resolve()
+    # A root directory that others may enter, as every system has.
+    root.mkdir(exist_ok=True)
+    root.chmod(0o755)
     try:
         if not (root / "usr/bin/dpkg").exists():
             bootstrap(root)
