@@ -105,8 +105,11 @@ def quantile(values, share):
 
 
 def run(attacks):
-    for step in (["add", "wire", "type", "veth", "peer", "name", "mirror"], ["set", "wire", "up"], ["set", "mirror", "up"]):
-        subprocess.run(["ip", "link", *step], check=True)
+    subprocess.run(["ip", "link", "add", "wire", "type", "veth", "peer", "name", "mirror"], check=True)
+    for end in ("wire", "mirror"):
+        # An address that comes some seconds later is another network to Chromium, which then drops what it is loading.
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
+        subprocess.run(["ip", "link", "set", end, "up"], check=True)
     count = needed(attack(0)[0])
     print(f"the finding is made by frame {count} of {len(attack(0)[0])}", flush=True)
     with tempfile.TemporaryDirectory() as data:
