@@ -96,6 +96,8 @@ impl Protocol for Ftp {
                     // Of a session that was open before it was seen, the commands tell more.
                     let ours = p.on(Self::INFO.ports) && is_reply(p.bytes);
                     return match (ours, p.other.is_empty() || p.bytes.len() < 4) {
+                        // The last thing that a server says to whom it refuses: no command follows.
+                        (true, true) if p.bytes.iter().zip(b"530 ").all(|(byte, of)| byte == of) => Match::Maybe,
                         (true, true) => Match::Other,
                         (true, false) => Match::Yes,
                         (false, _) => Match::No,

@@ -51,6 +51,15 @@ fn a_session_is_told_command_by_command() {
 }
 
 #[test]
+fn the_last_refusal_of_a_session_that_was_open_is_a_failed_log_in() {
+    const REFUSED: &[(Direction, &[u8])] = &[(ToClient, b"530 Login incorrect.\r\n")];
+    let failures = |port, session| stream(port, session).iter().filter(|l| get(l, "login.outcome") == "\"failure\"").count();
+    assert_eq!((failures(21, REFUSED), failures(2121, REFUSED)), (1, 0));
+    assert_eq!(failures(21, &[(ToClient, b"500 Unknown command.\r\n")]), 0);
+    same_wherever_cut(21, REFUSED);
+}
+
+#[test]
 fn a_session_is_the_same_wherever_it_is_cut() {
     same_wherever_cut(21, SESSION);
 }
