@@ -160,7 +160,12 @@ pub const KEYS: &[Key] = &[
         default: "1",
         doc: "Threads that own flows (1 to 64). The result is the same with any number.",
         takes: Takes::Start,
-        apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
+        apply: |c, v| {
+            number(v, 1, 64).map(|n| {
+                c.sensor.workers = vigie_sensor::Workers(n as usize);
+                c.live.rings = n as usize;
+            })
+        },
     },
     Key {
         name: "memory.budget",

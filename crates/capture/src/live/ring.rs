@@ -159,6 +159,16 @@ pub(super) fn open(blocks: usize) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Lets the socket receive only what `program` takes ([`super::part`]); before it is bound.
+pub(super) fn only(fd: &OwnedFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let whole = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let len = size_of::<libc::sock_fprog>() as libc::socklen_t;
+    // SAFETY: the program and what points to it are whole, of the length said, and live through the call; the kernel checks and copies it.
+    let done =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const whole).cast::<c_void>(), len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Receives from `link` from now on, all that passes it.
 pub(super) fn bind(fd: &OwnedFd, link: Link) -> io::Result<()> {
     // SAFETY: plain data, for which zeros are a value.
