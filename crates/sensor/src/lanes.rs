@@ -26,6 +26,8 @@ const HANDED_ITEMS: usize = 256;
 const HANDED_BYTES: usize = LOAD_BYTES / 4;
 /// Event time after which what there is is handed over, and the time is told.
 const HANDED_EVERY: u64 = 10 * MILLISECOND;
+/// Event time after which the merger is given what there is, where no frames come that would make it due.
+const GIVEN_EVERY: u64 = 100 * MILLISECOND;
 /// Milliseconds that a lane waits for frames of its own while others hand over to it, and for how much event time after.
 const PATIENCE: u64 = 2;
 const PATIENT_AFTER: u64 = 1000 * MILLISECOND;
@@ -110,6 +112,7 @@ pub fn run_each<I: Input + Send>(inputs: &mut [I], settings: &Settings, fold: &m
                 handed_over: 0,
                 handed: Time(0),
                 taken: None,
+                given: Time(0),
                 progress: &progress,
                 to_others: to_lanes.clone(),
                 from_others,
@@ -153,6 +156,8 @@ struct Lane<'a> {
     handed: Time,
     /// The time when something of another's was last taken.
     taken: Option<Time>,
+    /// The time when the merger was last given something.
+    given: Time,
     progress: &'a Progress,
     to_others: Vec<SyncSender<Load>>,
     from_others: Receiver<Load>,
@@ -190,7 +195,7 @@ impl Lane<'_> {
             {
                 self.hand_over(now);
             }
-            self.take(status != Status::More);
+            self.take(status == Status::End || now.since(self.given) >= GIVEN_EVERY && status != Status::More);
             if counting.is_due(now) {
                 self.count(self.worker.counted(), first, input);
             }
@@ -237,6 +242,7 @@ impl Lane<'_> {
             load.give(&mut self.worker);
         }
         if now || self.worker.is_due() {
+            self.given = self.front.now();
             let (slice, watermark) = self.worker.flush(passed, Slice::new());
             // The merger goes only when every lane is done: nothing to do about a word that it does not take.
             let _ = self.to_merger.send(Word::Slice(self.number, slice, watermark));

@@ -4,26 +4,39 @@ use crate::listen::{CONNECTION_BYTES, CONNECTIONS_MAX};
 use crate::out::{EVE_QUEUE, Sink};
 use crate::{keep, packets, watch};
 use vigie_base::Budget;
-use vigie_capture::Room;
+use vigie_capture::{Room, SOCKETS_MAX};
 use vigie_link::Limits;
 use vigie_pipeline::plan::{FIXED, PROGRAM, fitted, threads};
 use vigie_pipeline::{Config, Plan};
-use vigie_sensor::Reads;
+use vigie_sensor::{Reads, Workers};
 
 /// Threads that look up, read and write for requests; tokio's own bound. Each ends 10 s after it has nothing to do.
 pub(crate) const BLOCKING_MAX: usize = 32;
 
+/// Workers at most where their number is left open: each has rings and loads of its own.
+const WORKERS_MAX: usize = 16;
+
 /// What such a thread takes.
 const IDLE_THREAD: u64 = 128 << 10;
 
-/// The configuration as `memory.budget` lets it be on so many interfaces; without any, only imports have tables. Errors: one line.
+/// The configuration with as many workers as there are cores to spare, where it leaves that open, and as `memory.budget` lets it be on so
+/// many interfaces; without any, only imports have tables. Errors: one line.
 pub fn fit(config: &Config, interfaces: usize) -> Result<Config, String> {
-    fitted(config, |config| if interfaces == 0 { Plan::of(config) } else { plan(config, interfaces) })
+    let mut config = config.clone();
+    if interfaces > 0 && config.sensor.workers.0 == 0 {
+        // The server's own work is about that of one.
+        let workers = (cores() - 1).clamp(1, (SOCKETS_MAX / interfaces).clamp(1, WORKERS_MAX));
+        (config.sensor.workers, config.live.rings) = (Workers(workers), workers);
+    }
+    fitted(&config, |config| if interfaces == 0 { Plan::of(config) } else { plan(config, interfaces) })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The plan of a server under `config` that captures from so many interfaces.
 pub fn plan(config: &Config, interfaces: usize) -> Plan {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let outputs = Sink::ALL.into_iter().filter(|s| s.path(&config.eve).is_some()).count();
     let mut threads = threads(config, Reads::Each, ["reads and dissects, in a process of its own", "merges, and gives to the server"]);
     threads.extend([
@@ -32,7 +45,7 @@ pub fn plan(config: &Config, interfaces: usize) -> Plan {
         ("writes events, assets and cases", 1),
         ("writes packets", 1),
         ("write events elsewhere", outputs),
-        ("serve requests", cores),
+        ("serve requests", cores()),
     ]);
     let mut plan = Plan::with(config, &[config.live.budget(interfaces as u64)], Reads::Each, threads);
     plan.threads.push(("answer from the disk; they end when idle", BLOCKING_MAX));

@@ -79,7 +79,7 @@ impl LiveOptions {
 
     /// Blocks of one ring.
     fn blocks(&self) -> usize {
-        (self.ring_bytes / BLOCK_BYTES as u64 / self.rings.max(1) as u64).clamp(2, 4096) as usize
+        (self.ring_bytes / BLOCK_BYTES as u64 / self.rings.max(1) as u64).clamp(2, 16_384) as usize
     }
 }
 

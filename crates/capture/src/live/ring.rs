@@ -15,8 +15,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use vigie_base::{Ip, Mac};
 
-/// Bytes of a block: holds some five hundred full frames, and the largest that receive offload makes (64 KiB).
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of a block: holds some hundred and fifty full frames, and the largest that receive offload makes (64 KiB). A block is handed over
+/// after [`RETIRE_MS`] however empty it is, so that a ring bridges a pause of its reader of that many times its blocks.
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
 /// Milliseconds after which the kernel hands a block over that is not full.
 pub(super) const RETIRE_MS: u32 = 20;
 /// Bytes before each frame, where a VLAN tag that the kernel took out is put back.
