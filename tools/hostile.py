@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The live sensor under hostile traffic at rate, with a real attack in the midst.
 
-usage: hostile.py --vigie BINARY [--seconds N] [--pps N] [--scratch DIR] [--budget SIZE]
+usage: hostile.py --vigie BINARY [--seconds N] [--pps N] [--scratch DIR] [--set KEY=VALUE]...
 
 Over a veth pair in a network namespace of its own: a SYN flood, fragments without an end, streams with gaps and overlaps, short flows without
 number, random bytes to every port, all with other addresses in each round (tcpreplay --unique-ip); meanwhile the lab's recording of an FTP
@@ -126,7 +126,7 @@ def share(pid):
 
 def run(options):
     binary = os.path.abspath(options.vigie)
-    settings = ["--set", "store.quota=1gb"] + (["--set", f"memory.budget={options.budget}"] if options.budget else [])
+    settings = [f"--set={pair}" for pair in ["store.quota=1gb", *options.set]]
     wires()
     told = subprocess.run([binary, "check", "-i", MIRROR, *settings], capture_output=True, text=True, check=True).stdout
     plan = int(re.search(r"In all .*\((\d+) bytes\)", told).group(1))
@@ -209,7 +209,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=1200)
     parser.add_argument("--pps", type=int, default=60_000)
     parser.add_argument("--scratch", default="/dev/shm")
-    parser.add_argument("--budget", help="memory.budget")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration of `vigie up`")
     options = parser.parse_args()
     if os.environ.get(IN_NAMESPACE) != "1":
         if subprocess.run(["unshare", "--net", "ip", "link", "set", "lo", "up"], capture_output=True).returncode != 0 or not shutil.which("tcpreplay"):

@@ -3,11 +3,13 @@
 
 usage: rate.py --vigie BINARY [--set KEY=VALUE]... [--steps PPS,PPS...] [--scratch DIR] [--no-tcpdump] CAPTURE
        rate.py --vigie BINARY --minutes N [--pps N] [--set KEY=VALUE]... CAPTURE
+       rate.py --vigie BINARY --drain N,N... [--set KEY=VALUE]... CAPTURE
 
 The sender is pinned to one core, both processes of `vigie up` (or tcpdump) to another; all in a network namespace of its own. For each step:
 what the sender reached, frames that the kernel saw and lost, seconds of processor of sensor and server, cost a frame, and the most memory
 that each held. Beside them the cost a frame of a replay of the same file. With --minutes: the capture again and again at one rate, with other
-addresses each time, and the memory of both processes each minute (twelve times at least); fails where it still grows behind the first third. Needs root, iproute2 and tcpreplay. Python 3.9+, no package.
+addresses each time, and the memory of both processes each minute (twelve times at least); fails where it still grows behind the first third. With
+--drain: how fast so many workers read what waits in their rings, on all cores, the sender being done: the sensor is stopped meanwhile. Needs root, iproute2 and tcpreplay. Python 3.9+, no package.
 """
 import argparse
 import json
@@ -99,6 +101,32 @@ def flat(binary, capture, pps, minutes, scratch, settings):
     return good
 
 
+def drain(binary, capture, workers, scratch, more):
+    """Seconds that the sensor takes for what waits in its rings."""
+    ring = (os.path.getsize(capture) * 2 >> 20) + 64
+    with tempfile.TemporaryDirectory(dir=scratch) as data:
+        server = subprocess.Popen([binary, "up", "--data", data, "--listen", "127.0.0.1:0", "-i", MIRROR, "--workers", str(workers),
+                                   "--set", f"capture.ring={ring}mb", *more], stdout=subprocess.PIPE, text=True)
+        assert server.stdout.readline().startswith("Vigie is up")
+        (sensor,) = children(server.pid)
+        time.sleep(1)
+        os.kill(sensor, signal.SIGSTOP)
+        sent, _ = send(capture, 1_000_000)
+        before = cpu(sensor)
+        os.kill(sensor, signal.SIGCONT)
+        began = last = time.monotonic()
+        spent = before
+        while time.monotonic() - last < 0.5:
+            time.sleep(0.005)
+            if (now := cpu(sensor)) > spent:
+                spent, last = now, time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=120)
+    took = last - began
+    print(f"  {workers} workers: {sent} frames in {took:.2f} s, {sent / took:.0f} a second; {(spent - before) / sent * 1e9:.0f} ns of the sensor a frame",
+          flush=True)
+
+
 def idle(pids):
     """Waits until the processes have nothing to do any more."""
     before = None
@@ -174,6 +202,7 @@ def main():
     parser.add_argument("--scratch", default="/dev/shm")
     parser.add_argument("--no-tcpdump", action="store_true")
     parser.add_argument("--minutes", type=float, help="memory over time in place of rates")
+    parser.add_argument("--drain", metavar="N,N...", help="reading of what waits, by numbers of workers, in place of rates")
     parser.add_argument("--pps", type=int, default=50_000)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration of `vigie up`")
     parser.add_argument("capture")
@@ -188,10 +217,16 @@ def main():
     if options.minutes:
         print(f"{options.capture}: {options.pps} frames a second for {options.minutes:g} minutes")
         return 0 if flat(binary, options.capture, options.pps, options.minutes, options.scratch, options.set) else 1
+    more = [word for pair in options.set for word in ("--set", pair)]
+    if options.drain:
+        print(f"{options.capture}: read from rings on {os.cpu_count()} cores")
+        for workers in options.drain.split(","):
+            drain(binary, options.capture, int(workers), options.scratch, more)
+        return 0
     print(f"{options.capture}: sender on core 1, sensor and server on core 0")
     base = replayed(binary, options.capture, options.scratch)
     for pps in map(int, options.steps.split(",")):
-        cost = vigie(binary, options.capture, pps, options.scratch, [word for pair in options.set for word in ("--set", pair)])
+        cost = vigie(binary, options.capture, pps, options.scratch, more)
         print(f"           {cost / base:.2f} of a replay's cost a frame (due: at most 1.3)", flush=True)
         if not options.no_tcpdump and shutil.which("tcpdump"):
             tcpdump(options.capture, pps)

@@ -4,8 +4,9 @@
 //! addresses that it owns (`vigie_capture::live`), but cannot look into tunnels: a packet of another lane's is handed over, copied
 //! once, as a load. A lane's events are final up to the time that it and every other one have passed.
 //!
-//! Nobody waits for another without taking what others hand over meanwhile, so that full queues empty; what is not read in time is
-//! the kernel's to drop and count.
+//! A lane that is ahead of the slowest waits, and what comes waits in its ring: else its events would wait behind it, without bound. Nobody
+//! waits without taking what others hand over meanwhile, so that full queues empty; what is not read in time is the kernel's to drop and
+//! count.
 
 use crate::Settings;
 use crate::batches::Slice;
@@ -26,8 +27,11 @@ const HANDED_ITEMS: usize = 256;
 const HANDED_BYTES: usize = LOAD_BYTES / 4;
 /// Event time after which what there is is handed over, and the time is told.
 const HANDED_EVERY: u64 = 10 * MILLISECOND;
-/// Event time after which the merger is given what there is, where no frames come that would make it due.
-const GIVEN_EVERY: u64 = 100 * MILLISECOND;
+/// Event time after which the merger is given what there is: what one lane has waits there for all others.
+const GIVEN_EVERY: u64 = 50 * MILLISECOND;
+/// How far a lane reads ahead of the slowest, which bounds what waits for that one. Rings are read up to [`PATIENCE_ALONE`] late where they are
+/// silent, and handed over some 40 ms late by the kernel.
+const AHEAD_MAX: u64 = 250 * MILLISECOND;
 /// Milliseconds that a lane waits for frames of its own while others hand over to it, and for how much event time after.
 const PATIENCE: u64 = 2;
 const PATIENT_AFTER: u64 = 1000 * MILLISECOND;
@@ -169,6 +173,9 @@ impl Lane<'_> {
         let over = Over(&self.progress.over[self.number]);
         let (mut counting, mut first) = (Counting::default(), None);
         loop {
+            while self.front.now().since(self.progress.passed()) > AHEAD_MAX {
+                self.take_one();
+            }
             let Lane { number, front, worker, loads, handed_over, .. } = &mut self;
             let status = input.next_batch(&mut |frames: &[Frame<'_>]| {
                 for frame in frames {
@@ -195,7 +202,7 @@ impl Lane<'_> {
             {
                 self.hand_over(now);
             }
-            self.take(status == Status::End || now.since(self.given) >= GIVEN_EVERY && status != Status::More);
+            self.take(status == Status::End || now.since(self.given) >= GIVEN_EVERY);
             if counting.is_due(now) {
                 self.count(self.worker.counted(), first, input);
             }
