@@ -259,6 +259,9 @@ impl Watch {
         let give = move |batches| give.send(Word::Batches(batches)).map_err(|_| Fault::new("the store's thread ended"));
         let told = Arc::new(Told::default());
         let (packets, packets_thread) = packets::start(app, &told, sockets.names().map(str::to_owned).collect()).map_err(Fault::of)?;
+        if let Some(after) = config.packets.watched() {
+            packets.watch(&resume.0, after);
+        }
         let mut judge = Judge {
             keeper: Keeper::new(&home.store, header, Limits::LIVE, Box::new(give)).of_live().with_eve(Eve::new(&app.eve)),
             analysis: Analysis::new(&config, resume),
