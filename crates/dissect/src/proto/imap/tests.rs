@@ -169,3 +169,43 @@ proptest! {
         b.finish();
     }
 }
+
+/// A recorded conversation of the lab, by its client's port.
+fn recorded(capture: &str, port: u16) -> Vec<(Direction, Vec<u8>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(capture);
+    crate::replay::conversation(path, port)
+}
+
+#[test]
+fn a_session_that_was_open_before_is_picked_up_at_any_line() {
+    for (capture, port) in [("mail_bruteforce.pcap", 45940), ("cleartext_logins.pcap", 42098), ("cleartext_logins.pcap", 42094)] {
+        let session = recorded(capture, port);
+        let pieces: Vec<(Direction, &[u8])> = session.iter().map(|(d, b)| (*d, &b[..])).collect();
+        let says = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|w| w == what);
+        let mut answers = 0;
+        for at in (1..pieces.len()).rev() {
+            let (dir, bytes) = pieces[at];
+            let lines = stream(143, &pieces[at..]);
+            let accepted = dir == ToClient && says(bytes, b" Logged in");
+            answers += usize::from(dir == ToClient && says(bytes, b" NO [AUTHENTICATIONFAILED]"));
+            // Who is told to be in, without a word of how, is no log-in.
+            assert_eq!(of(&lines, "login").len(), answers, "{capture} {port} from {at}: {lines:?}");
+            answers += usize::from(accepted);
+            assert!(of(&lines, "fact").is_empty(), "{capture} {port} from {at}: {lines:?}");
+            assert!(!lines.concat().contains("Canari"), "{capture} {port} from {at}");
+            same_wherever_cut(143, &pieces[at..pieces.len().min(at + 6)]);
+        }
+        assert!(answers > 0, "{capture}");
+    }
+}
+
+#[test]
+fn what_looks_like_it_is_no_log_in() {
+    let logins = |port, session: &[(Direction, &[u8])]| of(&stream(port, session), "login").len();
+    assert_eq!(logins(2600, &[(ToClient, b"a NO [AUTHENTICATIONFAILED] no\r\n")]), 0);
+    assert_eq!(logins(143, &[(ToClient, b"a NO [NONEXISTENT] no\r\n")]), 0);
+    assert_eq!(logins(143, &[(ToClient, b"+ idling\r\n"), (ToServer, b"DONE\r\n"), (ToClient, b"a OK Idle completed\r\n")]), 0);
+    // On any port an answer belongs to its command.
+    assert_eq!(logins(2600, &[(ToServer, b"a LOGIN ada secret\r\n"), (ToClient, b"a NO no\r\n")]), 1);
+    assert_eq!(logins(2600, &[(ToServer, b"a LOGIN ada secret\r\n"), (ToClient, b"b NO no\r\n")]), 0);
+}
