@@ -149,9 +149,12 @@ fn told_from_its_neighbours() {
 proptest! {
     #[test]
     fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
-        "a LOGIN b c\r\n", "a LOGIN {1}\r\n", "b LOGIN \"x\\\" y\" {2+}\r\n", "a OK\r\n", "b NO x\r\n", "c BAD\r\n", "+ \r\n", "* 1 FETCH {5}\r\n", "zz\r\n", "c AUTHENTICATE LOGIN\r\n", "YQ==\r\n", "DONE\r\n", "a ID (\"name\"", " NIL)\r\n", "\r\n", "a STARTTLS\r\n", "{9}\r\n",
-    ])), 0..60)) {
+        "a LOGIN b c\r\n", "a LOGIN {1}\r\n", "b LOGIN \"x\\\" y\" {2+}\r\n", "a OK\r\n", "b NO x\r\n", "c BAD\r\n", "+ \r\n", "* 1 FETCH {5}\r\n", "zz\r\n", "c AUTHENTICATE LOGIN\r\n", "YQ==\r\n", "DONE\r\n", "a ID (\"name\"", " NIL)\r\n", "\r\n", "a STARTTLS\r\n", "{9}\r\n", "a NO [AUTHENTICATIONFAILED]\r\n", "* 1 EXISTS\r\n", "+ YQ==\r\n",
+    ])), 0..60), begun in any::<bool>()) {
         let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"* OK\r\n")];
+        if !begun {
+            pieces.clear();
+        }
         pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
         let whole = stream(143, &pieces);
         let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();

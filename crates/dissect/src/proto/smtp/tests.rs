@@ -234,9 +234,12 @@ proptest! {
     fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
         "AUTH LOGIN\r\n", "DATA\r\n", ".\r\n", "250 ok\r\n", "250-a\r\n", "354 go\r\n", "334 \r\n", "RSET\r\n", "QUIT\r\n", "BDAT 7\r\n", "BDAT 3 LAST\r\n", "235 ok\r\n",
         "--a\r\n", "--a--\r\n", "Content-Type: multipart/mixed; boundary=a\r\n", "Content-Type: message/rfc822\r\n", "Content-Disposition: x; filename=b\r\n",
-        "\r\n", "=3D=\r\n", "YQ==\r\n", "http://a:b@c/?token=d\r\n", "220 x\r\n", "STARTTLS\r\n", "MAIL FROM:<a>\r\n", "Content-Transfer-Encoding: base64\r\n",
-    ])), 0..60)) {
+        "\r\n", "=3D=\r\n", "YQ==\r\n", "http://a:b@c/?token=d\r\n", "220 x\r\n", "STARTTLS\r\n", "MAIL FROM:<a>\r\n", "Content-Transfer-Encoding: base64\r\n", "535 no\r\n",
+    ])), 0..60), begun in any::<bool>()) {
         let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"220 x ESMTP\r\n"), (ToServer, b"EHLO y\r\n")];
+        if !begun {
+            pieces.clear();
+        }
         pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
         let whole = stream(25, &pieces);
         let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();
