@@ -463,3 +463,87 @@ impl Dissection {
         self.state = State::Done;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, ToClient, ToServer};
+
+    /// After how many bytes of `bulk` from the server, given again and again, a flow that began as `said` is bypassed; none in 1 MiB.
+    fn bypassed(transport: Transport, port: u16, said: &[(Direction, Vec<u8>)], bulk: &[u8]) -> Option<usize> {
+        let mut b = Bench::new(transport, port);
+        let mut verdict = Verdict::Go;
+        let mut give = |b: &mut Bench, dir, bytes: &[u8]| {
+            b.with(|d, cx| verdict = if transport == Transport::Tcp { d.data(cx, dir, bytes) } else { d.datagram(cx, dir, bytes) });
+            verdict
+        };
+        for (dir, bytes) in said {
+            if give(&mut b, *dir, bytes) == Verdict::Bypass {
+                return Some(0);
+            }
+        }
+        (1..=(1 << 20) / bulk.len()).find(|_| give(&mut b, ToClient, bulk) == Verdict::Bypass).map(|n| n * bulk.len())
+    }
+
+    fn noise(begin: &[u8]) -> Vec<u8> {
+        let mut x = 1u64;
+        let mut bytes = begin.to_vec();
+        bytes.resize_with(1448, || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (x >> 40) as u8
+        });
+        bytes
+    }
+
+    #[test]
+    fn bulk_that_tells_nothing_is_bypassed() {
+        let (tcp, udp) = (Transport::Tcp, Transport::Udp);
+        // Unknown protocols, and those that are not dissected: SMB, NFS, QUIC, RTP, WireGuard.
+        let smb = vec![(ToServer, b"\0\0\0\x24\xfeSMB\x40\0".to_vec()), (ToClient, b"\0\0\0\x24\xfeSMB\x40\0".to_vec())];
+        assert_eq!(bypassed(tcp, 445, &smb, &noise(b"")), Some(0));
+        for (port, begin) in [(9999, &b"\x01\x02hello"[..]), (2049, b"\x80\0\x10\0\0\0\0\x01"), (25, b"\x01\x02"), (53, b"\0\0")] {
+            assert!(bypassed(tcp, port, &[], &noise(begin)).is_some_and(|n| n <= 1448), "TCP {port}");
+        }
+        for (port, begin) in
+            [(9999, &b"\xee"[..]), (443, b"\xc3\0\0\0\x01\x08"), (40_126, b"\x80\x60"), (51_820, b"\x04\0\0\0"), (123, b"\x04\0")]
+        {
+            assert!(bypassed(udp, port, &[], &noise(begin)).is_some_and(|n| n <= usize::from(PROBE_DATAGRAMS) * 1448), "UDP {port}");
+        }
+        // TLS once its shape is told, SSH once its log-in is, what an upgrade leads to, a directory's listing.
+        let mut records = Vec::new();
+        for _ in 0..3 {
+            records.extend_from_slice(b"\x17\x03\x03\x01\xde");
+            records.extend_from_slice(&noise(b"")[..478]);
+        }
+        assert!(bypassed(tcp, 443, &[], &records).is_some_and(|n| n <= 200 << 10));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/admin_morning.pcap");
+        let session = crate::replay::conversation(path, 37_658);
+        assert!(bypassed(tcp, 22, &session, &noise(b"")).is_some_and(|n| n <= 65 << 10));
+        let upgrade = [
+            (ToServer, b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_vec()),
+            (ToClient, b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_vec()),
+        ];
+        assert!(bypassed(tcp, 80, &upgrade, &noise(b"\x82\x7e")).is_some_and(|n| n <= 1448));
+        // What is hashed or may go on is not.
+        let download = [(ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()), (ToClient, b"HTTP/1.1 200 x\r\n\r\n".to_vec())];
+        assert_eq!(bypassed(tcp, 80, &download, &noise(b"")), None);
+    }
+
+    #[test]
+    fn something_else_on_a_protocols_port_is_no_event_a_datagram() {
+        for (port, first) in
+            [(123, [&b"\x1b"[..], &[0; 47]].concat()), (5353, [&[0, 0, 0, 0, 0, 1][..], &[0; 6], b"\x01a\x05local\0\0\x01\0\x01"].concat())]
+        {
+            let mut b = Bench::new(Transport::Udp, port);
+            b.datagram(ToServer, &first);
+            let told = b.lines.0.len();
+            for _ in 0..1000 {
+                b.datagram(ToClient, &noise(b"\0\0\xff\xff\xff\xff"));
+            }
+            assert_eq!(b.lines.0.len(), told + 17, "port {port}: {:?}", b.lines.0.last());
+            // It is still read.
+            b.datagram(ToServer, &first);
+            assert_eq!(b.lines.0.len(), 2 * told + 17, "port {port}");
+        }
+    }
+}

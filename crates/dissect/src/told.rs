@@ -37,11 +37,39 @@ holds! {
     Messages: { told }
 }
 
+/// Messages in a row that do not read, each of which is told; of those behind them one event says that there are more. Something else on
+/// a protocol's port (a tunnel) would else be an event a datagram.
+const MALFORMED_TOLD: u8 = 16;
+
+/// Messages in a row that did not read. They are looked at for ever: a flow that gave up on them would hide what comes behind.
+#[derive(Debug, Default)]
+pub(crate) struct Malformed(u8);
+
+impl Malformed {
+    /// One more, in transaction `tx` of `proto`: tells it. Gives how many there are by now, up to one more than are told.
+    pub(crate) fn more<O: Out>(&mut self, cx: &mut Cx<'_, O>, proto: &'static str, tx: u32) -> u8 {
+        match self.0 {
+            0..MALFORMED_TOLD => cx.anomaly(proto, "malformed_data", tx),
+            MALFORMED_TOLD => cx.anomaly(proto, "too_many_malformed", tx),
+            _ => return self.0,
+        }
+        self.0 += 1;
+        self.0
+    }
+
+    /// One that reads.
+    #[inline]
+    pub(crate) fn over(&mut self) {
+        self.0 = 0;
+    }
+}
+
 /// The state of a protocol whose datagrams are one message each.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     count: u32,
     told: Told,
+    malformed: Malformed,
 }
 
 impl Messages {
@@ -55,8 +83,13 @@ impl Messages {
         tell: impl FnOnce(&mut Told, &mut Cx<'c, O>, u32) -> Option<()>,
     ) -> Step {
         match tell(&mut self.told, cx, self.count) {
-            Some(()) => self.count += 1,
-            None => cx.anomaly(proto, "malformed_data", self.count),
+            Some(()) => {
+                self.count += 1;
+                self.malformed.over();
+            }
+            None => {
+                self.malformed.more(cx, proto, self.count);
+            }
         }
         Step::go(datagram.len())
     }

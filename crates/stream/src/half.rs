@@ -48,6 +48,8 @@ pub(crate) mod bit {
     pub(crate) const STRAY: u16 = 1 << 11;
     /// The SYN offered a window scale.
     pub(crate) const SCALE: u16 = 1 << 12;
+    /// More came than may wait before the handshake was known (a mirror of one side alone): nothing waits until it is.
+    pub(crate) const FULL: u16 = 1 << 13;
 }
 
 /// A run of bytes that waits. Bytes before [`Half::next`] are spent.
@@ -233,7 +235,7 @@ impl Half {
         self.release(mem);
         self.holes = None;
         (self.next, self.max, self.acked) = (seq, seq, seq);
-        self.flags = (self.flags & !(bit::FIN | bit::ACKED | bit::EDGE | bit::ALT | bit::STRAY)) | bit::BEGUN;
+        self.flags = (self.flags & !(bit::FIN | bit::ACKED | bit::EDGE | bit::ALT | bit::STRAY | bit::FULL)) | bit::BEGUN;
     }
 
     /// Whether anything stands ready for [`Half::settle`] to look at.
@@ -457,6 +459,10 @@ impl Half {
         if bytes.is_empty() {
             return;
         }
+        if self.flags & (bit::FULL | bit::OPEN) == bit::FULL {
+            cx.mem.counters.dropped_at_limit += 1;
+            return;
+        }
         let from = seq;
         let mut differs = false;
         let behind = ahead(self.next, seq);
@@ -519,6 +525,8 @@ impl Half {
             }
             if !self.has(bit::OPEN) {
                 cx.mem.counters.dropped_at_limit += 1;
+                self.release(cx.mem);
+                self.set(bit::FULL);
                 return;
             }
             if first {

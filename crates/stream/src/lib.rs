@@ -6,7 +6,8 @@
 //! # What is promised
 //! - In-order data goes from the frame to [`Out::data`] without a copy and without allocation. Only data that must wait is copied,
 //!   bounded per direction ([`Settings`]) and per worker ([`Memory`]); where a bound is reached the missing bytes before it are
-//!   declared lost and delivery goes on. Data itself is not thrown away for want of room once the handshake is known.
+//!   declared lost and delivery goes on. Data itself is not thrown away for want of room once the handshake is known; before, a
+//!   direction that reaches its bound lets go of what waits, and is delivered from where it stands once the handshake is known.
 //! - Each byte of a direction is delivered or declared lost exactly once, in order, up to [`Settings::depth`].
 //! - The result does not depend on how the sender cut its bytes into segments.
 //!

@@ -94,6 +94,32 @@ fn a_stream_is_small() {
 }
 
 #[test]
+fn one_side_alone_keeps_nothing_beyond_its_bound() {
+    let mut b = Bench::new(Settings::default());
+    b.raw(ToClient, S, C.wrapping_add(1), SYN | ACK, b"");
+    let data = [b'x'; 1000];
+    for n in 0..1000 {
+        b.server(n * 1000, 0, ACK, &data);
+    }
+    assert_eq!((b.out.events.len(), b.mem.held(), b.out.bytes[1].len()), (1, 0, 0));
+    // The other side shows itself: what went by is a gap, and it goes on.
+    b.client(0, 1_000_000, ACK, b"hello");
+    b.server(1_000_000, 5, ACK, b"world");
+    b.finish();
+    assert!(b.text(ToServer) == "hello" && b.text(ToClient).ends_with("_world"), "{}", b.text(ToServer));
+    // Another beginning is another session.
+    let mut b = Bench::new(Settings::default());
+    b.raw(ToServer, 77, 0, SYN, b"");
+    for n in 0..1000 {
+        b.raw(ToServer, 78 + n * 1000, 1, ACK, &data);
+    }
+    b.raw(ToServer, C, 0, SYN, b"");
+    b.raw(ToClient, S, C.wrapping_add(1), SYN | ACK, b"");
+    b.client(0, 0, ACK, b"hello");
+    assert_eq!(b.text(ToServer), "hello");
+}
+
+#[test]
 fn client_closes_first() {
     let mut b = Bench::open(Settings::default());
     b.client(0, 0, ACK | PSH, b"GET /");

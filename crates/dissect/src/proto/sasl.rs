@@ -56,6 +56,13 @@ impl Exchange {
         e
     }
 
+    /// The client's command was not seen, but what the server asked it was (base64): its mechanism is told by a question that only one asks.
+    pub(crate) fn asked(challenge: &[u8]) -> Self {
+        // `Username:`, `User Name`
+        let asks_name = base64(challenge.trim_ascii()).is_some_and(|text| text.get(..4).is_some_and(|t| t.eq_ignore_ascii_case(b"user")));
+        Self::begin(if asks_name { b"LOGIN" } else { b"" }, None)
+    }
+
     /// A line of the client.
     pub(crate) fn client(&mut self, line: &[u8]) {
         let nth = self.lines;
@@ -154,6 +161,24 @@ impl Exchange {
             tries: 1,
         }
     }
+}
+
+/// Shortest line taken for one of an exchange by its form alone.
+const LINE_LEAST: usize = 4;
+
+/// Whether a line looks like one of an exchange whose command was not seen: base64 to its end, and no word in capitals.
+pub(crate) fn is_line(line: &[u8]) -> bool {
+    let digits = line.strip_suffix(b"==").or(line.strip_suffix(b"=")).unwrap_or(line);
+    line.len() >= LINE_LEAST
+        && line.len().is_multiple_of(4)
+        && digits.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        && !line.iter().all(u8::is_ascii_uppercase)
+}
+
+/// Whether bytes may be the beginning of one, its end not being there.
+pub(crate) fn may_be_line(bytes: &[u8]) -> bool {
+    let text = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
 }
 
 /// How a secret of `length` bytes is told.

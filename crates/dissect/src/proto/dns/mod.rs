@@ -10,6 +10,7 @@ mod tests;
 
 pub use record::{DnsMessage, DnsMessageRow, EdnsOption, Grouped, Query, QueryRow, Resource, ResourceRow, Soa, Srv, Sshfp};
 
+use crate::told::Malformed;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use vigie_base::Direction;
 use vigie_event::Out;
@@ -18,8 +19,7 @@ use vigie_event::Out;
 #[derive(Debug, Default)]
 pub struct Dns {
     transactions: u32,
-    /// Messages in a row that did not parse: after a few the flow is left alone.
-    malformed: u8,
+    malformed: Malformed,
     /// Directions of a stream in which bytes were missing: where the next message begins must be found again.
     lost: [bool; 2],
 }
@@ -129,12 +129,11 @@ impl Dns {
         let parsed = message::parse(bytes, &mut arena);
         let next = match &parsed {
             None => {
-                self.malformed = self.malformed.saturating_add(1);
-                cx.anomaly("dns", "malformed_data", self.transactions);
-                if self.malformed >= MALFORMED_MAX && self.transactions == 0 { Next::GiveUp("not_dns") } else { Next::Go }
+                let malformed = self.malformed.more(cx, "dns", self.transactions);
+                if malformed >= MALFORMED_MAX && self.transactions == 0 { Next::GiveUp("not_dns") } else { Next::Go }
             }
             Some(m) => {
-                self.malformed = 0;
+                self.malformed.over();
                 let tx = self.transactions;
                 self.transactions += 1;
                 record::push(m, &arena, tx, |r| cx.push_from(dir, tx, r));

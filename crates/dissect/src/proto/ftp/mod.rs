@@ -119,7 +119,7 @@ impl Protocol for Ftp {
             }
             Direction::ToServer => {
                 let Some((text, _)) = line(p.bytes) else {
-                    return if p.bytes.len() < 16 && p.bytes.iter().all(u8::is_ascii_graphic) { Match::Maybe } else { Match::No };
+                    return if may_be_command(p.bytes) { Match::Maybe } else { Match::No };
                 };
                 let word = text.split(|b| *b == b' ').next().unwrap_or(&[]).to_ascii_uppercase();
                 let greeted = p.other.starts_with(b"220") || (p.on(Self::INFO.ports) && is_reply(p.other));
@@ -337,6 +337,16 @@ impl Ftp {
             },
         );
     }
+}
+
+/// Whether bytes may be the beginning of a first command, the end of its line not being there.
+fn may_be_command(bytes: &[u8]) -> bool {
+    const FIRST: [&[u8]; 13] =
+        [b"USER", b"PASS", b"AUTH", b"FEAT", b"SYST", b"CLNT", b"HOST", b"OPTS", b"PBSZ", b"PASV", b"EPSV", b"RETR", b"STOR"];
+    let text = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let end = text.iter().position(|b| *b == b' ');
+    let word = &text[..end.unwrap_or(text.len())];
+    FIRST.iter().any(|c| c.len() >= word.len() && c[..word.len()].eq_ignore_ascii_case(word) && (end.is_none() || c.len() == word.len()))
 }
 
 /// Whether a server's bytes begin as a reply does (RFC 959 section 4.2), as far as they go.

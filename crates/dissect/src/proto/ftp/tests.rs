@@ -72,8 +72,27 @@ fn a_session_that_was_open_before_is_picked_up_at_any_line() {
         assert_eq!(logins, vec!["false"; want], "from line {at}");
         assert!(!lines.concat().contains("Canari"), "from line {at}");
     }
+    for at in 1..SESSION.len() {
+        same_wherever_cut(21, &SESSION[at..]);
+    }
     // Another service that answers in numbers stays what it is.
     assert!(stream(2525, &SESSION[2..3]).iter().all(|l| get(l, "event_type") != "\"ftp\""));
+}
+
+#[test]
+fn a_first_command_in_pieces_is_one() {
+    const PLAIN: &[(Direction, &[u8])] = &[
+        (ToServer, b"user anonymous\r\n"),
+        (ToClient, b"220 ready\r\n331 go on\r\n"),
+        (ToServer, b"PASS ada@example.org\r\n"),
+        (ToClient, b"230 in\r\n"),
+    ];
+    let told = |lines: &[String]| lines.iter().filter(|l| get(l, "event_type") == "\"ftp\"").count();
+    assert_eq!(told(&stream(2121, PLAIN)), 3);
+    same_wherever_cut(2121, PLAIN);
+    // What only begins like it is another's.
+    let words: [(Direction, &[u8]); 3] = [(ToServer, b"USERS ALL OF THEM"), (ToServer, b"\r\n"), (ToClient, b"220 ready\r\n")];
+    assert_eq!(told(&stream(2121, &words)), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use record::{IcmpMessage, IcmpMessageRow, IcmpRouter, IcmpRouterRow, IcmpSid
 use crate::held::{Held, holds};
 use crate::told::Told;
 use crate::{Cx, Info, Match, Probe, Protocol, Step, Transport};
-use vigie_base::hash::Stable;
+use vigie_base::hash::{hash_one, table_state};
 use vigie_base::{Direction, Time};
 use vigie_event::{NO_TX, Out};
 
@@ -65,7 +65,7 @@ impl Side {
         }
         if self.distinct.len() < DISTINCT_MAX {
             let told_by = payload.get(STAMP_LEN..).filter(|rest| !rest.is_empty()).unwrap_or(payload);
-            let hash = Stable::default().bytes(told_by).finish();
+            let hash = hash_one(&table_state(0), &told_by);
             if !self.distinct.contains(&hash) {
                 self.distinct.push(hash);
             }
@@ -182,7 +182,7 @@ impl Icmp {
     }
 
     fn exchange(&mut self, is_request: bool, id: u16, seq: u16, payload: &[u8]) {
-        let hash = Stable::default().bytes(payload).finish();
+        let hash = hash_one(&table_state(0), &payload);
         if is_request {
             if self.seq == [0; 4] && self.pending.is_empty() {
                 self.id = id;

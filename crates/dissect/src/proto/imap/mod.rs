@@ -11,7 +11,8 @@ mod tests;
 pub use record::{ImapCommand, Request, Response};
 
 use super::mime::{LINE_MAX, piece};
-use super::sasl::{Exchange, USER_MAX, redact, without};
+use super::sasl::{self, Exchange, USER_MAX, redact, without};
+use crate::cursor::line;
 use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
@@ -39,12 +40,26 @@ pub struct Imap {
     transactions: u32,
     greeted: bool,
     auth: Option<Exchange>,
+    /// No command was seen yet.
+    midway: Midway,
     /// Bytes left of a literal, by direction.
     literal: [u64; 2],
     /// The literal at hand is kept: an argument of LOGIN.
     kept: bool,
     mid_line: [bool; 2],
     dropping: [bool; 2],
+}
+
+/// How far a session is known that may have been open before it was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Midway {
+    /// Nothing of it was seen.
+    #[default]
+    Perhaps,
+    /// A line of an exchange was, whose command was not.
+    Exchange,
+    /// It was seen from its beginning, or a command of it was.
+    No,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +91,7 @@ impl Protocol for Imap {
                 } else if GREETINGS.iter().any(|g| g.starts_with(p.bytes)) {
                     Match::Maybe
                 } else {
-                    Match::No
+                    probe_response(p)
                 }
             }
             Direction::ToServer => {
@@ -85,11 +100,13 @@ impl Protocol for Imap {
                 let text = &head[..end.unwrap_or(head.len())];
                 let mut words = text.split(|b| matches!(b, b' ' | b'\r'));
                 let (tag, word) = (words.next().unwrap_or(&[]), words.next());
-                if tag.is_empty()
-                    || tag.len() > TAG_MAX
-                    || !tag.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$' | b'#'))
-                {
-                    return Match::No;
+                if (begins_with_sasl(p.bytes) || ends_idle(text)) && p.on(Self::INFO.ports) {
+                    // An answer to a challenge, of a log-in whose beginning was not seen; or DONE.
+                    return if p.other.starts_with(b"+ ") { Match::Yes } else { Match::Maybe };
+                }
+                if !is_tag(tag) {
+                    let begun = end.is_none() && p.on(Self::INFO.ports) && sasl::may_be_line(p.bytes);
+                    return if begun { Match::Maybe } else { Match::No };
                 }
                 let greeted = p.other.starts_with(b"* ");
                 let Some(word) = word.map(<[u8]>::to_ascii_uppercase) else {
@@ -218,6 +235,52 @@ const KNOWN: [&[u8]; 36] = [
     b"GETACL",
 ];
 
+/// Whether the first line is whole and looks like one of an exchange.
+fn begins_with_sasl(bytes: &[u8]) -> bool {
+    line(bytes).is_some_and(|(text, _)| sasl::is_line(text))
+}
+
+/// The client's word that ends IDLE (RFC 2177).
+fn ends_idle(text: &[u8]) -> bool {
+    text.trim_ascii_end().eq_ignore_ascii_case(b"DONE")
+}
+
+fn is_tag(tag: &[u8]) -> bool {
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$' | b'#');
+    !tag.is_empty() && tag.len() <= TAG_MAX && tag.iter().all(allowed)
+}
+
+/// What a server says in a session that was open before it was seen: the answer to a command that was seen, or on the protocol's port to
+/// one that was not.
+fn probe_response(p: &Probe<'_>) -> Match {
+    const STATUS: [&[u8]; 3] = [b"OK", b"NO", b"BAD"];
+    let ours = p.on(Imap::INFO.ports);
+    let text = &p.bytes[..p.bytes.len().min(TAG_MAX + 5)];
+    let mut words = text.split(|b| matches!(b, b' ' | b'\r' | b'\n'));
+    let (tag, status) = (words.next().unwrap_or(&[]), words.next());
+    let whole = words.next().is_some();
+    let mut asked = line(p.other).map_or(&[][..], |(text, _)| text).split(|b| *b == b' ');
+    let same_tag = asked.next() == Some(tag) && asked.next().is_some_and(|w| known(&w.to_ascii_uppercase()));
+    match (tag, status) {
+        // Data, and a challenge.
+        (b"*", Some(s)) if ours => match s.first() {
+            None => Match::Maybe,
+            Some(b) if b.is_ascii_digit() || b.is_ascii_uppercase() => Match::Yes,
+            Some(_) => Match::No,
+        },
+        (b"+", _) if ours => {
+            let word = |text: &[u8]| text.split(|b| *b == b' ').nth(1).is_some_and(|w| known(&w.to_ascii_uppercase()));
+            let asked = line(p.other).is_some_and(|(text, _)| sasl::is_line(text) || word(text));
+            if asked { Match::Yes } else { Match::Other }
+        }
+        (tag, _) if !is_tag(tag) || !(ours || same_tag) => Match::No,
+        (_, None) => Match::Maybe,
+        (_, Some(s)) if whole && STATUS.iter().any(|of| s.eq_ignore_ascii_case(of)) => Match::Yes,
+        (_, Some(s)) if !whole && STATUS.iter().any(|of| of.len() >= s.len() && s.eq_ignore_ascii_case(&of[..s.len()])) => Match::Maybe,
+        _ => Match::No,
+    }
+}
+
 fn known(word: &[u8]) -> bool {
     KNOWN.contains(&word)
 }
@@ -285,8 +348,13 @@ impl Imap {
                 let (tag, name, rest) = (words.next().unwrap_or(&[]), words.next(), words.next().unwrap_or(&[]));
                 let Some(name) = name else {
                     // DONE ends IDLE; anything else is no command.
+                    if self.midway == Midway::Perhaps && !self.greeted && sasl::is_line(text) && !ends_idle(text) {
+                        self.midway = Midway::Exchange;
+                        self.auth = Some(Exchange::asked(b""));
+                    }
                     return Next::Go;
                 };
+                self.midway = Midway::No;
                 self.begin(tag, name, rest)
             }
         };
@@ -370,7 +438,10 @@ impl Imap {
             b"BAD" => "BAD",
             _ => return Next::Go,
         };
-        let Some(at) = self.pending.iter().position(|c| c.tag == tag) else { return Next::Go };
+        let Some(at) = self.pending.iter().position(|c| c.tag == tag) else {
+            self.unseen(cx, status, rest);
+            return Next::Go;
+        };
         let Some(c) = self.pending.remove(at) else { return Next::Go };
         let ok = status == "OK";
         match &c.name[..] {
@@ -393,12 +464,26 @@ impl Imap {
         }
     }
 
+    /// The answer to a command that was not seen: a log-in's, where a line of its exchange was, or where its code says so (RFC 5530).
+    fn unseen<O: Out>(&mut self, cx: &mut Cx<'_, O>, status: &str, text: &[u8]) {
+        let midway = std::mem::replace(&mut self.midway, Midway::No);
+        let failed = status == "NO" && text.get(..22).is_some_and(|t| t.eq_ignore_ascii_case(b"[AUTHENTICATIONFAILED]"));
+        if midway == Midway::Exchange || (midway == Midway::Perhaps && failed) {
+            let auth = self.auth.take().unwrap_or_else(|| Exchange::asked(b""));
+            cx.login(&auth.login("imap", if status == "OK" { "success" } else { "failure" }));
+        }
+    }
+
     fn untagged<O: Out>(&mut self, cx: &mut Cx<'_, O>, text: &[u8]) {
         if !std::mem::replace(&mut self.greeted, true) {
             let banner = text.strip_prefix(b"OK ").or(text.strip_prefix(b"PREAUTH ")).unwrap_or(&[]);
-            // Capabilities before the words are not the server's name.
+            // Capabilities before the words are not the server's name; any other code is no greeting's, nor is what Dovecot says in IDLE.
             let words = match banner.strip_prefix(b"[") {
-                Some(code) => code.iter().position(|b| *b == b']').map_or(&[][..], |at| &code[at + 1..]),
+                Some(code) if [&b"CAPABILITY"[..], b"ALERT"].iter().any(|c| code.starts_with(c)) => {
+                    code.iter().position(|b| *b == b']').map_or(&[][..], |at| &code[at + 1..])
+                }
+                Some(_) => &[],
+                None if banner == b"Still here" => &[],
                 None => banner,
             };
             let words = words.trim_ascii();

@@ -149,9 +149,12 @@ fn told_from_its_neighbours() {
 proptest! {
     #[test]
     fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
-        "a LOGIN b c\r\n", "a LOGIN {1}\r\n", "b LOGIN \"x\\\" y\" {2+}\r\n", "a OK\r\n", "b NO x\r\n", "c BAD\r\n", "+ \r\n", "* 1 FETCH {5}\r\n", "zz\r\n", "c AUTHENTICATE LOGIN\r\n", "YQ==\r\n", "DONE\r\n", "a ID (\"name\"", " NIL)\r\n", "\r\n", "a STARTTLS\r\n", "{9}\r\n",
-    ])), 0..60)) {
+        "a LOGIN b c\r\n", "a LOGIN {1}\r\n", "b LOGIN \"x\\\" y\" {2+}\r\n", "a OK\r\n", "b NO x\r\n", "c BAD\r\n", "+ \r\n", "* 1 FETCH {5}\r\n", "zz\r\n", "c AUTHENTICATE LOGIN\r\n", "YQ==\r\n", "DONE\r\n", "a ID (\"name\"", " NIL)\r\n", "\r\n", "a STARTTLS\r\n", "{9}\r\n", "a NO [AUTHENTICATIONFAILED]\r\n", "* 1 EXISTS\r\n", "+ YQ==\r\n",
+    ])), 0..60), begun in any::<bool>()) {
         let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"* OK\r\n")];
+        if !begun {
+            pieces.clear();
+        }
         pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
         let whole = stream(143, &pieces);
         let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();
@@ -168,4 +171,44 @@ proptest! {
         b.gap(ToServer, 7);
         b.finish();
     }
+}
+
+/// A recorded conversation of the lab, by its client's port.
+fn recorded(capture: &str, port: u16) -> Vec<(Direction, Vec<u8>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(capture);
+    crate::replay::conversation(path, port)
+}
+
+#[test]
+fn a_session_that_was_open_before_is_picked_up_at_any_line() {
+    for (capture, port) in [("mail_bruteforce.pcap", 45940), ("cleartext_logins.pcap", 42098), ("cleartext_logins.pcap", 42094)] {
+        let session = recorded(capture, port);
+        let pieces: Vec<(Direction, &[u8])> = session.iter().map(|(d, b)| (*d, &b[..])).collect();
+        let says = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|w| w == what);
+        let mut answers = 0;
+        for at in (1..pieces.len()).rev() {
+            let (dir, bytes) = pieces[at];
+            let lines = stream(143, &pieces[at..]);
+            let accepted = dir == ToClient && says(bytes, b" Logged in");
+            answers += usize::from(dir == ToClient && says(bytes, b" NO [AUTHENTICATIONFAILED]"));
+            // Who is told to be in, without a word of how, is no log-in.
+            assert_eq!(of(&lines, "login").len(), answers, "{capture} {port} from {at}: {lines:?}");
+            answers += usize::from(accepted);
+            assert!(of(&lines, "fact").is_empty(), "{capture} {port} from {at}: {lines:?}");
+            assert!(!lines.concat().contains("Canari"), "{capture} {port} from {at}");
+            same_wherever_cut(143, &pieces[at..pieces.len().min(at + 6)]);
+        }
+        assert!(answers > 0, "{capture}");
+    }
+}
+
+#[test]
+fn what_looks_like_it_is_no_log_in() {
+    let logins = |port, session: &[(Direction, &[u8])]| of(&stream(port, session), "login").len();
+    assert_eq!(logins(2600, &[(ToClient, b"a NO [AUTHENTICATIONFAILED] no\r\n")]), 0);
+    assert_eq!(logins(143, &[(ToClient, b"a NO [NONEXISTENT] no\r\n")]), 0);
+    assert_eq!(logins(143, &[(ToClient, b"+ idling\r\n"), (ToServer, b"DONE\r\n"), (ToClient, b"a OK Idle completed\r\n")]), 0);
+    // On any port an answer belongs to its command.
+    assert_eq!(logins(2600, &[(ToServer, b"a LOGIN ada secret\r\n"), (ToClient, b"a NO no\r\n")]), 1);
+    assert_eq!(logins(2600, &[(ToServer, b"a LOGIN ada secret\r\n"), (ToClient, b"b NO no\r\n")]), 0);
 }

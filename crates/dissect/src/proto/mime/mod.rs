@@ -653,7 +653,7 @@ pub(crate) fn slices(v: &[Vec<u8>]) -> Vec<&[u8]> {
 /// until a line's end or [`LINE_MAX`] bytes are there. The same pieces wherever the text is cut.
 pub(crate) fn piece(bytes: &[u8]) -> Option<(&[u8], &[u8], usize)> {
     let window = &bytes[..bytes.len().min(LINE_MAX)];
-    match window.iter().position(|b| *b == b'\n') {
+    match memchr::memchr(b'\n', window) {
         Some(lf) => {
             let text = &bytes[..lf];
             let text = text.strip_suffix(b"\r").unwrap_or(text);

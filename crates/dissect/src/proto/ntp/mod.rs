@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::told::Malformed;
 use crate::{Cursor, Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
 use vigie_base::{Direction, Time};
 use vigie_event::{Hex, NO_TX, Out, Record};
@@ -54,6 +55,7 @@ pub struct NtpMessage<'a> {
 #[derive(Debug, Default)]
 pub struct Ntp {
     transactions: u32,
+    malformed: Malformed,
 }
 
 /// Bytes of a message without extensions (RFC 5905 section 7.3).
@@ -98,9 +100,12 @@ impl Protocol for Ntp {
         match message(bytes, cx.now(), &mut scratch) {
             Some(m) => {
                 self.transactions += 1;
+                self.malformed.over();
                 cx.push_from(dir, NO_TX, &m);
             }
-            None => cx.anomaly("ntp", "malformed_data", self.transactions),
+            None => {
+                self.malformed.more(cx, "ntp", self.transactions);
+            }
         }
         scratch.clear();
         cx.shared.scratch = scratch;

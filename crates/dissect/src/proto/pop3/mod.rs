@@ -11,7 +11,8 @@ mod tests;
 pub use record::{Pop3Command, Request, Response};
 
 use super::mime::{LINE_MAX, piece, slices};
-use super::sasl::{Exchange, redact, without};
+use super::sasl::{self, Exchange, redact, without};
+use crate::cursor::line;
 use crate::held::{Held, holds};
 use crate::record::Login;
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
@@ -68,16 +69,21 @@ impl Protocol for Pop3 {
     fn probe(p: &Probe<'_>) -> Match {
         match p.dir {
             Direction::ToClient => {
+                // A challenge, of a log-in whose beginning was not seen.
+                let challenge = p.on(Self::INFO.ports) && p.bytes.starts_with(b"+ ");
                 let Some(head) = p.bytes.get(..4) else {
                     let begun = b"+OK".starts_with(&p.bytes[..p.bytes.len().min(3)]) || b"-ERR".starts_with(p.bytes);
-                    return if begun { Match::Maybe } else { Match::No };
+                    return if begun || challenge { Match::Maybe } else { Match::No };
                 };
                 let ok = head.starts_with(b"+OK") && matches!(head[3], b' ' | b'\r' | b'\n');
+                let asked = p.on(Self::INFO.ports) && (known(&first_word(p.other)) || begins_with_sasl(p.other));
                 match (ok, p.other.is_empty()) {
                     // Redis and NATS answer +OK too, but do not speak first.
                     (true, true) => Match::Yes,
-                    (true, false) if p.on(Self::INFO.ports) && known(&first_word(p.other)) => Match::Yes,
+                    (true, false) if asked => Match::Yes,
+                    (false, false) if asked && (challenge || head == b"-ERR") => Match::Yes,
                     (false, _) if head == b"-ERR" && p.on(Self::INFO.ports) => Match::Maybe,
+                    (false, true) if challenge => Match::Other,
                     _ => Match::No,
                 }
             }
@@ -86,6 +92,15 @@ impl Protocol for Pop3 {
                 let word = first_word(p.bytes);
                 let greeted = p.other.starts_with(b"+OK");
                 let known = if complete { known(&word) } else { KNOWN.iter().any(|k| k.starts_with(&word)) };
+                if !known && p.on(Self::INFO.ports) && (p.other.is_empty() || p.other.starts_with(b"+ ")) {
+                    // An answer to a challenge, of a log-in whose beginning was not seen.
+                    return match begins_with_sasl(p.bytes) {
+                        true if !p.other.is_empty() => Match::Yes,
+                        true => Match::Maybe,
+                        false if sasl::may_be_line(p.bytes) => Match::Maybe,
+                        false => Match::No,
+                    };
+                }
                 match (known, greeted) {
                     (true, true) if complete => Match::Yes,
                     (true, _) if greeted || p.on(Self::INFO.ports) || word.starts_with(b"US") => Match::Maybe,
@@ -164,6 +179,32 @@ fn known(word: &[u8]) -> bool {
     KNOWN.contains(&word)
 }
 
+/// Whether the first line is whole and looks like one of an exchange.
+fn begins_with_sasl(bytes: &[u8]) -> bool {
+    line(bytes).is_some_and(|(text, _)| sasl::is_line(text))
+}
+
+/// Whether a server says in its first line that a log-in failed, so that this was no greeting (RFC 3206, and what servers say).
+fn says_log_in_failed(words: &[u8]) -> bool {
+    const FAILED: [&[u8]; 8] = [
+        b"[auth]",
+        b"authentication failed",
+        b"authorization failed",
+        b"invalid login",
+        b"login failed",
+        b"logon fail",
+        b"password",
+        b"credential",
+    ];
+    FAILED.iter().any(|f| words.windows(f.len()).any(|w| w == *f))
+}
+
+/// Whether a server says what it says only of a session that has begun.
+fn says_session(words: &[u8]) -> bool {
+    const SAYS: [&[u8]; 6] = [b"logged in", b"authenticat", b"octets", b"messages", b"maildrop", b"logging out"];
+    words.first().is_some_and(u8::is_ascii_digit) || SAYS.iter().any(|s| words.windows(s.len()).any(|w| w == *s))
+}
+
 fn first_word(text: &[u8]) -> Vec<u8> {
     let end = text.iter().position(|b| matches!(b, b' ' | b'\r' | b'\n')).unwrap_or(text.len());
     text[..end.min(16)].to_ascii_uppercase()
@@ -181,6 +222,12 @@ impl Pop3 {
         }
         if text.is_empty() {
             return;
+        }
+        if !self.greeted && self.pending.is_empty() && sasl::is_line(text) && !known(&first_word(text)) {
+            // No greeting and no command was seen: a line of an exchange that had begun.
+            self.auth = Some(Exchange::asked(b""));
+            let c = Command { name: b"<SASL DATA>".to_vec(), secret: text.to_vec(), ..Command::default() };
+            return self.wait(cx, c);
         }
         if text.len() + 2 > COMMAND_LONG {
             cx.anomaly("pop3", "request_too_long", current);
@@ -277,7 +324,11 @@ impl Pop3 {
         let greets = |word: &[u8]| words.windows(word.len()).any(|w| w == word);
         let missed = self.pending.len() == 1 && !greets(b"pop") && !greets(b"ready");
         if !std::mem::replace(&mut self.greeted, true) && !missed {
-            if ok && !header.is_empty() {
+            if !ok && self.pending.is_empty() && says_log_in_failed(&words) {
+                // No server greets so: it answers a password that was given before.
+                self.login(cx, "other", false, "failure");
+            }
+            if ok && !header.is_empty() && !says_session(&words) {
                 cx.fact(Direction::ToClient, "software", &header[..header.len().min(TEXT_MAX)], "pop3", 50);
             }
             let greeting = Command { status: Some((ok, header[..header.len().min(TEXT_MAX)].to_vec())), ..Command::default() };

@@ -115,9 +115,12 @@ fn told_from_its_neighbours() {
 proptest! {
     #[test]
     fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
-        "USER a\r\n", "PASS b\r\n", "AUTH PLAIN\r\n", "AUTH PLAIN AGE=\r\n", "AUTH\r\n", "+ \r\n", "+OK\r\n", "-ERR x\r\n", ".\r\n", "RETR 1\r\n", "LIST\r\n", "YQ==\r\n", "\r\n", "+OK y\r\n..a\r\n", "STLS\r\n", "\0\u{ff}",
-    ])), 0..60)) {
+        "USER a\r\n", "PASS b\r\n", "AUTH PLAIN\r\n", "AUTH PLAIN AGE=\r\n", "AUTH\r\n", "+ \r\n", "+OK\r\n", "-ERR x\r\n", ".\r\n", "RETR 1\r\n", "LIST\r\n", "YQ==\r\n", "\r\n", "+OK y\r\n..a\r\n", "STLS\r\n", "\0\u{ff}", "-ERR [AUTH] no\r\n", "+ YQ==\r\n",
+    ])), 0..60), begun in any::<bool>()) {
         let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"+OK\r\n")];
+        if !begun {
+            pieces.clear();
+        }
         pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
         let whole = stream(110, &pieces);
         let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();
@@ -134,4 +137,41 @@ proptest! {
         b.gap(ToClient, 7);
         b.finish();
     }
+}
+
+/// A recorded conversation of the lab, by its client's port.
+fn recorded(capture: &str, port: u16) -> Vec<(Direction, Vec<u8>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(capture);
+    crate::replay::conversation(path, port)
+}
+
+#[test]
+fn a_session_that_was_open_before_is_picked_up_at_any_line() {
+    for (capture, port) in [("mail_bruteforce.pcap", 34448), ("cleartext_logins.pcap", 34428), ("cleartext_logins.pcap", 34438)] {
+        let session = recorded(capture, port);
+        let pieces: Vec<(Direction, &[u8])> = session.iter().map(|(d, b)| (*d, &b[..])).collect();
+        let mut answers = 0;
+        for at in (1..pieces.len()).rev() {
+            let (dir, bytes) = pieces[at];
+            let lines = stream(110, &pieces[at..]);
+            let accepted = dir == ToClient && bytes.starts_with(b"+OK Logged in");
+            answers += usize::from(dir == ToClient && bytes.starts_with(b"-ERR [AUTH]"));
+            // Who is told to be in, without a word of how, is no log-in.
+            assert_eq!(of(&lines, "login").len(), answers, "{capture} {port} from {at}: {lines:?}");
+            answers += usize::from(accepted);
+            assert!(of(&lines, "fact").is_empty(), "{capture} {port} from {at}: {lines:?}");
+            assert!(!lines.concat().contains("Canari") && !lines.concat().contains("AG1hcmll"), "{capture} {port} from {at}");
+            same_wherever_cut(110, &pieces[at..pieces.len().min(at + 6)]);
+        }
+        assert!(answers > 0, "{capture}");
+    }
+}
+
+#[test]
+fn what_looks_like_it_is_no_log_in() {
+    let logins = |port, session: &[(Direction, &[u8])]| of(&stream(port, session), "login").len();
+    assert_eq!(logins(110, &[(ToClient, b"-ERR too many connections\r\n")]), 0);
+    assert_eq!(logins(6379, &[(ToClient, b"-ERR invalid password\r\n")]), 0);
+    assert_eq!(logins(2600, &[(ToServer, b"YWRhbWFudA==\r\n"), (ToClient, b"-ERR no\r\n")]), 0);
+    assert_eq!(logins(110, &[(ToServer, b"NOOP\r\n"), (ToClient, b"-ERR no\r\n")]), 0);
 }

@@ -13,7 +13,7 @@ mod tests;
 pub use record::{Email, SmtpMail};
 
 use super::mime::{LINE_MAX, Mail, piece, slices};
-use super::sasl::Exchange;
+use super::sasl::{self, Exchange};
 use crate::cursor::line;
 use crate::held::{Held, holds};
 use crate::{Cx, Info, Match, Next, Probe, Protocol, Step, Transport};
@@ -31,6 +31,8 @@ const RECIPIENTS_MAX: usize = 128;
 const RECIPIENT_MAX: usize = 1024;
 /// Longest text of a reply kept.
 const REPLY_MAX: usize = 512;
+/// Lines of an exchange that may wait for their reply: a client waits for each. More are the text of a mail.
+const UNSEEN_MAX: usize = 4;
 /// Unknown commands after which the flow is not taken for SMTP any more.
 const UNKNOWN_MAX: u16 = 256;
 
@@ -51,6 +53,8 @@ pub struct Smtp {
     auth: Option<Exchange>,
     user: Vec<u8>,
     unknown: u16,
+    /// The session was open before it was seen, and no command was seen yet.
+    midway: bool,
     /// A line longer than [`LINE_MAX`] is being dropped, by direction; also what is left of a line after a gap.
     dropping: [bool; 2],
     /// The next piece of mail begins a line.
@@ -79,6 +83,8 @@ enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
     Other,
+    /// No command, before any was seen: it may answer a challenge of a log-in whose beginning was not seen.
+    Unseen,
     StartTls,
     Auth,
     Data,
@@ -130,7 +136,7 @@ impl Protocol for Smtp {
         }
         let i = dir.index();
         let window = &bytes[..bytes.len().min(LINE_MAX)];
-        let lf = window.iter().position(|b| *b == b'\n');
+        let lf = memchr::memchr(b'\n', window);
         if self.dropping[i] {
             self.dropping[i] = lf.is_none();
             return Step::go(lf.map_or(window.len(), |lf| lf + 1));
@@ -207,14 +213,65 @@ holds! {
     Transaction: { from, to, mail, reply }
 }
 
+const COMMANDS: [&[u8]; 20] = [
+    b"EHLO",
+    b"HELO",
+    b"LHLO",
+    b"MAIL",
+    b"RCPT",
+    b"DATA",
+    b"BDAT",
+    b"AUTH",
+    b"STARTTLS",
+    b"RSET",
+    b"QUIT",
+    b"NOOP",
+    b"VRFY",
+    b"EXPN",
+    b"HELP",
+    b"ETRN",
+    b"TURN",
+    b"ATRN",
+    b"XCLIENT",
+    b"XFORWARD",
+];
+
+/// Longest word that is looked at.
+const WORD_MAX: usize = 9;
+
+fn first_word(text: &[u8]) -> Vec<u8> {
+    let end = text.iter().position(|b| matches!(b, b' ' | b'\r' | b'\n')).unwrap_or(text.len());
+    text[..end.min(WORD_MAX)].to_ascii_uppercase()
+}
+
+/// Whether a server's bytes begin as a reply does (RFC 5321 section 4.2), as far as they go.
+fn is_reply(bytes: &[u8]) -> bool {
+    const FORM: [&[u8]; 4] = [b"2345", b"012345", b"0123456789", b" -\r\n"];
+    bytes.iter().zip(FORM).all(|(b, form)| form.contains(b))
+}
+
+/// On the port of the protocol, in a session that was open before it was seen: what the server says, by what the client said.
+fn probe_reply(p: &Probe<'_>) -> Match {
+    if !p.on(Smtp::INFO.ports) || !is_reply(p.bytes) {
+        return Match::No;
+    }
+    let asked = line(p.other).is_some_and(|(text, _)| COMMANDS.contains(&&first_word(text)[..]) || sasl::is_line(text));
+    match (p.bytes.get(..3), p.other.is_empty()) {
+        (Some(_), false) if asked && p.bytes.len() > 3 => Match::Yes,
+        // Codes of log-ins alone (RFC 4954 section 6): no command need follow.
+        (Some(b"235" | b"334" | b"535"), true) | (None, _) | (_, false) => Match::Maybe,
+        (Some(_), true) => Match::Other,
+    }
+}
+
 fn probe_greeting(p: &Probe<'_>) -> Match {
     let known = |code: &[u8]| matches!(code, b"220" | b"421" | b"554");
     let Some(code) = p.bytes.get(..4) else {
         let begun = [&b"220"[..], b"421", b"554"].iter().any(|c| c.starts_with(&p.bytes[..p.bytes.len().min(3)]));
-        return if begun { Match::Maybe } else { Match::No };
+        return if begun { Match::Maybe } else { probe_reply(p) };
     };
     if !known(&code[..3]) || !matches!(code[3], b' ' | b'-' | b'\r' | b'\n') {
-        return Match::No;
+        return probe_reply(p);
     }
     let Some((text, _)) = line(p.bytes) else { return Match::Maybe };
     let upper = text.to_ascii_uppercase();
@@ -234,17 +291,22 @@ fn probe_greeting(p: &Probe<'_>) -> Match {
 fn probe_command(p: &Probe<'_>) -> Match {
     let word_end = p.bytes.iter().position(|b| matches!(b, b' ' | b'\r' | b'\n'));
     let word = p.bytes[..word_end.unwrap_or(p.bytes.len()).min(8)].to_ascii_uppercase();
-    let greeted = p.other.starts_with(b"220");
+    let open = p.on(Smtp::INFO.ports) && p.other.len() > 3 && is_reply(p.other) && !p.other.starts_with(b"220");
+    let greeted = p.other.starts_with(b"220") || open;
     if word_end.is_some() {
         match &word[..] {
             b"EHLO" | b"HELO" | b"LHLO" if p.other.is_empty() || greeted => return Match::Yes,
             b"MAIL" | b"RCPT" | b"VRFY" | b"EXPN" if greeted => return Match::Yes,
+            b"AUTH" | b"DATA" | b"RSET" | b"QUIT" | b"NOOP" | b"STARTTLS" if open => return Match::Yes,
             b"MAIL" | b"RCPT" => return Match::Maybe,
             b"QUIT" | b"NOOP" | b"HELP" | b"RSET" | b"STARTTLS" | b"AUTH" if greeted => return Match::Maybe,
             _ => {}
         }
     } else if [&b"EHLO"[..], b"HELO", b"LHLO", b"MAIL", b"RCPT"].iter().any(|c| c.starts_with(&word)) {
         return Match::Maybe;
+    }
+    if open && p.other.starts_with(b"334") && line(p.bytes).is_some_and(|(text, _)| sasl::is_line(text)) {
+        return Match::Yes;
     }
     // Whoever speaks out of turn to a mail server: the greeting will tell.
     let other_protocol = p.bytes[0] == 0x16 || p.bytes.starts_with(b"GET ") || p.bytes.starts_with(b"SSH-");
@@ -276,8 +338,7 @@ impl Smtp {
         if !self.greeted {
             self.once(cx, TOLD_WELCOME, "NO_SERVER_WELCOME_MESSAGE");
         }
-        let word = text.split(|b| *b == b' ').next().unwrap_or(&[]);
-        let word = word[..word.len().min(9)].to_ascii_uppercase();
+        let word = first_word(text);
         if let Some(auth) = &mut self.auth {
             // Without the server's side nothing ends the exchange but the next command.
             if self.server_seen || !matches!(&word[..], b"EHLO" | b"HELO" | b"LHLO" | b"MAIL" | b"QUIT" | b"RSET" | b"AUTH") {
@@ -286,6 +347,16 @@ impl Smtp {
             }
             self.end_auth(cx, "unknown");
         }
+        let is_command = COMMANDS.contains(&&word[..]) || matches!(&word[..], b"SIZE" | b"BURL");
+        if !is_command && (self.midway || !self.greeted) && sasl::is_line(text) {
+            self.expect(cx, Pending::Unseen);
+            if self.pending.len() >= UNSEEN_MAX && self.pending.iter().all(|p| *p == Pending::Unseen) {
+                self.pending.clear();
+                (self.mode, self.mid_line, self.mail_gap) = (Mode::Data, false, true);
+            }
+            return Next::Go;
+        }
+        self.midway &= !is_command;
         if self.tx.is_none() {
             self.tx = Some(Box::new(Transaction { id: self.transactions, ..Transaction::default() }));
             self.transactions += 1;
@@ -370,18 +441,21 @@ impl Smtp {
 
     /// Mail up to a lone dot.
     fn data<O: Out>(&mut self, cx: &mut Cx<'_, O>, bytes: &[u8]) -> Step {
-        let Some((text, end, used)) = piece(bytes) else { return Step::go(0) };
-        let begins = !std::mem::replace(&mut self.mid_line, end.is_empty());
-        if begins && text == b"." && !end.is_empty() {
-            self.mail_over(cx, true);
-            return Step::go(used);
+        let mut at = 0;
+        while let Some((text, end, used)) = piece(&bytes[at..]) {
+            at += used;
+            let begins = !std::mem::replace(&mut self.mid_line, end.is_empty());
+            if begins && text == b"." && !end.is_empty() {
+                self.mail_over(cx, true);
+                break;
+            }
+            // A dot was put before lines that begin with one (RFC 5321 4.5.2).
+            let text = if begins { text.strip_prefix(b".").unwrap_or(text) } else { text };
+            if let Some(mail) = self.tx.as_mut().and_then(|t| t.mail.as_mut()) {
+                mail.line(text, end, begins, &cx.shared.settings.secret_parameters);
+            }
         }
-        // A dot was put before lines that begin with one (RFC 5321 4.5.2).
-        let text = if begins { text.strip_prefix(b".").unwrap_or(text) } else { text };
-        if let Some(mail) = self.tx.as_mut().and_then(|t| t.mail.as_mut()) {
-            mail.line(text, end, begins, &cx.shared.settings.secret_parameters);
-        }
-        Step::go(used)
+        Step::go(at)
     }
 
     /// A chunk of mail as it is.
@@ -440,9 +514,10 @@ impl Smtp {
         };
         let code = code.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
         let words = text.get(4..).unwrap_or(&[]).trim_ascii();
-        if !self.greeted && !self.in_reply && !self.pending.is_empty() && !matches!(code, 220 | 421 | 554) {
-            // The greeting was missed: this answers a command.
+        if !self.greeted && !self.in_reply && !matches!(code, 220 | 421 | 554) {
+            // The greeting was missed: this answers a command, seen or not.
             self.greeted = true;
+            self.midway = self.pending.iter().all(|p| *p == Pending::Unseen);
         }
         if !self.greeted && !self.in_reply {
             self.greeting(cx, code, words);
@@ -460,6 +535,8 @@ impl Smtp {
                 self.mail_over(cx, false);
                 self.pending.clear();
                 self.answered(cx, code, words);
+            } else if self.midway {
+                self.unseen(cx, code, words);
             }
             return Next::Go;
         };
@@ -469,6 +546,7 @@ impl Smtp {
                 return Next::Anything;
             }
             Pending::StartTls => cx.anomaly("smtp", "TLS_REJECTED", self.current()),
+            Pending::Unseen => self.unseen(cx, code, words),
             Pending::Auth if code == 334 => self.pending.push_front(Pending::Auth),
             Pending::Auth => self.end_auth(cx, if code / 100 == 2 { "success" } else { "failure" }),
             Pending::Data if code != 354 => {
@@ -490,7 +568,12 @@ impl Smtp {
             self.once(cx, TOLD_REPLY, "INVALID_REPLY");
             return;
         }
-        if !words.is_empty() {
+        if self.tx.is_none() {
+            // What came before was no mail.
+            self.mode = Mode::Command;
+        }
+        // What goes on after a status of RFC 2034 answers a command: no greeting has one.
+        if !words.is_empty() && !words.starts_with(b"2.0.0 ") {
             cx.fact(Direction::ToClient, "software", words, "smtp", 60);
         }
         let name = words.split(|b| *b == b' ').next().unwrap_or(&[]);
@@ -517,6 +600,21 @@ impl Smtp {
         }
         if outcome == "success" {
             self.user = auth.user().unwrap_or(&[]).to_vec();
+        }
+    }
+
+    /// A reply to what was not seen, or may be part of a log-in that was not: its code tells (RFC 4954 section 6).
+    fn unseen<O: Out>(&mut self, cx: &mut Cx<'_, O>, code: u16, words: &[u8]) {
+        match code {
+            334 => {
+                self.auth = Some(Exchange::asked(words));
+                self.pending.push_front(Pending::Auth);
+            }
+            235 | 535 => {
+                self.auth.get_or_insert_with(|| Exchange::asked(b""));
+                self.end_auth(cx, if code == 235 { "success" } else { "failure" });
+            }
+            _ => {}
         }
     }
 

@@ -234,12 +234,67 @@ proptest! {
     fn any_words(words in prop::collection::vec((any::<bool>(), prop::sample::select(vec![
         "AUTH LOGIN\r\n", "DATA\r\n", ".\r\n", "250 ok\r\n", "250-a\r\n", "354 go\r\n", "334 \r\n", "RSET\r\n", "QUIT\r\n", "BDAT 7\r\n", "BDAT 3 LAST\r\n", "235 ok\r\n",
         "--a\r\n", "--a--\r\n", "Content-Type: multipart/mixed; boundary=a\r\n", "Content-Type: message/rfc822\r\n", "Content-Disposition: x; filename=b\r\n",
-        "\r\n", "=3D=\r\n", "YQ==\r\n", "http://a:b@c/?token=d\r\n", "220 x\r\n", "STARTTLS\r\n", "MAIL FROM:<a>\r\n", "Content-Transfer-Encoding: base64\r\n",
-    ])), 0..60)) {
+        "\r\n", "=3D=\r\n", "YQ==\r\n", "http://a:b@c/?token=d\r\n", "220 x\r\n", "STARTTLS\r\n", "MAIL FROM:<a>\r\n", "Content-Transfer-Encoding: base64\r\n", "535 no\r\n",
+    ])), 0..60), begun in any::<bool>()) {
         let mut pieces: Vec<(Direction, &[u8])> = vec![(ToClient, b"220 x ESMTP\r\n"), (ToServer, b"EHLO y\r\n")];
+        if !begun {
+            pieces.clear();
+        }
         pieces.extend(words.iter().map(|(s, w)| (if *s { ToServer } else { ToClient }, w.as_bytes())));
         let whole = stream(25, &pieces);
         let bytes: Vec<(Direction, &[u8])> = pieces.iter().flat_map(|(d, p)| p.chunks(1).map(move |b| (*d, b))).collect();
         prop_assert_eq!(stream(25, &bytes), whole);
     }
+}
+
+/// A recorded conversation of the lab, by its client's port.
+fn recorded(capture: &str, port: u16) -> Vec<(Direction, Vec<u8>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(capture);
+    crate::replay::conversation(path, port)
+}
+
+#[test]
+fn a_session_that_was_open_before_is_picked_up_at_any_line() {
+    for (capture, port) in [("mail_bruteforce.pcap", 36812), ("cleartext_logins.pcap", 36590)] {
+        let session = recorded(capture, port);
+        let pieces: Vec<(Direction, &[u8])> = session.iter().map(|(d, b)| (*d, &b[..])).collect();
+        let mut answers = 0;
+        for at in (1..pieces.len()).rev() {
+            let answer = pieces[at].0 == ToClient && (pieces[at].1.starts_with(b"535 ") || pieces[at].1.starts_with(b"235 "));
+            answers += usize::from(answer);
+            let lines = stream(587, &pieces[at..]);
+            assert_eq!(of(&lines, "login").len(), answers, "{capture} from {at}: {lines:?}");
+            assert!(of(&lines, "fact").iter().all(|f| get(f, "fact.key") != "\"software\""), "{capture} from {at}");
+            // The account's name is told only where it was asked for.
+            let names: Vec<_> = of(&lines, "login").iter().map(|l| get(l, "login.user")).collect();
+            assert!(names.iter().all(|n| matches!(&n[..], "" | "\"paul\"" | "\"marie\"")), "{capture} from {at}: {names:?}");
+            same_wherever_cut(587, &pieces[at..pieces.len().min(at + 6)]);
+        }
+        assert!(answers > 0, "{capture}");
+    }
+}
+
+#[test]
+fn what_looks_like_it_is_no_log_in() {
+    let none = |port, session: &[(Direction, &[u8])]| {
+        let lines = stream(port, session);
+        assert!(of(&lines, "login").is_empty(), "{lines:?}");
+        lines.iter().filter(|l| get(l, "app_proto") == "\"smtp\"").count()
+    };
+    // Another service's port, another service on its port, a refusal of something else.
+    assert_eq!(none(2600, &[(ToClient, b"535 no\r\n")]), 0);
+    assert_eq!(none(25, &[(ToClient, b"331 Please specify the password.\r\n"), (ToServer, b"PASS x\r\n"), (ToClient, b"530 no\r\n")]), 0);
+    none(25, &[(ToServer, b"MAIL FROM:<a@b>\r\n"), (ToClient, b"535 not here\r\n")]);
+    // The end of a mail with an attachment, and then a log-in (which nobody does).
+    let body = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\r\n".repeat(40);
+    let session: [(Direction, &[u8]); 5] = [
+        (ToServer, body.as_bytes()),
+        (ToServer, b"--xyz--\r\n.\r\n"),
+        (ToClient, b"250 2.0.0 Ok: queued\r\n"),
+        (ToServer, b"AUTH PLAIN AGFkYQBDYW5hcmktN2YzYQ==\r\n"),
+        (ToClient, b"535 no\r\n"),
+    ];
+    let lines = stream(25, &session);
+    assert_eq!(of(&lines, "login").iter().map(|l| get(l, "login.user")).collect::<Vec<_>>(), ["\"ada\""]);
+    assert!(!lines.concat().contains("YWFh"));
 }
