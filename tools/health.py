@@ -134,11 +134,11 @@ def rerouted(frames, n):
     return [f.bytes for f in frames if f.up or n % 5]
 
 
-def chatter(packets, count):
-    """Broadcasts that belong to no conversation."""
+def chatter(packets, count, size=40):
+    """Broadcasts of so many bytes that belong to no conversation."""
     for _ in range(count):
         packets.number = number = (packets.number + 1) & 0xFFFF
-        data = b"\x00" * 40
+        data = b"\x00" * size
         head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(data), number, 0, 64, 17, 0, bytes([10, 9, 0, 9]), bytes([10, 9, 255, 255]))
         head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
         yield b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 9, 8, 0]) + head + struct.pack(">HHHH", 4000, 4000, 8 + len(data), 0) + data
@@ -400,7 +400,7 @@ class damaged(Mirror):
 
 
 class kernel(Mirror):
-    """The sensor stands still for a moment again and again: the ring fills."""
+    """The sensor stands still for a moment again and again, in which more comes than its ring holds."""
 
     title, counted = "frames come faster than Vigie reads them", "kernel_drops"
     settings = {"capture.ring": "2mb"}
@@ -418,10 +418,8 @@ class kernel(Mirror):
             os.kill(pid, signal.SIGCONT)
 
     def overflow(self, frames, n):
-        # A block of the ring goes to its reader a fiftieth of a second after its first frame: two blocks, and it is full.
-        for frame in chatter(drive.packets, 3):
+        for frame in chatter(drive.packets, 1600, 1400):
             self.at[self.blamed].send(frame)
-            time.sleep(0.03)
         super().send(frames, n)
 
 
@@ -529,10 +527,7 @@ class split_kernel(kernel, split):
     blamed = 1
 
     def overflow(self, frames, n):
-        for frame in chatter(drive.packets, 3):
-            self.at[self.blamed].send(frame)
-            time.sleep(0.03)
-        for frame in chatter(drive.packets, 60):
+        for frame in chatter(drive.packets, 1600, 1400):
             self.at[self.blamed].send(frame)
 
 
