@@ -43,8 +43,23 @@ def tagged(frame, vlan):
     return frame[:12] + struct.pack(">HH", 0x8100, vlan) + frame[12:]
 
 
+def ipv4(data, protocol, number, offset=0, more=False):
+    """A packet between two tunnel ends."""
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(data), number & 0xFFFF, more << 13 | offset // 8, 64, protocol, 0, b"\x0a\x63\x00\x01", b"\x0a\x63\x00\x02")
+    check = ~(sum(struct.unpack(">10H", head)) % 0xFFFF) & 0xFFFF
+    return bytes.fromhex("0200000063020200000063010800") + head[:10] + struct.pack(">H", check) + head[12:] + data
+
+
+def tunnelled(frame, number=iter(range(1 << 30))):
+    """A frame in VXLAN, in fragments where it is long."""
+    inner = struct.pack(">II", 0x08000000, 42 << 8) + frame
+    n = next(number)
+    udp = struct.pack(">HHHH", 49152 + n % 64, 4789, 8 + len(inner), 0) + inner
+    return [ipv4(udp[at : at + 480], 17, n, at, at + 480 < len(udp)) for at in range(0, len(udp), 480)]
+
+
 def send(interface, name, speed=SPEED, change=lambda f: f, skip=0, stop=None):
-    """Sends a recording; how many frames."""
+    """Sends a recording, each frame as `change` makes it (several where it gives a list); how many of the recording."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
         s.bind((interface, 0))
         began, first, sent = time.monotonic(), None, 0
@@ -57,7 +72,9 @@ def send(interface, name, speed=SPEED, change=lambda f: f, skip=0, stop=None):
             wait = (at - first) / speed - (time.monotonic() - began)
             if wait > 0:
                 time.sleep(wait)
-            s.send(change(frame))
+            made = change(frame)
+            for piece in made if isinstance(made, list) else [made]:
+                s.send(piece)
             sent += 1
         return sent
 
@@ -174,16 +191,21 @@ def found(rows):
 ALERTS = "SELECT DISTINCT detector FROM alert WHERE dataset = 'live'"
 
 
+def wire(pair):
+    """A veth pair of which one end is watched."""
+    subprocess.run(["ip", "link", "add", pair, "type", "veth", "peer", "name", f"{pair}s"], check=True)
+    for end in (pair, f"{pair}s"):
+        # No talk of the kernel's own on a wire that is only watched.
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
+        subprocess.run(["ip", "link", "set", end, "up"], check=True)
+
+
 class Live(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.data = self.folder.name
-        for pair in ("tap0", "tap1"):
-            subprocess.run(["ip", "link", "add", pair, "type", "veth", "peer", "name", f"{pair}s"], check=True)
-            for end in (pair, f"{pair}s"):
-                # No talk of the kernel's own on a wire that is only watched.
-                pathlib.Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
-                subprocess.run(["ip", "link", "set", end, "up"], check=True)
+        wire("tap0")
+        wire("tap1")
 
     def cases(self):
         """What `vigie status` says of open cases."""
@@ -208,7 +230,7 @@ class Live(unittest.TestCase):
     def test_an_attack_becomes_an_alert_while_it_happens_with_any_number_of_workers(self):
         want, _ = self.replayed("ftp_bruteforce_success")
         self.assertIn("brute_force", want)
-        for workers in ("1", "2"):
+        for workers in ("1", "2", "4"):
             with self.subTest(workers=workers), tempfile.TemporaryDirectory() as data, up(data, "-i", "tap0s", "--workers", workers) as v:
                 sent = send("tap0", "ftp_bruteforce_success")
                 _, took = v.until(ALERTS, lambda rows: found(rows) == want)
@@ -220,7 +242,7 @@ class Live(unittest.TestCase):
 
     def test_a_clean_stop_loses_no_frame_that_came_before(self):
         count = 5_000
-        with up(self.data, "-i", "tap0s", "tap1s") as v:
+        with up(self.data, "-i", "tap0s", "tap1s", "--workers", "2") as v:
             questions("tap0", count, pause=0)
             v.stop()
         with up(self.data) as v:
@@ -228,7 +250,7 @@ class Live(unittest.TestCase):
 
     def test_two_sides_of_a_tap_are_one_wire(self):
         want, both = self.replayed("ftp_bruteforce_success")
-        with up(self.data, "-i", "tap0s", "tap1s") as v:
+        with up(self.data, "-i", "tap0s", "tap1s", "--workers", "4") as v:
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as a, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as b:
                 a.bind(("tap0", 0))
                 b.bind(("tap1", 0))
@@ -242,6 +264,18 @@ class Live(unittest.TestCase):
             v.stop()
         with up(self.data) as v:
             rows = v.sql("SELECT count(*) AS n FROM flow WHERE pkts_toserver > 0 AND pkts_toclient > 0 AND proto = 'TCP'")
+            self.assertEqual(rows[0]["n"], both)
+
+    def test_what_is_in_a_tunnel_and_in_fragments_is_told_by_the_worker_that_owns_it(self):
+        want, both = self.replayed("ftp_bruteforce_success")
+        with up(self.data, "-i", "tap0s", "--workers", "4") as v:
+            sent = send("tap0", "ftp_bruteforce_success", change=tunnelled)
+            v.until(ALERTS, lambda rows: found(rows) == want)
+            rows, _ = v.until("SELECT * FROM stats ORDER BY ts DESC LIMIT 1", lambda r: r and r[0]["decoder_pkts"] >= sent)
+            self.assertGreater(rows[0]["handed_over"], 0)
+            v.stop()
+        with up(self.data) as v:
+            rows = v.sql("SELECT count(*) AS n FROM flow WHERE pkts_toserver > 0 AND pkts_toclient > 0 AND proto = 'TCP' AND tunnel = 'vxlan'")
             self.assertEqual(rows[0]["n"], both)
 
     def test_a_tag_that_the_card_took_out_is_known(self):
@@ -270,10 +304,11 @@ class Live(unittest.TestCase):
         self.assertEqual(self.cases(), before)
 
     def test_an_interface_that_goes_and_comes_back_is_followed(self):
-        with up(self.data, "-i", "tap0s") as v:
-            subprocess.run(["ip", "link", "set", "tap0s", "down"], check=True)
+        # Another one of its name: its number is new.
+        with up(self.data, "-i", "tap0s", "--workers", "2") as v:
+            subprocess.run(["ip", "link", "del", "tap0"], check=True)
             time.sleep(1.5)
-            subprocess.run(["ip", "link", "set", "tap0s", "up"], check=True)
+            wire("tap0")
             time.sleep(1.5)
             send("tap0", "ftp_bruteforce_success")
             v.until(ALERTS, lambda rows: "brute_force" in found(rows))

@@ -7,6 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ip(pub [u8; 16]);
 
+/// What [`part`] multiplies by (the golden ratio of 2^32), and the bits that it drops after: the kernel's filters compute the same.
+pub const PART_FACTOR: u32 = 0x9e37_79b1;
+/// See [`PART_FACTOR`].
+pub const PART_SHIFT: u32 = 16;
+
+/// The part, of `of`, that all traffic between two addresses belongs to, whichever of them is named first.
+#[inline]
+pub const fn part(a: Ip, b: Ip, of: u32) -> u32 {
+    let x = a.bits() ^ b.bits();
+    let x = (x ^ x >> 64) as u64;
+    let x = (x ^ x >> 32) as u32;
+    (x.wrapping_mul(PART_FACTOR) >> PART_SHIFT) % if of == 0 { 1 } else { of }
+}
+
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 impl Ip {

@@ -18,7 +18,7 @@ pub use file::fuzz;
 pub use file::{Capture, Counters, Interface, Mark, OPEN_MAX, Options, Room, Source, budgets};
 pub use filter::{Filter, FilterError};
 pub use link_type::LinkType;
-pub use live::{Advice, Card, Ends, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, Sockets, advice, interfaces};
+pub use live::{Advice, Card, Ends, INTERFACES_MAX, Live, LiveError, LiveOptions, LiveSource, SOCKETS_MAX, Sockets, advice, interfaces};
 pub use problem::{Problem, ProblemKind};
 
 use vigie_base::Time;
@@ -51,6 +51,9 @@ pub trait Input {
     /// The earliest time given so far.
     fn first(&self) -> Option<Time>;
 
+    /// How long the next wait for a frame may be, in milliseconds, where there is waiting.
+    fn patience(&mut self, _milliseconds: u64) {}
+
     /// What the kernel counted, where it is the kernel that gives frames.
     fn captured(&self) -> Option<Captured> {
         None
@@ -74,6 +77,23 @@ pub struct Captured {
     pub canary: Option<Time>,
 }
 
+impl Captured {
+    /// Adds what was counted of other rings of the same interfaces.
+    pub fn add(&mut self, other: &Captured) {
+        self.since = self.since.min(other.since);
+        self.packets += other.packets;
+        self.drops += other.drops;
+        self.filtered += other.filtered;
+        self.canary = self.canary.max(other.canary);
+        for (all, one) in self.interfaces.iter_mut().zip(&other.interfaces) {
+            all.frames += one.frames;
+            all.lost += one.lost;
+            all.freezes += one.freezes;
+            all.card = all.card.or(one.card);
+        }
+    }
+}
+
 impl Input for Capture {
     fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
         Capture::next_batch(self, each)
@@ -91,6 +111,10 @@ impl Input for Live {
 
     fn first(&self) -> Option<Time> {
         Live::first(self)
+    }
+
+    fn patience(&mut self, milliseconds: u64) {
+        Live::patience(self, milliseconds);
     }
 
     fn captured(&self) -> Option<Captured> {

@@ -1,6 +1,6 @@
 //! What makes two packets one flow.
 
-use vigie_base::{Direction, Ip, hash::Stable};
+use vigie_base::{Direction, Ip, addr, hash::Stable};
 use vigie_decode::{Body, Packet};
 
 /// The two ends of a flow, in a canonical order (the smaller end first), its protocol, VLANs and tunnel.
@@ -84,9 +84,7 @@ fn fold(a: u64, b: u64) -> u64 {
 /// The worker that owns a packet: by its two addresses alone, so that all flows between two hosts (an FTP session's data
 /// connections, the ICMP errors of the host that was called) have one owner.
 pub fn owner(p: &Packet, workers: usize) -> usize {
-    let (a, b) = if p.src <= p.dst { (p.src, p.dst) } else { (p.dst, p.src) };
-    let h = fold((a.bits() ^ a.bits() >> 64) as u64 ^ 0x9e37_79b9_7f4a_7c15, (b.bits() ^ b.bits() >> 64) as u64 ^ 0xe703_7ed1_a0b4_28db);
-    (h % workers.max(1) as u64) as usize
+    addr::part(p.src, p.dst, workers as u32) as usize
 }
 
 /// The packet that an ICMP error quotes (RFC 792 destination unreachable, RFC 4443 type 1): its ends and ports.

@@ -157,10 +157,15 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "workers",
-        default: "1",
-        doc: "Threads that own flows (1 to 64). The result is the same with any number.",
+        default: "0",
+        doc: "Threads that own flows (1 to 64); of interfaces each reads its own part. 0: live, one for each core but one; of captures, one.\n              # The result is the same with any number.",
         takes: Takes::Start,
-        apply: |c, v| number(v, 1, 64).map(|n| c.sensor.workers = vigie_sensor::Workers(n as usize)),
+        apply: |c, v| {
+            number(v, 0, 64).map(|n| {
+                c.sensor.workers = vigie_sensor::Workers(n as usize);
+                c.live.rings = (n as usize).max(1);
+            })
+        },
     },
     Key {
         name: "memory.budget",
@@ -649,6 +654,8 @@ impl Config {
     #[must_use]
     pub fn beside(&self) -> Config {
         let mut config = self.shared(BESIDE, BESIDE);
+        // The cores are the sensor's.
+        config.sensor.workers = vigie_sensor::Workers(1);
         config.detect.share = self.detect.share.by(BESIDE);
         config
     }

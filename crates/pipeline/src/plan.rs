@@ -5,6 +5,7 @@ use crate::eve;
 use crate::story;
 use vigie_base::{Budget, Share};
 use vigie_capture::Room;
+use vigie_sensor::Reads;
 
 /// The program's own pages, as many as are ever read.
 pub const PROGRAM: Budget = Budget { name: "program", entries_max: 1, entry_bytes: 64 << 20, when_full: "it does not grow" };
@@ -14,10 +15,11 @@ pub const FIXED: Budget = Budget { name: "fixed", entries_max: 1, entry_bytes: 1
 const THREAD: u64 = 1 << 20;
 
 /// The threads of a sensor: what one does that is alone, and what the last of several does.
-pub fn threads(config: &Config, [alone, last]: [&'static str; 2]) -> Vec<(&'static str, usize)> {
-    match config.sensor.workers.0.max(1) {
-        1 => vec![(alone, 1)],
-        workers => vec![("reads and decodes", 1), ("own flows", workers), (last, 1)],
+pub fn threads(config: &Config, reads: Reads, [alone, last]: [&'static str; 2]) -> Vec<(&'static str, usize)> {
+    match (config.sensor.workers.0.max(1), reads) {
+        (1, _) => vec![(alone, 1)],
+        (workers, Reads::One) => vec![("reads and decodes", 1), ("own flows", workers), (last, 1)],
+        (workers, Reads::Each) => vec![("read, decode and own flows", workers), (last, 1)],
     }
 }
 
@@ -37,7 +39,8 @@ impl Plan {
         let mut plan = Plan::with(
             config,
             &vigie_capture::budgets(Room::WHOLE),
-            threads(config, ["reads, dissects, detects and writes", "merges, detects and writes"]),
+            Reads::One,
+            threads(config, Reads::One, ["reads, dissects, detects and writes", "merges, detects and writes"]),
         );
         plan.files.extend([("captures that overlap in time", vigie_capture::OPEN_MAX), ("eve.json, cases.json, assets.json", 3)]);
         let inventory = vigie_inventory::Settings::shared(config.home_net.clone(), config.detect.share);
@@ -47,12 +50,12 @@ impl Plan {
     }
 
     /// Of what dissects and detects under `config`, whoever gives the frames (`input`), on these threads.
-    pub fn with(config: &Config, input: &[Budget], threads: Vec<(&'static str, usize)>) -> Plan {
+    pub fn with(config: &Config, input: &[Budget], reads: Reads, threads: Vec<(&'static str, usize)>) -> Plan {
         let count: usize = threads.iter().map(|t| t.1).sum();
         let mut budgets =
             vec![PROGRAM, FIXED, Budget { name: "threads", entries_max: count as u64, entry_bytes: THREAD, when_full: "it does not grow" }];
         budgets.extend(input);
-        budgets.extend(vigie_sensor::budgets(&config.sensor));
+        budgets.extend(vigie_sensor::budgets(&config.sensor, reads));
         budgets.extend(vigie_inventory::Settings::shared(config.home_net.clone(), config.detect.share).budgets());
         budgets.push(config::RELAYS);
         budgets.extend(vigie_detect::registry::budgets(config.detect.share));

@@ -117,6 +117,7 @@ fn told(s: &Summary, caps: &[Counter<'_>], events: &[(&'static str, u64)]) -> Ba
         },
         interfaces: &interfaces,
         canary: captured.and_then(|c| c.canary),
+        handed_over: Some(s.handed_over).filter(|n| *n > 0),
         packets: s.packets.map(|p| Packets { kept: p.kept, bytes: p.bytes, dropped: p.dropped }),
     };
     let mut batch = Batch::new(Stats::schema());

@@ -4,8 +4,9 @@
 //! [`worker::Worker`] owns the flows of some hosts and takes packets to events. Events leave in [`batches::Slice`]s; the
 //! [`merge::Merger`] gives their rows in the total order (`ts`, `flow_id`, `seq`), whatever the number of workers.
 //!
-//! One worker is one thread in all. With more, the front runs in a thread of its own and hands each packet to the worker that owns
-//! its two addresses, so that what one session announces of another (FTP, ICMP errors) stays with one worker.
+//! One worker is one thread in all. With more, each packet goes to the worker that owns its two addresses, so that what one session
+//! announces of another (FTP, ICMP errors) stays with one worker: of captures the front runs in a thread of its own ([`run()`]), of
+//! interfaces each worker reads what it owns ([`run_each`]).
 //!
 //! This crate knows no detector and no output.
 
@@ -13,14 +14,16 @@ pub mod batches;
 pub mod cut;
 mod front;
 pub mod keep;
+mod lanes;
 pub mod merge;
 mod plan;
 mod run;
 pub mod stats;
 mod worker;
 
+pub use lanes::run_each;
 pub use merge::Fold;
-pub use plan::budgets;
+pub use plan::{Reads, budgets};
 pub use run::{Control, Summary, fuzz, run};
 pub use stats::Stats;
 pub use vigie_capture::live::INTERFACES_MAX;
@@ -40,7 +43,7 @@ pub struct Settings {
     pub stream_memory: StreamMemory,
     /// Dissection.
     pub dissect: vigie_dissect::Settings,
-    /// Threads that own flows; 1 for none beside the reader.
+    /// Threads that own flows.
     pub workers: Workers,
     /// Seconds from the first frame on for which TCP sessions are picked up whose beginning was not seen: those that were open already.
     pub midstream_first: u64,

@@ -1,4 +1,4 @@
-//! Frames through the sensor: one thread with one worker, a reader and worker threads beyond.
+//! Frames of one input through the sensor: one thread with one worker, a reader and worker threads beyond.
 
 use crate::Settings;
 use crate::batches::Slice;
@@ -46,6 +46,8 @@ pub struct Summary {
     pub span: Option<(Time, Time)>,
     /// What the kernel counted, live.
     pub captured: Option<Captured>,
+    /// Packets that another worker read than the one that owns them, where each reads its own frames.
+    pub handed_over: u64,
     /// What became of packets that were to be kept, where some are.
     pub packets: Option<keep::Counters>,
     /// Whether it was stopped before the end of its input.
@@ -53,6 +55,40 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// What workers counted that read their own frames each, together.
+    pub(crate) fn of<'a>(workers: impl Iterator<Item = &'a Summary>, held_limit: u64) -> Summary {
+        let mut all = Summary { held_limit, ..Summary::default() };
+        for one in workers {
+            let one = one.clone();
+            all.add(Counted {
+                flow: one.flow,
+                stream: one.stream,
+                dissect: one.dissect,
+                held: one.held,
+                unknown: one.unknown,
+                packets: one.packets,
+            });
+            all.frames.add(&one.frames);
+            all.defrag.add(&one.defrag);
+            all.handed_over += one.handed_over;
+            all.span = match (all.span, one.span) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (a, b) => a.or(b),
+            };
+            match (&mut all.captured, one.captured) {
+                (Some(all), Some(one)) => all.add(&one),
+                (none, one) => *none = one,
+            }
+        }
+        all
+    }
+
+    /// With what its only worker counted.
+    pub(crate) fn with(mut self, counted: Counted) -> Summary {
+        self.add(counted);
+        self
+    }
+
     fn add(&mut self, c: Counted) {
         self.flow.flows += c.flow.flows;
         self.flow.evicted += c.flow.evicted;
@@ -120,10 +156,10 @@ const COUNT_EVERY: u64 = 10;
 
 /// When the next account is due.
 #[derive(Default)]
-struct Counting(Option<u64>);
+pub(crate) struct Counting(Option<u64>);
 
 impl Counting {
-    fn is_due(&mut self, now: Time) -> bool {
+    pub(crate) fn is_due(&mut self, now: Time) -> bool {
         let period = now.secs() / COUNT_EVERY;
         self.0.replace(period).is_some_and(|before| before != period)
     }
@@ -151,8 +187,7 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
             merger.add(0, slice, watermark);
             merger.drain(fold);
             if counting.is_due(front.now()) {
-                let mut so_far = Summary { held_limit: settings.dissect.memory_max, ..Summary::default() };
-                so_far.add(worker.counted());
+                let so_far = Summary { held_limit: settings.dissect.memory_max, ..Summary::default() }.with(worker.counted());
                 fold.counted(&close(so_far, &front, (first, input.captured())));
             }
         }
@@ -169,15 +204,13 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
         merger.drain(fold);
         merger.spare()
     });
-    let mut summary = Summary { stopped, ..Summary::default() };
-    summary.add(counted);
-    close(summary, &front, (first, input.captured()))
+    close(Summary { stopped, ..Summary::default() }.with(counted), &front, (first, input.captured()))
 }
 
 /// What an input says of itself: the time of its first frame, and what the kernel counted.
-type Told = (Option<Time>, Option<Captured>);
+pub(crate) type Told = (Option<Time>, Option<Captured>);
 
-fn close(mut summary: Summary, front: &Front, (first, captured): Told) -> Summary {
+pub(crate) fn close(mut summary: Summary, front: &Front, (first, captured): Told) -> Summary {
     // An interface is watched from its opening on, though nothing comes.
     let first = captured.as_ref().map(|c| c.since).or(first);
     summary.captured = captured;
@@ -201,17 +234,36 @@ struct Loaded {
 
 /// Packets for one worker, copied once.
 #[derive(Default)]
-struct Load {
+pub(crate) struct Load {
     items: Vec<Loaded>,
     bytes: Vec<u8>,
-    now: Time,
-    over: bool,
-    /// Whether an account is asked for.
-    count: bool,
 }
 
 impl Load {
-    fn add(&mut self, item: &Item<'_>) {
+    /// What one takes at most that is sent once it is over these marks: a burst of full blocks may come above them.
+    pub(crate) const fn bytes_max(items: usize, bytes: usize) -> u64 {
+        ((items + vigie_capture::BURST) * 2 * size_of::<Loaded>() + 2 * bytes + (1 << 20)) as u64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether it holds as many packets or bytes.
+    pub(crate) fn is_over(&self, items: usize, bytes: usize) -> bool {
+        self.items.len() >= items || self.bytes.len() >= bytes
+    }
+
+    /// Gives its packets to the worker that it is for.
+    pub(crate) fn give(&self, worker: &mut Worker) {
+        for l in &self.items {
+            let bytes = &self.bytes[l.start as usize..l.end as usize];
+            let Loaded { packet, time, len, number, link, source, .. } = l;
+            worker.packet(Item { packet, bytes, time: *time, len: *len, number: *number, link: *link, source: *source });
+        }
+    }
+
+    pub(crate) fn add(&mut self, item: &Item<'_>) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(item.bytes);
         self.items.push(Loaded {
@@ -227,6 +279,15 @@ impl Load {
     }
 }
 
+/// What the reader gives a worker.
+struct Turn {
+    load: Load,
+    now: Time,
+    over: bool,
+    /// Whether an account is asked for.
+    count: bool,
+}
+
 /// What a worker thread gives back.
 enum Word {
     Slice(usize, Slice, Watermark),
@@ -238,17 +299,17 @@ enum Word {
 }
 
 /// Loads that may wait for one worker.
-const LOADS_MAX: usize = 8;
+pub(crate) const LOADS_MAX: usize = 8;
 /// Packets and bytes after which a load is sent.
 const LOAD_ITEMS: usize = 1024;
-const LOAD_BYTES: usize = 256 << 10;
+pub(crate) const LOAD_BYTES: usize = 256 << 10;
 
-/// What loads take at most: those that wait, one being filled and one being worked on, each up to a burst of full blocks over its mark.
+/// What loads take at most: those that wait, one being filled and one being worked on.
 pub(crate) const fn loads(workers: u64) -> Budget {
     Budget {
         name: "workers.loads",
         entries_max: workers * (LOADS_MAX as u64 + 2),
-        entry_bytes: (LOAD_ITEMS + vigie_capture::BURST) as u64 * 2 * size_of::<Loaded>() as u64 + 2 * LOAD_BYTES as u64 + (1 << 20),
+        entry_bytes: Load::bytes_max(LOAD_ITEMS, LOAD_BYTES),
         when_full: "the reader waits",
     }
 }
@@ -262,9 +323,9 @@ fn shared<I: Input + Send>(
     let workers = settings.workers.0;
     let (to_merger, from_workers) = sync_channel::<Word>(4 * workers);
     std::thread::scope(|scope| {
-        let mut to_workers: Vec<SyncSender<Load>> = Vec::new();
+        let mut to_workers: Vec<SyncSender<Turn>> = Vec::new();
         for number in 0..workers {
-            let (give, take) = sync_channel::<Load>(LOADS_MAX);
+            let (give, take) = sync_channel::<Turn>(LOADS_MAX);
             to_workers.push(give);
             let to_merger = to_merger.clone();
             scope.spawn(move || work(number, settings, &take, &to_merger));
@@ -320,13 +381,13 @@ impl Accounts {
 struct Reader {
     front: Front,
     loads: Vec<Load>,
-    to_workers: Vec<SyncSender<Load>>,
+    to_workers: Vec<SyncSender<Turn>>,
     to_merger: SyncSender<Word>,
     counting: Counting,
 }
 
 impl Reader {
-    fn new(settings: &Settings, to_workers: Vec<SyncSender<Load>>, to_merger: SyncSender<Word>) -> Self {
+    fn new(settings: &Settings, to_workers: Vec<SyncSender<Turn>>, to_merger: SyncSender<Word>) -> Self {
         let loads = to_workers.iter().map(|_| Load::default()).collect();
         Reader { front: Front::new(settings), loads, to_workers, to_merger, counting: Counting::default() }
     }
@@ -347,7 +408,7 @@ impl Reader {
                 front.idle(now);
             }
             // Every worker learns the time with every load, so that its silence does not hold the others' rows back.
-            if status != Status::More || loads.iter().any(|l| l.items.len() >= LOAD_ITEMS || l.bytes.len() >= LOAD_BYTES) {
+            if status != Status::More || loads.iter().any(|l| l.is_over(LOAD_ITEMS, LOAD_BYTES)) {
                 self.send((first, input.captured()), false);
             }
             if status == Status::End {
@@ -367,9 +428,8 @@ impl Reader {
         let now = self.front.now();
         let count = self.counting.is_due(now);
         for (load, to) in self.loads.iter_mut().zip(&self.to_workers) {
-            let full = Load { now, over, count, ..std::mem::take(load) };
             // A worker that is gone has panicked: its thread's end tells.
-            let _ = to.send(full);
+            let _ = to.send(Turn { load: std::mem::take(load), now, over, count });
         }
         if count {
             let _ = self.to_merger.send(Word::Front(Box::new(close(Summary::default(), &self.front, told))));
@@ -377,28 +437,24 @@ impl Reader {
     }
 }
 
-fn work(number: usize, settings: &Settings, from_reader: &Receiver<Load>, to_merger: &SyncSender<Word>) {
+fn work(number: usize, settings: &Settings, from_reader: &Receiver<Turn>, to_merger: &SyncSender<Word>) {
     let mut worker = Worker::new(settings, Slice::new());
-    for load in from_reader {
-        for l in &load.items {
-            let bytes = &load.bytes[l.start as usize..l.end as usize];
-            let Loaded { packet, time, len, number, link, source, .. } = l;
-            worker.packet(Item { packet, bytes, time: *time, len: *len, number: *number, link: *link, source: *source });
-        }
+    for turn in from_reader {
+        turn.load.give(&mut worker);
         // The merger goes only when every worker is done: nothing to do about a word that it does not take.
-        if load.over {
-            let counted = worker.finish(load.now, |slice, watermark| {
+        if turn.over {
+            let counted = worker.finish(turn.now, |slice, watermark| {
                 let _ = to_merger.send(Word::Slice(number, slice, watermark));
                 Slice::new()
             });
             let _ = to_merger.send(Word::Done(Box::new(counted)));
             return;
         }
-        let (slice, watermark) = worker.flush(load.now, Slice::new());
+        let (slice, watermark) = worker.flush(turn.now, Slice::new());
         if to_merger.send(Word::Slice(number, slice, watermark)).is_err() {
             return;
         }
-        if load.count {
+        if turn.count {
             let _ = to_merger.send(Word::Counted(Box::new(worker.counted())));
         }
     }

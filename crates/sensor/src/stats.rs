@@ -120,6 +120,82 @@ impl Frames {
         }
     }
 
+    /// Adds what another front counted.
+    pub(crate) fn add(&mut self, other: &Frames) {
+        let Frames {
+            pkts,
+            bytes,
+            max_pkt_size,
+            ipv4,
+            ipv6,
+            tcp,
+            udp,
+            sctp,
+            icmpv4,
+            icmpv6,
+            vlan,
+            tunnel,
+            snapped,
+            truncated,
+            copied,
+            interfaces,
+            datagrams,
+            time_backwards,
+            invalid,
+            link_type_unknown,
+            link_types,
+            not_ip,
+            duplicate,
+            fragment,
+            arp,
+            no_flow,
+            flow,
+            anomalies,
+        } = other;
+        self.max_pkt_size = self.max_pkt_size.max(*max_pkt_size);
+        for (all, one) in [
+            (&mut self.pkts, pkts),
+            (&mut self.bytes, bytes),
+            (&mut self.ipv4, ipv4),
+            (&mut self.ipv6, ipv6),
+            (&mut self.tcp, tcp),
+            (&mut self.udp, udp),
+            (&mut self.sctp, sctp),
+            (&mut self.icmpv4, icmpv4),
+            (&mut self.icmpv6, icmpv6),
+            (&mut self.vlan, vlan),
+            (&mut self.tunnel, tunnel),
+            (&mut self.snapped, snapped),
+            (&mut self.truncated, truncated),
+            (&mut self.copied, copied),
+            (&mut self.datagrams, datagrams),
+            (&mut self.time_backwards, time_backwards),
+            (&mut self.invalid, invalid),
+            (&mut self.link_type_unknown, link_type_unknown),
+            (&mut self.not_ip, not_ip),
+            (&mut self.duplicate, duplicate),
+            (&mut self.fragment, fragment),
+            (&mut self.arp, arp),
+            (&mut self.no_flow, no_flow),
+            (&mut self.flow, flow),
+        ] {
+            *all += one;
+        }
+        for (all, one) in self.anomalies.iter_mut().zip(anomalies) {
+            *all += one;
+        }
+        for (all, one) in self.interfaces.iter_mut().zip(interfaces) {
+            all.copied += one.copied;
+            all.truncated += one.truncated;
+        }
+        for (link, n) in link_types {
+            match self.link_types.iter_mut().find(|(l, _)| l == link) {
+                Some((_, all)) => *all += n,
+                None => self.link_types.push((*link, *n)),
+            }
+        }
+    }
+
     /// The terminal counters, by name.
     pub fn terminals(&self) -> [(&'static str, u64); 8] {
         [
@@ -183,6 +259,9 @@ pub struct Stats<'a> {
     /// When the last canary was let go, live.
     #[field(place = "vigie")]
     pub canary: Option<Time>,
+    /// Packets that another worker read than the one that owns them (of a tunnel, mostly); absent where one reads for all.
+    #[field(place = "vigie")]
+    pub handed_over: Option<u64>,
     /// Packets that were to be kept, live; absent where none are.
     #[field(place = "vigie")]
     pub packets: Option<Packets>,

@@ -176,7 +176,7 @@ impl Worker {
 
     #[inline]
     fn deliver(&mut self, item: Item<'_>) {
-        self.now = item.time;
+        self.now = self.now.max(item.time);
         let p = item.packet;
         let Worker { table, inner, kept, .. } = self;
         if let Body::Arp(span) = p.body {
@@ -227,26 +227,27 @@ impl Worker {
         self.now.secs() > self.flushed.secs() || self.inner.out.is_full() || self.kept.as_ref().is_some_and(Keeper::is_due)
     }
 
-    /// Learns that it is `now` (no packet came), ends what timed out, and hands over its rows with its watermark.
+    /// Learns that no packet before `now` will come, ends what timed out, and hands over its rows with its watermark. Packets of later times
+    /// may have come, where several give them.
     pub(crate) fn flush(&mut self, now: Time, spare: Slice) -> (Slice, Watermark) {
         self.now = self.now.max(now);
         self.flushed = self.now;
-        self.midstream();
+        self.midstream(now);
         let Worker { table, inner, kept, .. } = self;
-        table.advance(self.now, |flow, why, when| inner.end(flow, why, when));
+        table.advance(now, |flow, why, when| inner.end(flow, why, when));
         if let Some(kept) = kept {
             kept.give(&mut inner.out.packets);
         }
-        (std::mem::replace(&mut self.inner.out, spare), (self.table.watermark().min(self.now), 0))
+        (std::mem::replace(&mut self.inner.out, spare), (self.table.watermark().min(now), 0))
     }
 
-    /// Ends the time in which sessions that were open already are picked up.
-    fn midstream(&mut self) {
-        if self.midstream_first == 0 {
+    /// Ends the time in which sessions that were open already are picked up. It begins once there is a time.
+    fn midstream(&mut self, now: Time) {
+        if self.midstream_first == 0 || now == Time(0) {
             return;
         }
-        let until = *self.midstream_until.get_or_insert(self.now.plus(self.midstream_first.saturating_mul(SECOND)));
-        if self.now >= until {
+        let until = *self.midstream_until.get_or_insert(now.plus(self.midstream_first.saturating_mul(SECOND)));
+        if now >= until {
             self.midstream_first = 0;
             self.inner.stream_settings.midstream = self.midstream_after;
             self.table.pick_up(self.midstream_after);

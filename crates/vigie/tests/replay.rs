@@ -88,7 +88,7 @@ fn wrong_options_are_64() {
     run(&["--set", "stream.midstream"]).exits(64).tells("KEY=VALUE");
     run(&["--set", "vars.address-groups.HOME_NET=[10.0.0.0/40]"]).exits(64).tells("10.0.0.0/40");
     run(&["--set", "flow.max=0"]).exits(64).tells("a number from");
-    run(&["--workers", "0"]).exits(64).tells("--workers").tells("from 1 to 64");
+    run(&["--workers", "65"]).exits(64).tells("--workers").tells("from 0 to 64");
     run(&["--filter", "host host"]).exits(64).tells("--filter");
     run(&["--from", "yesterday"]).exits(64).tells("--from yesterday: not a time");
     run(&["--from", "2026-11-25", "--to", "2026-11-24"]).exits(64).tells("not before");

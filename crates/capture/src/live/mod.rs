@@ -1,5 +1,8 @@
 //! Frames off the wire: one capture point of one or several interfaces, read through the kernel's shared rings.
 //!
+//! An interface may have several rings, each with the frames of its part of all pairs of addresses ([`part`]): a thread reads the rings of
+//! one number of every interface.
+//!
 //! Frames of several interfaces (the two sides of a split tap) come in the order of their stamps: the kernel hands a block over
 //! [`RETIRE_MS`](ring) after its first frame at the latest, so that what a silent interface may still give is known to be later than that.
 //!
@@ -9,6 +12,7 @@ mod advice;
 mod block;
 mod canary;
 mod card;
+mod part;
 mod ring;
 
 use crate::{BURST, CANARY, Captured, Filter, Frame, LinkType, Status};
@@ -16,11 +20,11 @@ use block::{Found, Place};
 use canary::Canary;
 use card::Cards;
 use ring::{BLOCK_BYTES, RETIRE_MS, Ring};
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fmt, io};
 use vigie_base::time::{MILLISECOND, SECOND};
 use vigie_base::{Budget, Time};
 
@@ -30,6 +34,8 @@ pub use ring::{addresses, names as interfaces};
 
 /// Interfaces of one capture point at most.
 pub const INTERFACES_MAX: usize = 16;
+/// Rings of one capture point at most: what one message between processes carries (`SCM_MAX_FD` of Linux, 253), and some.
+pub const SOCKETS_MAX: usize = 240;
 /// Milliseconds after which silence is told as a tick.
 const TICK_MS: u64 = 100;
 /// How much later than it should the kernel may hand a block over, in milliseconds.
@@ -44,8 +50,10 @@ const ARPHRD_NONE: u16 = 0xfffe;
 /// How to capture.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// Bytes of each interface's ring; a whole number of MiB, at least 2.
+    /// Bytes of each interface's rings; a whole number of MiB, at least 2.
     pub ring_bytes: u64,
+    /// Rings of each interface: as many threads may read.
+    pub rings: usize,
     /// Gives only frames that match.
     pub filter: Option<Filter>,
     /// Seconds between two canaries; 0 for none.
@@ -54,7 +62,7 @@ pub struct LiveOptions {
 
 impl Default for LiveOptions {
     fn default() -> Self {
-        LiveOptions { ring_bytes: 64 << 20, filter: None, canary: 3600 }
+        LiveOptions { ring_bytes: 64 << 20, rings: 1, filter: None, canary: 3600 }
     }
 }
 
@@ -63,14 +71,15 @@ impl LiveOptions {
     pub fn budget(&self, interfaces: u64) -> Budget {
         Budget {
             name: "capture.rings",
-            entries_max: interfaces * self.blocks() as u64,
+            entries_max: interfaces * (self.rings.max(1) * self.blocks()) as u64,
             entry_bytes: BLOCK_BYTES as u64,
             when_full: "the kernel drops frames, and counts them",
         }
     }
 
+    /// Blocks of one ring.
     fn blocks(&self) -> usize {
-        (self.ring_bytes / BLOCK_BYTES as u64).clamp(2, 4096) as usize
+        (self.ring_bytes / BLOCK_BYTES as u64 / self.rings.max(1) as u64).clamp(2, 16_384) as usize
     }
 }
 
@@ -232,13 +241,15 @@ pub struct Live {
     last: Option<Time>,
     looked: Time,
     told: Time,
+    /// Milliseconds after which silence is told.
+    patience: u64,
     /// The time of what was given last, frame or silence.
     given: Time,
     first: Option<Time>,
 }
 
 /// One line of why, and what to do.
-fn refused(name: &str, e: &std::io::Error) -> LiveError {
+fn refused(name: &str, e: &io::Error) -> LiveError {
     let todo = match e.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => "start as root, or give the program CAP_NET_RAW (setcap cap_net_raw+ep)",
         Some(libc::ENOMEM) => "there is no memory for the ring: lower capture.ring",
@@ -253,7 +264,7 @@ fn refused(name: &str, e: &std::io::Error) -> LiveError {
 pub struct Sockets {
     /// For questions about interfaces.
     asker: OwnedFd,
-    taps: Vec<(OwnedFd, Opened)>,
+    taps: Vec<(Vec<OwnedFd>, Opened)>,
     blocks: usize,
 }
 
@@ -272,6 +283,14 @@ impl Sockets {
         if names.is_empty() || names.len() > INTERFACES_MAX {
             return Err(LiveError(format!("{} interfaces: a capture point has 1 to {INTERFACES_MAX}", names.len())));
         }
+        if names.len() * options.rings > SOCKETS_MAX {
+            let why = "one each of an interface and a worker, at most";
+            return Err(LiveError(format!(
+                "{} interfaces with {} workers: {why} {SOCKETS_MAX}; lower workers",
+                names.len(),
+                options.rings
+            )));
+        }
         let asker = ring::asker().map_err(|e| refused(&names[0], &e))?;
         let mut taps = Vec::new();
         for name in names {
@@ -285,16 +304,25 @@ impl Sockets {
                     link.hardware
                 )));
             };
-            let socket = ring::open(options.blocks()).and_then(|s| ring::bind(&s, link).map(|()| s)).map_err(|e| refused(name, &e))?;
+            let of = options.rings.max(1);
+            let open = |part| -> io::Result<OwnedFd> {
+                let socket = ring::open(options.blocks())?;
+                if of > 1 {
+                    ring::only(&socket, &mut part::program(part as u32, of as u32, kind == LinkType::EN10MB))?;
+                }
+                ring::bind(&socket, link)?;
+                Ok(socket)
+            };
+            let sockets: Vec<OwnedFd> = (0..of).map(open).collect::<io::Result<_>>().map_err(|e| refused(name, &e))?;
             let loopback = link.hardware == ARPHRD_LOOPBACK;
-            taps.push((socket, Opened { name: name.clone(), index: link.index, up: link.up, kind, loopback }));
+            taps.push((sockets, Opened { name: name.clone(), index: link.index, up: link.up, kind, loopback }));
         }
         Ok(Sockets { asker, taps, blocks: options.blocks() })
     }
 
     /// The descriptors, in the order that [`Sockets::inherited`] takes them in.
     pub fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
-        std::iter::once(&self.asker).chain(self.taps.iter().map(|(fd, _)| fd))
+        std::iter::once(&self.asker).chain(self.taps.iter().flat_map(|(fds, _)| fds))
     }
 
     /// The names of the interfaces.
@@ -304,7 +332,7 @@ impl Sockets {
 
     /// What else a process must know to take them over: `index hardware blocks name` of each interface, a line each.
     pub fn described(&self) -> Vec<String> {
-        let line = |(_, o): &(OwnedFd, Opened)| {
+        let line = |(_, o): &(Vec<OwnedFd>, Opened)| {
             let hardware = if o.loopback {
                 ARPHRD_LOOPBACK
             } else if o.kind == LinkType::RAW {
@@ -320,20 +348,22 @@ impl Sockets {
     /// Takes over what another process opened: its descriptors, as `described`. Errors: what is not a description, or not as many.
     pub fn inherited(descriptors: Vec<OwnedFd>, described: &[String]) -> Result<Sockets, LiveError> {
         let bad = |what: &dyn fmt::Display| LiveError(format!("sockets of another process: {what}"));
-        if described.is_empty() || described.len() > INTERFACES_MAX || descriptors.len() != described.len() + 1 {
+        let rings = descriptors.len().saturating_sub(1).checked_div(described.len()).unwrap_or(0);
+        if described.len() > INTERFACES_MAX || rings == 0 || descriptors.len() != described.len() * rings + 1 {
             return Err(bad(&format!("{} for {} interfaces", descriptors.len(), described.len())));
         }
         let mut descriptors = descriptors.into_iter();
         let asker = descriptors.next().ok_or_else(|| bad(&"none"))?;
         let (mut taps, mut of) = (Vec::new(), 0);
-        for (fd, line) in descriptors.zip(described) {
+        for line in described {
             let mut parts = line.splitn(4, ' ');
             let mut number = || parts.next().and_then(|p| p.parse::<u32>().ok()).ok_or_else(|| bad(line));
             let (index, hardware, blocks) = (number()? as i32, number()? as u16, number()? as usize);
             let name = parts.next().ok_or_else(|| bad(line))?.to_owned();
             let kind = kind(hardware).ok_or_else(|| bad(line))?;
             of = blocks;
-            taps.push((fd, Opened { name, index, up: true, kind, loopback: hardware == ARPHRD_LOOPBACK }));
+            let fds = descriptors.by_ref().take(rings).collect();
+            taps.push((fds, Opened { name, index, up: true, kind, loopback: hardware == ARPHRD_LOOPBACK }));
         }
         Ok(Sockets { asker, taps, blocks: of })
     }
@@ -349,54 +379,65 @@ fn kind(hardware: u16) -> Option<LinkType> {
 }
 
 impl Live {
-    /// Opens the interfaces and reads them in this process.
-    pub fn open(names: &[String], options: LiveOptions) -> Result<Live, LiveError> {
+    /// Opens the interfaces and reads them in this process: as [`Live::of`].
+    pub fn open(names: &[String], options: LiveOptions) -> Result<Vec<Live>, LiveError> {
         Live::of(Sockets::open(names, &options)?, options)
     }
 
-    /// Reads what was opened, from where another reader left off. What belongs to the rings stands in them already.
-    pub fn of(sockets: Sockets, options: LiveOptions) -> Result<Live, LiveError> {
-        let mut taps = Vec::new();
-        let cards = Cards::open();
-        let table = cards.table();
-        for (fd, o) in sockets.taps {
+    /// Reads what was opened, from where another reader left off: one for each ring of the interfaces, which end together. What belongs to
+    /// the rings stands in them already.
+    pub fn of(sockets: Sockets, options: LiveOptions) -> Result<Vec<Live>, LiveError> {
+        let table = Cards::open().table();
+        let (now, ends) = (clock(), Ends::default());
+        let mut all: Vec<Live> = Vec::new();
+        for (fds, o) in sockets.taps {
             let card_before = card::of(&table, &o.name).unwrap_or_default();
-            let ring = Ring::map(fd, sockets.blocks).map_err(|e| refused(&o.name, &e))?;
-            let state = if o.up { Link::Up } else { Link::Down };
-            taps.push(Tap {
-                source: LiveSource { name: o.name, link: state, frames: 0, lost: 0, freezes: 0, card: None },
-                ring,
-                index: o.index,
-                kind: o.kind,
-                loopback: o.loopback,
-                place: Place::default(),
-                head: None,
-                card_before,
-                last: false,
-            });
+            for (number, fd) in fds.into_iter().enumerate() {
+                if all.len() <= number {
+                    let asker = sockets.asker.try_clone().map_err(|e| refused(&o.name, &e))?;
+                    all.push(Live {
+                        taps: Vec::new(),
+                        asker,
+                        filter: options.filter.clone(),
+                        filtered: 0,
+                        // What is not of a ring is for the first to know.
+                        cards: if number == 0 { Cards::open() } else { Cards::none() },
+                        canary: Canary::new(if number == 0 { options.canary } else { 0 }),
+                        since: now,
+                        ends: ends.clone(),
+                        last: None,
+                        looked: now,
+                        told: now,
+                        patience: TICK_MS,
+                        given: Time(0),
+                        first: None,
+                    });
+                }
+                let state = if o.up { Link::Up } else { Link::Down };
+                let ring = Ring::map(fd, sockets.blocks).map_err(|e| refused(&o.name, &e))?;
+                all[number].taps.push(Tap {
+                    source: LiveSource { name: o.name.clone(), link: state, frames: 0, lost: 0, freezes: 0, card: None },
+                    ring,
+                    index: o.index,
+                    kind: o.kind,
+                    loopback: o.loopback,
+                    place: Place::default(),
+                    head: None,
+                    card_before,
+                    last: false,
+                });
+            }
         }
-        let now = clock();
-        let (filter, canary) = (options.filter, Canary::new(options.canary));
-        let (asker, given) = (sockets.asker, Time(0));
-        Ok(Live {
-            taps,
-            asker,
-            filter,
-            filtered: 0,
-            cards,
-            canary,
-            since: now,
-            ends: Ends::default(),
-            last: None,
-            looked: now,
-            told: now,
-            given,
-            first: None,
-        })
+        Ok(all)
     }
 
-    /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second,
-    /// gives the time before which none will come any more. Ends where [`Live::ends`] says so.
+    /// How long the next wait for a frame may be, in milliseconds, a tenth of a second at most.
+    pub fn patience(&mut self, milliseconds: u64) {
+        self.patience = milliseconds.clamp(1, TICK_MS);
+    }
+
+    /// Calls `each` with the next burst of 1 to [`BURST`] frames, in the order of their stamps. Where none comes for a tenth of a second (or
+    /// [`Live::patience`]), gives the time before which none will come any more. Ends where [`Live::ends`] says so.
     pub fn next_batch(&mut self, each: &mut impl FnMut(&[Frame<'_>])) -> Status {
         let mut now = clock();
         if self.ends.said() == AT_LAST {
@@ -429,7 +470,7 @@ impl Live {
                 self.told = now;
                 return Status::More;
             }
-            if now.since(self.told) >= TICK_MS * MILLISECOND || now < self.told {
+            if now.since(self.told) >= self.patience * MILLISECOND || now < self.told {
                 self.told = now;
                 // What waits for another interface's silence is not passed over.
                 let waits = self.taps.iter().filter_map(|t| t.head).map(|f| f.time).min();
@@ -439,7 +480,7 @@ impl Live {
             // A block that waits makes its socket readable at once: then time is slept, and not the socket waited for.
             let waiting = self.taps.iter().any(|t| t.head.is_some());
             let fds = self.taps.iter().filter(|_| !waiting).map(|t| t.ring.fd());
-            ring::wait(fds, if waiting { RETIRE_MS as i32 / 2 } else { TICK_MS as i32 });
+            ring::wait(fds, if waiting { RETIRE_MS.min(self.patience as u32 * 2) as i32 / 2 } else { self.patience as i32 });
             now = clock();
         }
     }

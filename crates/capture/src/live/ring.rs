@@ -15,8 +15,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use vigie_base::{Ip, Mac};
 
-/// Bytes of a block: holds some five hundred full frames, and the largest that receive offload makes (64 KiB).
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of a block: holds some hundred and fifty full frames, and the largest that receive offload makes (64 KiB). A block is handed over
+/// after [`RETIRE_MS`] however empty it is, so that a ring bridges a pause of its reader of that many times its blocks.
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
 /// Milliseconds after which the kernel hands a block over that is not full.
 pub(super) const RETIRE_MS: u32 = 20;
 /// Bytes before each frame, where a VLAN tag that the kernel took out is put back.
@@ -157,6 +158,16 @@ pub(super) fn open(blocks: usize) -> io::Result<OwnedFd> {
     };
     set(raw, libc::PACKET_RX_RING, &request)?;
     Ok(fd)
+}
+
+/// Lets the socket receive only what `program` takes ([`super::part`]); before it is bound.
+pub(super) fn only(fd: &OwnedFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let whole = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let len = size_of::<libc::sock_fprog>() as libc::socklen_t;
+    // SAFETY: the program and what points to it are whole, of the length said, and live through the call; the kernel checks and copies it.
+    let done =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const whole).cast::<c_void>(), len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Receives from `link` from now on, all that passes it.

@@ -20,11 +20,11 @@ use vigie_base::Time;
 use vigie_capture::{Ends, Live, Sockets};
 use vigie_event::Row;
 use vigie_link::local::Sender;
-use vigie_pipeline::{Config, Control};
+use vigie_pipeline::Config;
 use vigie_sensor::{Fold, Summary};
 
-/// Sockets given at most: one an interface, and the one to ask with.
-const SOCKETS_MAX: usize = 1 + vigie_capture::INTERFACES_MAX;
+/// Sockets given at most: those of the interfaces, and the one to ask with.
+const SOCKETS_MAX: usize = 1 + vigie_capture::SOCKETS_MAX;
 /// Longest greeting of either side, in bytes.
 const GREETING_MAX: u32 = 1 << 20;
 /// A sensor says the time ten times a second: one that says nothing for so long hangs.
@@ -33,6 +33,9 @@ const SILENT: Duration = Duration::from_secs(30);
 const DEAF: Duration = Duration::from_secs(5);
 /// How long a sensor may take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a sensor ends that panicked; as Rust's main thread does.
+const PANICKED: i32 = 101;
 
 /// What a sensor is told at its start.
 #[derive(Serialize, Deserialize)]
@@ -201,14 +204,20 @@ impl Fold for Hand {
 
 /// The sensor's process, from its start to its end. Errors: it was not started by a server, or the server went away.
 pub fn sensor() -> Result<(), Fault> {
+    // A thread that panics takes the process with it: another sensor takes over.
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::exit(PANICKED);
+    }));
     let by_hand = |_| Fault::new("`vigie sensor` is what `vigie up` starts; start `vigie up -i IFACE`");
     let stream = || std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).map_err(Fault::of);
     let (mut link, mut from) = (stream()?, stream()?);
     let begin: Begin = hear(&mut from).map_err(by_hand)?;
     let made = take(&from).and_then(|sockets| prepared(&begin, sockets, &link));
     tell(&mut link, &Ready { refused: made.as_ref().err().map(Fault::to_string) })?;
-    let (mut live, config) = made?;
-    let ends = live.ends();
+    let (mut lives, config) = made?;
+    let ends = lives[0].ends();
     let told = ends.clone();
     let orders = config.sensor.keep.as_ref().map(|k| k.orders.clone()).unwrap_or_default();
     std::thread::spawn(move || {
@@ -222,7 +231,7 @@ pub fn sensor() -> Result<(), Fault> {
         }
     });
     let mut hand = Hand { to: Sender::new(link), ends, failed: None };
-    let summary = vigie_sensor::run(&mut live, &config.sensor, &mut hand, |_| Control::Go);
+    let summary = vigie_sensor::run_each(&mut lives, &config.sensor, &mut hand);
     hand.counted(&summary);
     let sent = hand.to.end();
     hand.done(sent);
@@ -230,7 +239,7 @@ pub fn sensor() -> Result<(), Fault> {
 }
 
 /// Sockets taken over, the configuration, and every right given up but to write to `link` and to the log.
-fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(Live, Config), Fault> {
+fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(Vec<Live>, Config), Fault> {
     let mut config = Config::default();
     for (name, value) in &begin.settings {
         // A list of a detector's is a file, and detectors are the server's.
@@ -242,9 +251,9 @@ fn prepared(begin: &Begin, sockets: Vec<OwnedFd>, link: &UnixStream) -> Result<(
     config.sensor.midstream_first = begin.midstream_first;
     config.sensor.keep = config.packets.kept();
     let sockets = Sockets::inherited(sockets, &begin.sockets).map_err(Fault::of)?;
-    let live = Live::of(sockets, config.live.clone()).map_err(Fault::of)?;
+    let lives = Live::of(sockets, config.live.clone()).map_err(Fault::of)?;
     match vigie_sandbox::sensor(&[link.as_raw_fd(), 2]) {
         Err(e) if !begin.allow_weaker => Err(Fault::new(format!("{e}; mend it, or start with --allow-weaker"))),
-        _ => Ok((live, config)),
+        _ => Ok((lives, config)),
     }
 }

@@ -772,6 +772,7 @@ mod tests {
                     health: self.health,
                     interfaces: &self.ports,
                     canary: self.canary,
+                    handed_over: None,
                     packets: None,
                 };
                 self.bench.at(10.0).push(&record);
