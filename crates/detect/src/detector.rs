@@ -111,6 +111,8 @@ pub trait Detector {
     fn row(&mut self, row: Row<'_>, cx: &mut Cx<'_>);
     /// Event time has come to `cx.now`; called about once a second of it.
     fn time(&mut self, cx: &mut Cx<'_>);
+    /// By the clock it is `cx.now`, and of what comes live at `point` all before `upto` has been judged.
+    fn clock(&mut self, _point: &str, _upto: Time, _cx: &mut Cx<'_>) {}
     /// The input is over: closes what is open.
     fn finish(&mut self, cx: &mut Cx<'_>);
     /// How often each table was full, in the order of [`Info::budgets`].

@@ -117,6 +117,12 @@ impl Engine {
         self.detectors.iter_mut().for_each(|d| d.time(&mut cx));
     }
 
+    /// By the clock it is `clock`, and of what comes live at `point` all before `upto` has been given. Event time stays where it is.
+    pub fn clock(&mut self, clock: Time, point: &str, upto: Time, out: &mut Vec<Finding>) {
+        let mut cx = Cx { now: clock, settings: &self.settings, env: Envelope { ts: clock, ..Envelope::default() }, out };
+        self.detectors.iter_mut().for_each(|d| d.clock(point, upto, &mut cx));
+    }
+
     /// The input is over: closes every finding.
     pub fn finish(&mut self, out: &mut Vec<Finding>) {
         let mut cx = Cx { now: self.now, settings: &self.settings, env: self.moment(), out };

@@ -69,6 +69,11 @@ impl Bench {
         self
     }
 
+    /// By the clock it is `clock`, and all that came live at `point` before `upto` was given.
+    pub(crate) fn clock(&mut self, clock: Time, point: &str, upto: Time) {
+        self.engine.clock(clock, point, upto, &mut self.out);
+    }
+
     /// How often a table was full, by its budget's name.
     pub(crate) fn full(&self, table: &str) -> u64 {
         self.engine.full().into_iter().find(|f| f.0 == table).expect("a budget").1

@@ -68,6 +68,12 @@ impl Analysis {
         self.file(alerts);
     }
 
+    /// By the clock it is `clock`, and of what comes live at `point` all before `upto` has been given: for those who watch over that.
+    pub fn clock(&mut self, clock: Time, point: &str, upto: Time, alerts: &mut impl Out) {
+        self.engine.clock(clock, point, upto, &mut self.findings);
+        self.file(alerts);
+    }
+
     /// Takes one event that was judged before, so that the detectors know again what they knew; events come in their total order. What was
     /// found then is filed already.
     pub fn recall(&mut self, row: Row<'_>, alerts: &mut impl Out) {

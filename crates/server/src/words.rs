@@ -44,11 +44,15 @@ pub(crate) fn blind(lang: Lang, key: &str) -> &'static str {
 pub(crate) fn loss(lang: Lang, place: &str) -> &'static str {
     match (lang, place) {
         (Lang::En, "mirror") => "The mirror did not bring all of it, or brought it twice: look at the switch",
-        (Lang::En, "card") => "The card or its driver had no room: lengthen its queue with `ethtool -G`",
+        (Lang::En, "card") => {
+            "The card or its driver had no room (lengthen its queue with `ethtool -G`), or frames were longer than its MTU"
+        }
         (Lang::En, "kernel") => "Vigie did not read fast enough: more workers, a longer ring, or a filter",
         (Lang::En, _) => "A table or queue of Vigie was full: see `vigie check`",
         (Lang::Fr, "mirror") => "Le miroir n'a pas tout apporté, ou l'a apporté deux fois : voir le commutateur",
-        (Lang::Fr, "card") => "La carte ou son pilote n'avait plus de place : allonger sa file avec `ethtool -G`",
+        (Lang::Fr, "card") => {
+            "La carte ou son pilote n'avait plus de place (allonger sa file avec `ethtool -G`), ou des trames dépassaient sa MTU"
+        }
         (Lang::Fr, "kernel") => "Vigie n'a pas lu assez vite : plus de fils de travail, un anneau plus long, ou un filtre",
         (Lang::Fr, _) => "Une table ou une file de Vigie était pleine : voir `vigie check`",
     }

@@ -32,6 +32,7 @@ use vigie_capture::Sockets;
 use vigie_case::{Alert, Case};
 use vigie_catalog::{Kept, Kind, Pair};
 use vigie_detect::Entity;
+use vigie_detect::detectors::capture_health;
 use vigie_event::{Record, Row};
 use vigie_inventory::Asset;
 use vigie_link::local::{Receiver as Events, Word as Said};
@@ -89,6 +90,10 @@ struct Judge {
     cases_filed: Time,
     assets_filed: Time,
     all_filed: Time,
+    /// Before this all has been judged.
+    judged: Time,
+    /// When that was last compared with the clock.
+    looked: Time,
 }
 
 /// Which assets are filed.
@@ -148,6 +153,7 @@ impl Judge {
     }
 
     fn upto(&mut self, now: Time) {
+        self.judged = now;
         self.analysis.upto(now);
         self.keeper.upto(now);
         if now.since(self.cases_filed) < CASES_EVERY {
@@ -271,6 +277,8 @@ impl Watch {
             cases_filed: Time(0),
             assets_filed: Time(0),
             all_filed: Time(0),
+            judged: Time(0),
+            looked: Time(0),
         };
         let of = Arc::clone(app);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -284,9 +292,10 @@ impl Watch {
             Err(e) => eprintln!("vigie: detectors begin anew: what was kept cannot be read: {e}"),
         }
         let process = Process::start(&sockets, &config, MIDSTREAM_FIRST, allow_weaker)?;
-        app.pulse.begin(config.live.canary, now());
         told.follows(&process.link);
+        judge.judged = now();
         let sensors = Sensors { app: Arc::clone(app), sockets, config, allow_weaker, told: Arc::clone(&told) };
+        sensors.begins();
         let threads = vec![packets_thread, writer, named("judge").spawn(move || sensors.follow(process, judge)).map_err(Fault::of)?];
         Ok(Watch { told, threads })
     }
@@ -324,6 +333,24 @@ struct Sensors {
 }
 
 impl Sensors {
+    /// The first canary of this configuration is awaited from now on.
+    fn begins(&self) {
+        let overdue = self.config.detect.get(&capture_health::OVERDUE);
+        self.app.pulse.begin(self.config.live.canary, overdue, now());
+    }
+
+    /// Compares, once a second, what has been judged with the clock: where no sensor says anything, nobody else does.
+    fn look(&self, judge: &mut Judge) {
+        let clock = now();
+        if clock >= judge.looked && clock.since(judge.looked) < SECOND {
+            return;
+        }
+        judge.looked = clock;
+        self.app.pulse.judged(judge.judged);
+        let point = capture_health::point(self.sockets.names());
+        judge.analysis.clock(clock, &point, judge.judged, &mut judge.keeper);
+    }
+
     fn follow(mut self, first: Process, mut judge: Judge) {
         let (mut process, mut pause) = (first, AGAIN.0);
         loop {
@@ -332,7 +359,10 @@ impl Sensors {
             let why = loop {
                 match events.next_word() {
                     Ok(Said::Rows(rows)) => rows.each(|row| judge.row(row)),
-                    Ok(Said::Upto(now)) => judge.upto(now),
+                    Ok(Said::Upto(now)) => {
+                        judge.upto(now);
+                        self.look(&mut judge);
+                    }
                     Ok(Said::Packets(piece)) => judge.packets.take(self.told.turn(), piece),
                     Ok(Said::End) => break None,
                     Err(e) => break Some(e),
@@ -351,6 +381,7 @@ impl Sensors {
                 judge.analysis.reconfigure(&self.config, &next, &mut judge.keeper);
                 judge.packets_after = next.packets.watched();
                 self.config = next;
+                self.begins();
                 match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {
                     Ok(next) => {
                         self.told.follows(&next.link);
@@ -370,7 +401,7 @@ impl Sensors {
             if began.elapsed() > AGAIN.1 {
                 pause = AGAIN.0;
             }
-            let Some(next) = self.again(&mut pause) else { break };
+            let Some(next) = self.again(&mut pause, &mut judge) else { break };
             process = next;
         }
         judge.analysis.finish(&mut judge.keeper);
@@ -381,7 +412,7 @@ impl Sensors {
     }
 
     /// The next sensor; none where there is no more use in one.
-    fn again(&self, pause: &mut Duration) -> Option<Process> {
+    fn again(&self, pause: &mut Duration, judge: &mut Judge) -> Option<Process> {
         loop {
             let until = Instant::now() + *pause;
             *pause = (*pause * 2).min(AGAIN.1);
@@ -389,6 +420,9 @@ impl Sensors {
                 if self.told.stops() {
                     return None;
                 }
+                self.look(judge);
+                // With no word of a sensor no event time passes, at which cases are filed otherwise.
+                judge.file(Assets::OfCases);
                 std::thread::sleep(Duration::from_millis(50));
             }
             match Process::start(&self.sockets, &self.config, MIDSTREAM_FIRST, self.allow_weaker) {

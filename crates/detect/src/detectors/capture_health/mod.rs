@@ -1,8 +1,10 @@
-//! The health of a capture: a mirror that is silent, one-way, lossy, doubled, reordered or cut short, and a canary that does not come back.
+//! The health of a capture: a mirror that is silent, one-way, lossy, doubled, reordered or cut short, an interface that is down, a card or a
+//! ring that loses, a canary that does not come back, and a sensor that falls behind the clock.
 //!
 //! Reads the figures that the sensor tells every ten seconds, live. Each fault is judged over the last minute, or as many as it takes to
 //! have enough to judge by; it is told once it held for a minute more, and is over once the figures were good for as long. What was lost is
-//! told by the place that lost it: where the card or the kernel counts it, it is not laid on the mirror.
+//! told by the place that lost it: where the card or the kernel counts it, it is not laid on the mirror. Of several interfaces the one is
+//! named whose frames are missing, where that can be told: what one that is silent or down does not bring is laid on nothing else.
 //!
 //! ATT&CK: T1562 Impair Defenses, which is what a blind sensor helps, whoever blinded it.
 
@@ -68,6 +70,13 @@ static TRUNCATED: Tunable = Tunable {
     range: (1, 100),
     doc: "Percent of frames that are shorter than their packet, from which a mirror counts as cutting.",
 };
+/// How long what is captured may take to be judged.
+pub static OVERDUE: Tunable = Tunable {
+    key: "detect.capture_health.overdue",
+    default: canary::OVERDUE / SECOND,
+    range: (10, 3600),
+    doc: "Seconds within which a canary must have come back, and within which what came must have been judged.",
+};
 
 /// What is judged by less than this is chance: conversations, frames, segments, acknowledged bytes and holes in them.
 const SESSIONS_LEAST: u64 = 20;
@@ -79,6 +88,8 @@ const HOLES_LEAST: u64 = 10;
 const EXPECTED_LEAST: f64 = 30.0;
 /// A silence is longer than this many of those that were there before.
 const LONGEST_TIMES: u64 = 2;
+/// Of several interfaces, the one that brings less than one in so many of the frames that it brought before is the one that lacks.
+const COLLAPSED: f64 = 10.0;
 /// An interface on which nothing ever came is silent after so many times the silence of another.
 const NEVER_TIMES: u64 = 3;
 /// What a step adds to the mean rate of frames: the mean is of some ten minutes.
@@ -112,7 +123,7 @@ pub static INFO: Info = Info {
     story: Story::Health,
     inputs: &[Stats::KIND, DnsMessage::KIND],
     budgets: &[WATCHED, ROWS],
-    tunables: &[&EVIDENCE, &SILENT, &ONE_WAY, &LOSSY, &DOUBLED, &REORDERED, &TRUNCATED],
+    tunables: &[&EVIDENCE, &SILENT, &ONE_WAY, &LOSSY, &DOUBLED, &REORDERED, &TRUNCATED, &OVERDUE],
     templates: &words::TEMPLATES,
     make: |settings: &Settings| Box::new(CaptureHealth::new(settings.share)),
 };
@@ -125,12 +136,16 @@ pub const CANARY: &str = "canary";
 pub enum Fault {
     /// No frame comes.
     Silent,
+    /// The interface is down, or gone.
+    Down,
     /// One side of the conversations is missing.
     OneWay,
     /// The mirror, or the way from it, loses frames.
     Lossy,
     /// The card loses frames.
     Card,
+    /// Frames come damaged, and the card throws them away.
+    Damaged,
     /// The kernel's ring does.
     Kernel,
     /// Frames come twice.
@@ -141,6 +156,8 @@ pub enum Fault {
     Truncated,
     /// The canary did not come back.
     Missing,
+    /// What came is not judged in time.
+    Behind,
 }
 
 impl Fault {
@@ -148,14 +165,17 @@ impl Fault {
     const fn told(self) -> (&'static str, &'static str, u32) {
         match self {
             Fault::Silent => ("silent", "capture_health.silent", 60),
+            Fault::Down => ("down", "capture_health.down", 60),
             Fault::OneWay => ("one_way", "capture_health.one_way", 50),
             Fault::Lossy => ("lossy", "capture_health.lossy", 35),
             Fault::Card => ("card", "capture_health.card", 35),
+            Fault::Damaged => ("damaged", "capture_health.damaged", 35),
             Fault::Kernel => ("kernel", "capture_health.kernel", 35),
             Fault::Doubled => ("doubled", "capture_health.doubled", 15),
             Fault::Reordered => ("reordered", "capture_health.reordered", 25),
             Fault::Truncated => ("truncated", "capture_health.truncated", 45),
             Fault::Missing => ("missing", "capture_health.missing", 60),
+            Fault::Behind => ("behind", "capture_health.behind", 60),
         }
     }
 }
@@ -196,8 +216,17 @@ struct Port {
     frames: u64,
     kernel: u64,
     card: u64,
+    damaged: u64,
     doubled: u64,
     truncated: u64,
+}
+
+impl Port {
+    /// Frames that were thrown away behind the mirror.
+    fn lost(&self) -> Part {
+        let lost = self.kernel + self.card + self.damaged;
+        Part { part: lost, whole: self.frames + self.card + self.damaged }
+    }
 }
 
 /// The counters of one row.
@@ -222,6 +251,7 @@ impl Snapshot {
             frames: i.frames(),
             kernel: i.kernel_drops(),
             card: i.card_drops().unwrap_or(0),
+            damaged: i.card_errors().unwrap_or(0),
             doubled: i.doubled(),
             truncated: i.truncated(),
         });
@@ -239,8 +269,19 @@ impl Snapshot {
 
     /// Those captured from, as one name.
     fn point(&self) -> String {
-        self.ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" + ")
+        point(self.ports.iter().map(|p| p.name.as_str()))
     }
+
+    /// Frames a second that a port brought since `before`.
+    fn rate(&self, before: &Snapshot, i: usize) -> Option<f64> {
+        let frames = self.ports.get(i)?.frames.saturating_sub(before.ports.get(i)?.frames);
+        Some(frames as f64 * SECOND as f64 / self.at.since(before.at).max(SECOND) as f64)
+    }
+}
+
+/// The interfaces of a capture point, as one name.
+pub fn point<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(" + ")
 }
 
 /// What is remembered of an interface's frames.
@@ -253,6 +294,10 @@ struct Pace {
     /// The longest silence that was none.
     longest: u64,
     ever: bool,
+    /// Since when it has been down.
+    down: Option<Time>,
+    /// When it last brought nothing though something was to be expected.
+    gone: Option<Time>,
 }
 
 /// What is known of one fault of one interface.
@@ -274,11 +319,16 @@ struct CaptureHealth {
     watched: Bounded<(Fault, String), Watched>,
     /// When the canary that came back last was let go.
     back: Option<Time>,
+    /// The interface whose side of the conversations is missing, where it is known.
+    blamed: Option<String>,
+    /// Whether it was late by the clock when last looked at.
+    late: bool,
 }
 
 impl CaptureHealth {
     fn new(share: Share) -> Self {
-        CaptureHealth { rows: VecDeque::new(), paces: Vec::new(), watched: Bounded::of(WATCHED, share), back: None }
+        let watched = Bounded::of(WATCHED, share);
+        CaptureHealth { rows: VecDeque::new(), paces: Vec::new(), watched, back: None, blamed: None, late: false }
     }
 
     /// A part of what was counted since a minute ago, or since as long ago as it takes for the whole to be `least`.
@@ -317,30 +367,31 @@ impl CaptureHealth {
         let span = get(&EVIDENCE) * SECOND;
         let (percent, mille) = (|t: &'static Tunable| get(t) * 10, get(&LOSSY));
         let mut judged: Vec<(Fault, String, Judged)> = Vec::new();
-        let (mut dropped, mut cut) = (false, false);
         for (i, name) in names.iter().enumerate() {
             let port = |of: fn(&Port) -> Part| move |s: &Snapshot| s.ports.get(i).map(of);
-            let kernel = self.judge(span, FRAMES_LEAST, mille, port(|p| Part { part: p.kernel, whole: p.frames }));
-            let card = self.judge(span, FRAMES_LEAST, mille, port(|p| Part { part: p.card, whole: p.frames + p.card }));
-            let doubled = self.judge(span, FRAMES_LEAST, percent(&DOUBLED), port(|p| Part { part: p.doubled, whole: p.frames }));
-            let truncated = self.judge(span, FRAMES_LEAST, percent(&TRUNCATED), port(|p| Part { part: p.truncated, whole: p.frames }));
-            dropped |= matches!(kernel, Judged::Bad(_)) || matches!(card, Judged::Bad(_));
-            cut |= matches!(truncated, Judged::Bad(_));
-            let silent = self.silence(i, get(&SILENT) * SECOND);
+            let judge = |limit: u64, part: fn(&Port) -> Part| self.judge(span, FRAMES_LEAST, limit, port(part));
+            let kernel = judge(mille, |p| Part { part: p.kernel, whole: p.frames });
+            let card = judge(mille, |p| Part { part: p.card, whole: p.frames + p.card });
+            let damaged = judge(mille, |p| Part { part: p.damaged, whole: p.frames + p.damaged });
+            let doubled = judge(percent(&DOUBLED), |p| Part { part: p.doubled, whole: p.frames });
+            let truncated = judge(percent(&TRUNCATED), |p| Part { part: p.truncated, whole: p.frames });
+            let (silent, down) = self.presence(i, get(&SILENT) * SECOND);
             let faults = [
                 (Fault::Silent, silent),
+                (Fault::Down, down),
                 (Fault::Kernel, kernel),
                 (Fault::Card, card),
+                (Fault::Damaged, damaged),
                 (Fault::Doubled, doubled),
                 (Fault::Truncated, truncated),
             ];
             judged.extend(faults.map(|(fault, j)| (fault, name.clone(), j)));
         }
-        let one_way = self.judge(span, SESSIONS_LEAST, percent(&ONE_WAY), |s| Some(s.sides));
-        // What is missing is laid on the mirror only where nothing behind it lost or cut frames.
+        judged.extend(self.sides(span, percent(&ONE_WAY), &names, &point, cx.now));
         let lossy = match self.lately(span, ACKED_LEAST, |s| Some(s.unseen)) {
-            _ if dropped || cut => Judged::Unknown,
             None => Judged::Unknown,
+            // What is missing is laid on the mirror only where nothing behind it lost or cut frames meanwhile.
+            Some((_, before)) if self.has_gone(before) || self.lost_behind(before, mille, percent(&TRUNCATED)) => Judged::Unknown,
             Some((p, before)) => {
                 let holes = self.rows.back().map_or(0, |s| s.holes).saturating_sub(before.holes);
                 match p.per_mille() >= mille {
@@ -352,18 +403,79 @@ impl CaptureHealth {
             }
         };
         let reordered = self.judge(span, SEGMENTS_LEAST, get(&REORDERED), |s| Some(s.reordered));
-        judged.extend([(Fault::OneWay, one_way), (Fault::Lossy, lossy), (Fault::Reordered, reordered)].map(|(f, j)| (f, point.clone(), j)));
-        judged.push((Fault::Missing, point, self.canary(sent, cx.now)));
+        judged.extend([(Fault::Lossy, lossy), (Fault::Reordered, reordered)].map(|(f, j)| (f, point.clone(), j)));
+        judged.push((Fault::Missing, point, self.canary(sent, get(&OVERDUE) * SECOND, cx.now)));
         for (fault, name, j) in judged {
             self.follow(fault, name, j, span, cx);
         }
     }
 
-    /// Whether an interface is silent.
-    fn silence(&mut self, i: usize, least: u64) -> Judged {
-        let Some(now) = self.rows.back() else { return Judged::Unknown };
+    /// Whether one side of the conversations is missing, and whose it is: of several interfaces the one that brings next to nothing of what
+    /// it brought before, else the point as a whole. Where it is right, it is so for each.
+    fn sides(&mut self, span: u64, limit: u64, names: &[String], point: &str, now: Time) -> Vec<(Fault, String, Judged)> {
+        let all = names.iter().map(String::as_str).filter(|_| names.len() > 1).chain([point]);
+        let (judged, blamed) = match self.lately(span, SESSIONS_LEAST, |s| Some(s.sides)) {
+            None => (None, None),
+            // Who brings nothing at all is told as silent.
+            Some((_, before)) if self.has_gone(before) => (None, None),
+            Some((p, before)) if p.per_mille() >= limit => (Some(Some(p)), self.collapsed(before, names)),
+            Some(_) => (Some(None), None),
+        };
+        match judged {
+            None => all.map(|name| (Fault::OneWay, name.to_owned(), Judged::Unknown)).collect(),
+            Some(None) => {
+                self.blamed = None;
+                all.map(|name| (Fault::OneWay, name.to_owned(), Judged::Good)).collect()
+            }
+            Some(Some(p)) => {
+                let of_all = self.watched.get(&(Fault::OneWay, point.to_owned()));
+                // What was told of all stays theirs; until then it may be known better whose it is.
+                if self.blamed.is_none()
+                    && of_all.is_none_or(|w| !w.told.is_open())
+                    && let Some(one) = blamed
+                {
+                    let since = of_all.and_then(|w| w.bad_since);
+                    self.watched.entry(&(Fault::OneWay, one.clone()), now, Watched::default).0.bad_since = since;
+                    self.blamed = Some(one);
+                }
+                let who = self.blamed.as_deref().unwrap_or(point);
+                all.map(|name| (Fault::OneWay, name.to_owned(), if name == who { Judged::Bad(p) } else { Judged::Unknown })).collect()
+            }
+        }
+    }
+
+    /// The one of several interfaces that now brings next to nothing of what it brought until `before`.
+    fn collapsed(&self, before: &Snapshot, names: &[String]) -> Option<String> {
+        let (first, last, now) = (self.rows.front()?, self.rows.iter().nth_back(1)?, self.rows.back()?);
+        let is = |i: &usize| {
+            let (Some(usual), Some(rate)) = (before.rate(first, *i), now.rate(last, *i)) else { return false };
+            usual * now.at.since(last.at) as f64 / SECOND as f64 >= EXPECTED_LEAST && rate * COLLAPSED < usual
+        };
+        let mut those = (0..names.len()).filter(is);
+        let one = those.next().filter(|_| names.len() > 1)?;
+        if those.next().is_some() { None } else { names.get(one).cloned() }
+    }
+
+    /// Whether one of several interfaces brought nothing at some time since `before`.
+    fn has_gone(&self, before: &Snapshot) -> bool {
+        self.paces.len() > 1 && self.paces.iter().any(|p| p.gone.is_some_and(|at| at >= before.at))
+    }
+
+    /// Whether card, ring or cutting cost an interface since `before` what counts as lossy.
+    fn lost_behind(&self, before: &Snapshot, mille: u64, cut: u64) -> bool {
+        let Some(now) = self.rows.back() else { return false };
+        now.ports.iter().zip(&before.ports).any(|(p, b)| {
+            let truncated = Part { part: p.truncated, whole: p.frames }.since(Part { part: b.truncated, whole: b.frames });
+            p.lost().since(b.lost()).per_mille() >= mille || truncated.per_mille() >= cut
+        })
+    }
+
+    /// Whether an interface is silent, and whether it is down.
+    fn presence(&mut self, i: usize, least: u64) -> (Judged, Judged) {
+        let nothing = (Judged::Unknown, Judged::Unknown);
+        let Some(now) = self.rows.back() else { return nothing };
         let before = self.rows.len().checked_sub(2).and_then(|at| self.rows.get(at));
-        let (Some(port), at) = (now.ports.get(i), now.at) else { return Judged::Unknown };
+        let (Some(port), at) = (now.ports.get(i), now.at) else { return nothing };
         // A silence begins with the capture at the earliest.
         let begin = Time(at.0.saturating_sub(now.uptime.saturating_mul(SECOND)));
         while self.paces.len() <= i {
@@ -376,6 +488,16 @@ impl CaptureHealth {
         };
         let quiet = at.since(pace.last);
         let rate = new as f64 * SECOND as f64 / step.max(SECOND) as f64;
+        let lasted = |time: u64| Judged::Bad(Part { part: time / SECOND, whole: time / SECOND });
+        let mut down = Judged::Good;
+        if port.up {
+            pace.down = None;
+        } else {
+            // It went down after the row before, or after the last frame of this one.
+            let since = *pace.down.get_or_insert(if new > 0 { at } else { Time(at.0.saturating_sub(quiet.min(step))) });
+            down = if at.since(since) >= least { lasted(at.since(since)) } else { Judged::Unknown };
+            pace.gone = Some(at);
+        }
         if new > 0 {
             let expected = least.max(LONGEST_TIMES * pace.longest);
             // A silence that was told teaches nothing.
@@ -384,26 +506,29 @@ impl CaptureHealth {
             }
             pace.rate = if pace.ever { pace.rate + (rate - pace.rate) * RATE_SHARE } else { rate };
             (pace.last, pace.ever) = (at, true);
-            return Judged::Good;
+            return (Judged::Good, down);
+        }
+        let was_expected = pace.rate * quiet as f64 / SECOND as f64 >= EXPECTED_LEAST;
+        if !pace.ever || was_expected {
+            pace.gone = Some(at);
         }
         let enough = if !port.up {
-            quiet >= least
+            // Then that is told.
+            false
         } else if pace.ever {
-            let seconds = quiet as f64 / SECOND as f64;
-            quiet >= least.max(LONGEST_TIMES * pace.longest) && pace.rate * seconds >= EXPECTED_LEAST
+            quiet >= least.max(LONGEST_TIMES * pace.longest) && was_expected
         } else {
             quiet >= NEVER_TIMES * least
         };
-        let whole = quiet / SECOND;
-        if enough { Judged::Bad(Part { part: whole, whole }) } else { Judged::Unknown }
+        (if enough { lasted(quiet) } else { Judged::Unknown }, down)
     }
 
     /// Whether the canary is overdue.
-    fn canary(&self, sent: Option<Time>, now: Time) -> Judged {
+    fn canary(&self, sent: Option<Time>, least: u64, now: Time) -> Judged {
         match sent {
             None => Judged::Unknown,
             Some(sent) if self.back.is_some_and(|back| back >= sent) => Judged::Good,
-            Some(sent) if now.since(sent) >= canary::OVERDUE => {
+            Some(sent) if now.since(sent) >= least => {
                 let seconds = now.since(sent) / SECOND;
                 Judged::Bad(Part { part: seconds, whole: seconds })
             }
@@ -422,7 +547,7 @@ impl CaptureHealth {
                 w.good_since = None;
                 w.well = false;
                 // What is measured in seconds says itself how long it holds.
-                let waits = matches!(fault, Fault::Silent | Fault::Missing);
+                let waits = matches!(fault, Fault::Silent | Fault::Down | Fault::Missing | Fault::Behind);
                 let since = *w.bad_since.get_or_insert(if waits { Time(now.0.saturating_sub(part.whole * SECOND)) } else { now });
                 w.last = now;
                 if part.per_mille() >= w.worst.per_mille() {
@@ -470,6 +595,18 @@ impl Detector for CaptureHealth {
     }
 
     fn time(&mut self, _: &mut Cx<'_>) {}
+
+    fn clock(&mut self, point: &str, upto: Time, cx: &mut Cx<'_>) {
+        let (behind, least) = (cx.now.since(upto) / SECOND, cx.settings.get(&OVERDUE));
+        // Seen twice: where the clock was set, the first look compares it with what was stamped before.
+        let judged = match (behind >= least, self.late) {
+            (true, true) => Judged::Bad(Part { part: behind, whole: behind }),
+            (false, _) if behind <= least / 2 => Judged::Good,
+            _ => Judged::Unknown,
+        };
+        self.late = behind >= least;
+        self.follow(Fault::Behind, point.to_owned(), judged, cx.settings.get(&EVIDENCE) * SECOND, cx);
+    }
 
     fn finish(&mut self, cx: &mut Cx<'_>) {
         while let Some(((fault, name), mut w)) = self.watched.pop() {
@@ -588,7 +725,7 @@ mod tests {
                 frames: 0,
                 kernel_drops: 0,
                 card_drops: Some(0),
-                card_errors: None,
+                card_errors: Some(0),
                 doubled: 0,
                 truncated: 0,
             };
@@ -656,11 +793,12 @@ mod tests {
     #[test]
     fn each_fault_is_told_after_a_minute_and_mended() {
         type Fault = (&'static str, fn(&mut Capture));
-        let faults: [Fault; 7] = [
+        let faults: [Fault; 8] = [
             ("one_way", |c| (c.health.one_sided, c.health.two_sided) = (c.health.one_sided + 45, c.health.two_sided - 45)),
             ("lossy", |c| (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 30_000, c.health.unseen + 20)),
             ("kernel", |c| c.ports[0].kernel_drops += 100),
             ("card", |c| c.ports[0].card_drops = c.ports[0].card_drops.map(|n| n + 100)),
+            ("damaged", |c| c.ports[0].card_errors = c.ports[0].card_errors.map(|n| n + 100)),
             ("doubled", |c| c.ports[0].doubled += 1000),
             ("reordered", |c| c.health.reordered += 100),
             ("truncated", |c| c.ports[0].truncated += 1500),
@@ -693,6 +831,119 @@ mod tests {
             (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 100_000, c.health.unseen + 80);
         });
         assert_eq!(c.told().iter().map(|t| t.0).collect::<Vec<_>>(), ["kernel"]);
+        // On a quiet network minutes pass until enough was acknowledged to judge by: what was lost in them is that loss still.
+        let mut c = Capture::new(&["eth1"]);
+        let quiet = |c: &mut Capture| {
+            good(c);
+            c.health.acked_bytes -= 990_000;
+        };
+        let lost = |c: &mut Capture| {
+            quiet(c);
+            c.ports[0].kernel_drops += 1000;
+            (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 4000, c.health.unseen + 8);
+        };
+        c.bring(30, quiet).bring(15, lost).bring(60, quiet);
+        assert_eq!(c.told().iter().map(|t| (t.0, t.2)).collect::<Vec<_>>(), [("kernel", true)]);
+    }
+
+    /// Ten seconds of a split tap of which the second interface brings one frame in `n`; where that is next to none, the conversations lack
+    /// its side.
+    fn split(n: u64) -> impl Fn(&mut Capture) {
+        move |c| {
+            good(c);
+            c.ports[1].frames -= 2000 - 2000 / n;
+            if n > 1 {
+                (c.health.one_sided, c.health.two_sided) = (c.health.one_sided + 50, c.health.two_sided - 50);
+                // Conversations that were open lack what they acknowledge.
+                (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 30_000, c.health.unseen + 20);
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_split_tap_the_interface_is_named_that_lacks() {
+        // Nothing at all comes: that is told, and not what follows from it.
+        let mut c = Capture::new(&["eth1", "eth2"]);
+        c.bring(30, split(1)).bring(20, split(10_000)).bring(30, split(1));
+        assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [("silent", "eth2", true)]);
+        // From the beginning.
+        let mut c = Capture::new(&["eth1", "eth2"]);
+        c.bring(30, split(10_000)).bring(30, split(1));
+        assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [("silent", "eth2", true)]);
+        // Its cable is pulled.
+        let mut c = Capture::new(&["eth1", "eth2"]);
+        c.bring(30, split(1)).bring(20, |c| {
+            split(10_000)(c);
+            c.ports[1].link = "down";
+        });
+        c.ports[1].link = "up";
+        c.bring(30, split(1));
+        assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [("down", "eth2", true)]);
+        // Broadcasts still come: its side of the conversations is missing, and it stays its side however long that lasts.
+        let mut c = Capture::new(&["eth1", "eth2"]);
+        let whole = |n: u64| {
+            move |c: &mut Capture| {
+                let (bytes, holes) = (c.health.unseen_bytes, c.health.unseen);
+                split(n)(c);
+                (c.health.unseen_bytes, c.health.unseen) = (bytes, holes);
+            }
+        };
+        c.bring(30, whole(1));
+        // It begins within ten seconds, of which it brought half, and is bad at once.
+        c.bring(1, |c| {
+            whole(2)(c);
+            c.health.one_sided += 400;
+        });
+        c.bring(120, whole(100)).bring(80, whole(1));
+        assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [("one_way", "eth2", true)]);
+        // Both bring what they always brought: it is not theirs to be told apart.
+        let mut c = Capture::new(&["eth1", "eth2"]);
+        c.bring(30, good).bring(20, |c| {
+            good(c);
+            (c.health.one_sided, c.health.two_sided) = (c.health.one_sided + 45, c.health.two_sided - 45);
+        });
+        assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [("one_way", "eth1 + eth2", false)]);
+    }
+
+    #[test]
+    fn what_an_interface_counts_is_told_of_it_alone() {
+        type Fault = (&'static str, fn(&mut Interface<'static>));
+        let faults: [Fault; 5] = [
+            ("kernel", |p| p.kernel_drops += 100),
+            ("card", |p| p.card_drops = p.card_drops.map(|n| n + 100)),
+            ("damaged", |p| p.card_errors = p.card_errors.map(|n| n + 100)),
+            ("doubled", |p| p.doubled += 1000),
+            ("truncated", |p| p.truncated += 1500),
+        ];
+        for (name, fault) in faults {
+            let mut c = Capture::new(&["eth1", "eth2"]);
+            c.bring(30, good).bring(20, |c| {
+                good(c);
+                fault(&mut c.ports[1]);
+                if name != "doubled" {
+                    (c.health.unseen_bytes, c.health.unseen) = (c.health.unseen_bytes + 30_000, c.health.unseen + 20);
+                }
+            });
+            c.bring(30, good);
+            assert_eq!(c.told().iter().map(|t| (t.0, t.1.as_str(), t.2)).collect::<Vec<_>>(), [(name, "eth2", true)], "{name}");
+        }
+    }
+
+    #[test]
+    fn judgement_that_falls_behind_the_clock_is_told_and_is_over() {
+        let (mut c, begin) = (Capture::new(&["eth1"]), Time::from_secs(1_700_000_000));
+        let mut look = |clock: u64, upto: u64| {
+            let at = |s: u64| Time(begin.0 + s * SECOND);
+            c.bench.clock(at(clock), "eth1", at(upto));
+        };
+        // A step of the clock is seen once by what was stamped before.
+        look(10, 10);
+        look(3610, 10);
+        look(3611, 3611);
+        (0..119).for_each(|s| look(3611 + s, 3611));
+        (119..150).for_each(|s| look(3611 + s, 3611));
+        (150..211).for_each(|s| look(3611 + s, 3611 + s));
+        assert_eq!(c.told(), [("behind", "eth1".to_owned(), true, 149)]);
     }
 
     #[test]
@@ -706,7 +957,7 @@ mod tests {
     fn a_cable_pulled_is_told_and_nothing_from_the_beginning_is_too() {
         let mut c = Capture::new(&["eth1"]);
         c.bring(3, |c| c.ports[0].frames += 1).bring(6, |c| c.ports[0].link = "down");
-        assert_eq!(c.told(), [("silent", "eth1".to_owned(), false, 60)]);
+        assert_eq!(c.told(), [("down", "eth1".to_owned(), false, 60)]);
         let mut c = Capture::new(&["eth1"]);
         c.bring(17, |_| {});
         assert_eq!(c.told(), []);

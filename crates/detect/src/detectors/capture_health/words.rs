@@ -3,41 +3,75 @@
 use crate::text::{Template, Words};
 
 /// One a fault, and that of the canary.
-pub(super) static TEMPLATES: [Template; 10] = [
+pub(super) static TEMPLATES: [Template; 13] = [
     Template {
         key: "silent",
         techniques: &["T1562"],
         en: Words {
             title: "{point}: nothing comes any more",
-            story: "No frame came on {point} for {duration}, where more was to be expected by what came before. Vigie sees nothing of what passes there: no case says nothing now.",
+            story: "No frame came on {point} for {duration}, where more was to be expected by what came before. The interface is up, and Vigie sees nothing of what passes there meanwhile: the absence of cases says nothing about it.",
             innocent: "The network behind the mirror is switched off (a night, works), or the mirror was taken away on purpose.",
             summary: "No frame on {point} for {duration}",
             checks: &[
-                "Whether the cable of {point} is plugged in at both ends and its light is on (`ip link show {point}`).",
-                "On the switch, whether the mirror session still exists and is active, and whether its destination port is up.",
+                "On the switch, whether the mirror session still exists and is active, and whether its destination port is the one that the cable of {point} comes from.",
+                "Whether the session's sources still carry traffic (a VLAN or a port that was renumbered).",
                 "Whether the switch was replaced, restarted without its saved configuration, or its mirror taken by someone else.",
             ],
             actions: &[
                 "Set the mirror session up again on the switch, and save its configuration.",
-                "Where the interface is down: `ip link set {point} up`.",
+                "Where the network is this quiet by nature: raise `detect.capture_health.silent`.",
             ],
             reasons: &[("capture_health.silent", "no frame for {duration}")],
         },
         fr: Words {
             title: "{point} : plus rien n’arrive",
-            story: "Aucune trame n’est arrivée sur {point} depuis {duration}, alors que le trafic précédent en laissait attendre. Vigie ne voit rien de ce qui y passe : l’absence de cas ne dit rien.",
+            story: "Aucune trame n’est arrivée sur {point} pendant {duration}, alors que le trafic précédent en laissait attendre. L’interface est active, et Vigie ne voit rien de ce qui y passe pendant ce temps : l’absence de cas n’en dit rien.",
             innocent: "Le réseau derrière le miroir est éteint (nuit, travaux), ou le miroir a été retiré volontairement.",
-            summary: "Aucune trame sur {point} depuis {duration}",
+            summary: "Aucune trame sur {point} pendant {duration}",
             checks: &[
-                "Si le câble de {point} est branché aux deux bouts et son voyant allumé (`ip link show {point}`).",
-                "Sur le commutateur, si la session de miroir existe encore et est active, et si son port de destination est actif.",
+                "Sur le commutateur, si la session de miroir existe encore et est active, et si son port de destination est bien celui d’où vient le câble de {point}.",
+                "Si les sources de la session portent encore du trafic (un VLAN ou un port renuméroté).",
                 "Si le commutateur a été remplacé, redémarré sans sa configuration, ou son miroir repris par quelqu’un d’autre.",
             ],
             actions: &[
                 "Rétablissez la session de miroir sur le commutateur, et enregistrez sa configuration.",
-                "Si l’interface est inactive : `ip link set {point} up`.",
+                "Si le réseau est aussi calme par nature : augmentez `detect.capture_health.silent`.",
             ],
-            reasons: &[("capture_health.silent", "aucune trame depuis {duration}")],
+            reasons: &[("capture_health.silent", "aucune trame pendant {duration}")],
+        },
+    },
+    Template {
+        key: "down",
+        techniques: &["T1562"],
+        en: Words {
+            title: "{point}: the interface is down",
+            story: "For {duration}, {point} was down: it had no carrier, was switched off, or was gone. Vigie sees nothing of what passes there meanwhile: the absence of cases says nothing about it.",
+            innocent: "A cable, a switch or a card that is being changed.",
+            summary: "{point} down for {duration}",
+            checks: &[
+                "What state it is in: `ip link show {point}` (`NO-CARRIER`: the cable, its plug-in module or the switch's port; `state DOWN` without it: switched off here; no such device: the card, or another name).",
+                "On the switch, whether the mirror's destination port is switched on, and its light.",
+            ],
+            actions: &[
+                "Plug the cable in at both ends, or change it; switch the switch's port on.",
+                "Where it is switched off here: `ip link set {point} up`, and have the machine do so at each start.",
+            ],
+            reasons: &[("capture_health.down", "no link for {duration}")],
+        },
+        fr: Words {
+            title: "{point} : l’interface est inactive",
+            story: "Pendant {duration}, {point} était inactive : sans porteuse, désactivée, ou disparue. Vigie ne voit rien de ce qui y passe pendant ce temps : l’absence de cas n’en dit rien.",
+            innocent: "Un câble, un commutateur ou une carte que l’on remplace.",
+            summary: "{point} inactive pendant {duration}",
+            checks: &[
+                "Son état : `ip link show {point}` (`NO-CARRIER` : le câble, son module ou le port du commutateur ; `state DOWN` sans cela : désactivée ici ; pas de tel périphérique : la carte, ou un autre nom).",
+                "Sur le commutateur, si le port de destination du miroir est activé, et son voyant.",
+            ],
+            actions: &[
+                "Branchez le câble aux deux bouts, ou changez-le ; activez le port du commutateur.",
+                "Si elle est désactivée ici : `ip link set {point} up`, et faites-le faire à chaque démarrage de la machine.",
+            ],
+            reasons: &[("capture_health.down", "pas de lien pendant {duration}")],
         },
     },
     Template {
@@ -45,9 +79,9 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: one side of the conversations is missing",
-            story: "Of {whole} TCP conversations on {point}, {part} ({share}) were seen from one side only, for {duration}. Vigie does not follow what was said in them: log-ins, files and answers go unseen.",
+            story: "For {duration}, TCP conversations were seen from one side only, {part} of {whole} ({share}) at the worst: what the other side sends does not come on {point}. Vigie does not follow what was said in them: log-ins, files and answers go unseen.",
             innocent: "Traffic that takes another way back (two routers, two providers, a load balancer that answers directly).",
-            summary: "{share} of the TCP conversations on {point} seen from one side only",
+            summary: "{share} of the TCP conversations lack a side on {point}",
             checks: &[
                 "On the switch, whether the mirror copies both directions of its source ports (`both`, or `rx` and `tx`).",
                 "Whether a tap with two outputs has both of them plugged in, and both interfaces are given to Vigie.",
@@ -61,9 +95,9 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : un côté des conversations manque",
-            story: "Sur {whole} conversations TCP de {point}, {part} ({share}) n’ont été vues que d’un côté, pendant {duration}. Vigie ne suit pas ce qui s’y dit : connexions, fichiers et réponses lui échappent.",
+            story: "Pendant {duration}, des conversations TCP n’ont été vues que d’un côté, {part} sur {whole} ({share}) au pire : ce qu’envoie l’autre côté n’arrive pas sur {point}. Vigie ne suit pas ce qui s’y dit : connexions, fichiers et réponses lui échappent.",
             innocent: "Un trafic dont le retour prend un autre chemin (deux routeurs, deux fournisseurs, un répartiteur qui répond directement).",
-            summary: "{share} des conversations TCP de {point} vues d’un seul côté",
+            summary: "{share} des conversations TCP sans un de leurs côtés sur {point}",
             checks: &[
                 "Sur le commutateur, si le miroir copie les deux sens de ses ports source (`both`, ou `rx` et `tx`).",
                 "Si les deux sorties d’un boîtier de dérivation sont branchées, et ses deux interfaces données à Vigie.",
@@ -81,7 +115,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: the mirror loses frames",
-            story: "On {point}, {share} of the TCP bytes that were acknowledged never came ({bytes}), for {duration}; neither the card nor the kernel lost them. They passed on the network and got lost between there and Vigie's card. While it lasts, no case says nothing about what was not seen.",
+            story: "For {duration}, TCP bytes that the other side acknowledged never came on {point}, {share} of them ({bytes}) at the worst; neither the card nor the kernel lost them. They passed on the network and got lost between there and Vigie's card. While it lasts, the absence of cases says nothing about what was not seen.",
             innocent: "A link of two lines of which one is mirrored only, or a part of the traffic that takes another way.",
             summary: "{share} of acknowledged TCP bytes never came on {point}",
             checks: &[
@@ -97,7 +131,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : le miroir perd des trames",
-            story: "Sur {point}, {share} des octets TCP acquittés ne sont jamais arrivés ({bytes}), pendant {duration} ; ni la carte ni le noyau ne les ont perdus. Ils ont circulé sur le réseau et se sont perdus avant la carte de Vigie. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
+            story: "Pendant {duration}, des octets TCP acquittés par l’autre côté ne sont jamais arrivés sur {point}, {share} d’entre eux ({bytes}) au pire ; ni la carte ni le noyau ne les ont perdus. Ils ont circulé sur le réseau et se sont perdus avant la carte de Vigie. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
             innocent: "Un agrégat de deux liens dont un seul est recopié, ou une partie du trafic qui prend un autre chemin.",
             summary: "{share} des octets TCP acquittés jamais arrivés sur {point}",
             checks: &[
@@ -117,33 +151,68 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: the card loses frames",
-            story: "The card of {point}, or its driver, dropped {part} of {whole} frames ({share}), for {duration}: they came, and there was no room for them. While it lasts, no case says nothing about what was not seen.",
+            story: "For {duration}, the card of {point} or its driver dropped frames, {part} of {whole} ({share}) at the worst: they came as far as this machine, and it had no room for them, or they were too long. While it lasts, the absence of cases says nothing about what was not seen.",
             innocent: "A burst that the card's own queue is too short for.",
             summary: "The card of {point} dropped {share} of the frames",
             checks: &[
                 "The card's counters: `ethtool -S {point} | grep -i -E 'drop|miss|fifo'`.",
                 "The length of its queues: `ethtool -g {point}`.",
+                "Whether frames are longer than its MTU lets in (`ip link show {point}`).",
             ],
             actions: &[
                 "Lengthen its receive queue to what it can: `ethtool -G {point} rx 4096`.",
+                "Where frames are longer than its MTU: `ip link set {point} mtu 9000`.",
                 "Give the machine's processor less else to do, or take a card with more queues.",
             ],
             reasons: &[("capture_health.card", "{part} of {whole} frames ({share}) were dropped by the card")],
         },
         fr: Words {
             title: "{point} : la carte perd des trames",
-            story: "La carte de {point}, ou son pilote, a rejeté {part} trames sur {whole} ({share}), pendant {duration} : elles sont arrivées, et il n’y avait pas de place pour elles. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
+            story: "Pendant {duration}, la carte de {point} ou son pilote a rejeté des trames, {part} sur {whole} ({share}) au pire : elles sont arrivées jusqu’à cette machine, et il n’y avait pas de place pour elles, ou elles étaient trop longues. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
             innocent: "Une pointe pour laquelle la file de la carte est trop courte.",
             summary: "La carte de {point} a rejeté {share} des trames",
             checks: &[
                 "Les compteurs de la carte : `ethtool -S {point} | grep -i -E 'drop|miss|fifo'`.",
                 "La longueur de ses files : `ethtool -g {point}`.",
+                "Si les trames sont plus longues que sa MTU ne l’admet (`ip link show {point}`).",
             ],
             actions: &[
                 "Allongez sa file de réception autant qu’elle le permet : `ethtool -G {point} rx 4096`.",
+                "Si les trames dépassent sa MTU : `ip link set {point} mtu 9000`.",
                 "Déchargez le processeur de la machine, ou prenez une carte à plusieurs files.",
             ],
             reasons: &[("capture_health.card", "{part} trames sur {whole} ({share}) ont été rejetées par la carte")],
+        },
+    },
+    Template {
+        key: "damaged",
+        techniques: &["T1562"],
+        en: Words {
+            title: "{point}: frames come damaged",
+            story: "For {duration}, frames on {point} came damaged, {part} of {whole} ({share}) at the worst: wrong checksum, wrong length or cut off. The card counts them as errors and throws them away. While it lasts, the absence of cases says nothing about what was not seen.",
+            innocent: "A cable that was plugged in or moved while it ran.",
+            summary: "{share} of the frames on {point} came damaged",
+            checks: &[
+                "The card's counters: `ethtool -S {point} | grep -i -E 'err|crc|length'`; wrong checksums (`crc`) come from the cable or its plug-in module.",
+                "Speed and duplex at both ends: `ethtool {point}`, and the error counters of the switch's destination port.",
+            ],
+            actions: &["Change the cable or its plug-in module; clean the ends of a fibre.", "Let both ends negotiate speed and duplex."],
+            reasons: &[("capture_health.damaged", "{part} of {whole} frames ({share}) came damaged")],
+        },
+        fr: Words {
+            title: "{point} : les trames arrivent abîmées",
+            story: "Pendant {duration}, des trames de {point} sont arrivées abîmées, {part} sur {whole} ({share}) au pire : somme de contrôle ou longueur fausse, ou trame coupée. La carte les compte comme erreurs et les jette. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
+            innocent: "Un câble branché ou déplacé en cours de route.",
+            summary: "{share} des trames de {point} arrivées abîmées",
+            checks: &[
+                "Les compteurs de la carte : `ethtool -S {point} | grep -i -E 'err|crc|length'` ; les sommes fausses (`crc`) viennent du câble ou de son module.",
+                "La vitesse et le duplex aux deux bouts : `ethtool {point}`, et les compteurs d’erreurs du port de destination du commutateur.",
+            ],
+            actions: &[
+                "Changez le câble ou son module ; nettoyez les bouts d’une fibre.",
+                "Laissez les deux bouts négocier vitesse et duplex.",
+            ],
+            reasons: &[("capture_health.damaged", "{part} trames sur {whole} ({share}) sont arrivées abîmées")],
         },
     },
     Template {
@@ -151,7 +220,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: frames come faster than Vigie reads them",
-            story: "Of {whole} frames on {point}, {part} ({share}) found the kernel's ring full, for {duration}: Vigie, or what else this machine does, did not read them in time. While it lasts, no case says nothing about what was not seen.",
+            story: "For {duration}, frames on {point} found the kernel's ring full and were lost, {part} of {whole} ({share}) at the worst: Vigie, or what else this machine does, did not read them in time. While it lasts, the absence of cases says nothing about what was not seen.",
             innocent: "A burst (a backup, a copy) that is longer than the ring.",
             summary: "{share} of the frames on {point} found the ring full",
             checks: &[
@@ -166,7 +235,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : les trames arrivent plus vite que Vigie ne les lit",
-            story: "Sur {whole} trames de {point}, {part} ({share}) ont trouvé l’anneau du noyau plein, pendant {duration} : Vigie, ou ce que cette machine fait d’autre, ne les a pas lues à temps. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
+            story: "Pendant {duration}, des trames de {point} ont trouvé l’anneau du noyau plein et ont été perdues, {part} sur {whole} ({share}) au pire : Vigie, ou ce que cette machine fait d’autre, ne les a pas lues à temps. Tant que cela dure, l’absence de cas ne dit rien de ce qui n’a pas été vu.",
             innocent: "Une pointe (sauvegarde, copie) plus longue que l’anneau.",
             summary: "{share} des trames de {point} ont trouvé l’anneau plein",
             checks: &[
@@ -185,7 +254,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: frames come twice",
-            story: "Of {whole} frames on {point}, {part} ({share}) were the frame before once more, for {duration}. Vigie counts them once, but the mirror's port carries half of what it could, and loses frames that much sooner.",
+            story: "For {duration}, frames on {point} were copies of a frame just seen, {part} of {whole} ({share}) at the worst. Vigie counts them once, but the mirror's port carries half of what it could, and loses frames that much sooner.",
             innocent: "Two mirrored ports between which most of the traffic passes.",
             summary: "{share} of the frames on {point} came twice",
             checks: &[
@@ -200,7 +269,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : les trames arrivent en double",
-            story: "Sur {whole} trames de {point}, {part} ({share}) étaient la trame précédente une seconde fois, pendant {duration}. Vigie les compte une fois, mais le port du miroir ne porte que la moitié de ce qu’il pourrait, et perd des trames d’autant plus tôt.",
+            story: "Pendant {duration}, des trames de {point} étaient la copie d’une trame tout juste vue, {part} sur {whole} ({share}) au pire. Vigie les compte une fois, mais le port du miroir ne porte que la moitié de ce qu’il pourrait, et perd des trames d’autant plus tôt.",
             innocent: "Deux ports recopiés entre lesquels passe l’essentiel du trafic.",
             summary: "{share} des trames de {point} arrivées en double",
             checks: &[
@@ -219,7 +288,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: frames come out of order",
-            story: "Of {whole} TCP segments on {point}, {part} ({share}) came behind later ones or behind their own acknowledgement, for {duration}: not as they passed on the network. Vigie puts most of it in order, at a cost; what comes too late counts as lost.",
+            story: "For {duration}, TCP segments on {point} came behind later ones or behind their own acknowledgement, {part} of {whole} ({share}) at the worst: not as they passed on the network. Vigie puts most of it in order, at a cost; what comes too late counts as lost.",
             innocent: "A network that spreads one conversation over several ways.",
             summary: "{share} of the TCP segments on {point} came out of order",
             checks: &[
@@ -234,7 +303,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : les trames arrivent en désordre",
-            story: "Sur {whole} segments TCP de {point}, {part} ({share}) sont arrivés après de plus récents ou après leur propre acquittement, pendant {duration} : pas comme ils ont circulé. Vigie en remet l’essentiel en ordre, à un coût ; ce qui vient trop tard compte comme perdu.",
+            story: "Pendant {duration}, des segments TCP de {point} sont arrivés après de plus récents ou après leur propre acquittement, {part} sur {whole} ({share}) au pire : pas comme ils ont circulé. Vigie en remet l’essentiel en ordre, à un coût ; ce qui vient trop tard compte comme perdu.",
             innocent: "Un réseau qui répartit une même conversation sur plusieurs chemins.",
             summary: "{share} des segments TCP de {point} arrivés en désordre",
             checks: &[
@@ -253,7 +322,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: frames come cut short",
-            story: "Of {whole} frames on {point}, {part} ({share}) were shorter than the packet in them, for {duration}: something on the way cuts them. Headers are seen; what was said, the files and the names in them are not.",
+            story: "For {duration}, frames on {point} were shorter than the packet in them, {part} of {whole} ({share}) at the worst: something on the way cuts them. Headers are seen; what was said, the files and the names in them are not.",
             innocent: "A mirror that is set to copy headers only, for reasons of volume or of privacy.",
             summary: "{share} of the frames on {point} came cut short",
             checks: &[
@@ -268,7 +337,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : les trames arrivent tronquées",
-            story: "Sur {whole} trames de {point}, {part} ({share}) étaient plus courtes que le paquet qu’elles portent, pendant {duration} : quelque chose les coupe en route. Les en-têtes sont vus ; ce qui s’est dit, les fichiers et les noms ne le sont pas.",
+            story: "Pendant {duration}, des trames de {point} étaient plus courtes que le paquet qu’elles portent, {part} sur {whole} ({share}) au pire : quelque chose les coupe en route. Les en-têtes sont vus ; ce qui s’est dit, les fichiers et les noms ne le sont pas.",
             innocent: "Un miroir réglé pour ne copier que les en-têtes, pour le volume ou la vie privée.",
             summary: "{share} des trames de {point} arrivées tronquées",
             checks: &[
@@ -287,7 +356,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         techniques: &["T1562"],
         en: Words {
             title: "{point}: the canary did not come back",
-            story: "Vigie let a frame of its own go behind {point}, and for {duration} it has not led to the finding that it should. Somewhere on the way (reading, dissecting, the queue, the detectors) things stand still or fall behind: an attack would not be told either.",
+            story: "Vigie let a frame of its own go behind {point}, and for {duration} it has not led to the finding that it should, though later counters did come. Somewhere on the way it was left out (dissection or the detectors, for want of memory mostly): what an attack does may be left out as well.",
             innocent: "A machine so busy that everything comes late.",
             summary: "The canary of {point} is overdue by {duration}",
             checks: &[
@@ -302,7 +371,7 @@ pub(super) static TEMPLATES: [Template; 10] = [
         },
         fr: Words {
             title: "{point} : le canari n’est pas revenu",
-            story: "Vigie a lâché une trame à elle derrière {point}, et depuis {duration} elle n’a pas mené au constat attendu. Quelque part en chemin (lecture, dissection, file, détecteurs) le travail s’arrête ou prend du retard : une attaque ne serait pas dite non plus.",
+            story: "Vigie a lâché une trame à elle derrière {point}, et depuis {duration} elle n’a pas mené au constat attendu, alors que des compteurs plus récents sont arrivés. Quelque part en chemin elle a été laissée de côté (par la dissection ou les détecteurs, faute de mémoire le plus souvent) : ce que fait une attaque peut l’être aussi.",
             innocent: "Une machine si occupée que tout arrive en retard.",
             summary: "Le canari de {point} se fait attendre depuis {duration}",
             checks: &[
@@ -314,6 +383,40 @@ pub(super) static TEMPLATES: [Template; 10] = [
                 "Si cela revient : donnez plus à la machine, ou moins à Vigie (`capture.filter`).",
             ],
             reasons: &[("capture_health.missing", "le canari manque depuis {duration}")],
+        },
+    },
+    Template {
+        key: "behind",
+        techniques: &["T1562"],
+        en: Words {
+            title: "{point}: what comes is not judged in time",
+            story: "By the clock, what came on {point} was {duration} behind in being judged: the sensor's process does not run, stands still, or is far slower than the traffic. No canary comes back meanwhile, and an attack would be told that late, or not at all. What waits in the ring is judged later; what finds the ring full is lost, and counted as such.",
+            innocent: "A machine that stood still (a virtual machine that was moved or saved), or that did something large for minutes.",
+            summary: "Judgement of {point} is {duration} behind",
+            checks: &[
+                "The log of the service, which says why a sensor ended or did not begin: `journalctl -u vigie`.",
+                "What uses the processor and the memory of this machine (`top`), and whether the disk is full (`df`).",
+            ],
+            actions: &[
+                "Restart the service, and keep its log: `systemctl restart vigie`.",
+                "Where it comes back: give the machine more, or Vigie less (`capture.filter`).",
+            ],
+            reasons: &[("capture_health.behind", "what came was judged {duration} late, or not yet")],
+        },
+        fr: Words {
+            title: "{point} : ce qui arrive n’est pas jugé à temps",
+            story: "Selon l’horloge, ce qui est arrivé sur {point} était jugé avec {duration} de retard : le processus de la sonde ne tourne pas, ne répond plus, ou est bien plus lent que le trafic. Aucun canari ne revient pendant ce temps, et une attaque serait dite avec ce retard, ou pas du tout. Ce qui attend dans l’anneau est jugé plus tard ; ce qui trouve l’anneau plein est perdu, et compté comme tel.",
+            innocent: "Une machine à l’arrêt un moment (machine virtuelle déplacée ou sauvegardée), ou occupée plusieurs minutes à une grosse tâche.",
+            summary: "L’analyse de {point} a {duration} de retard",
+            checks: &[
+                "Le journal du service, qui dit pourquoi une sonde a pris fin ou n’a pas démarré : `journalctl -u vigie`.",
+                "Ce qui occupe le processeur et la mémoire de cette machine (`top`), et si le disque est plein (`df`).",
+            ],
+            actions: &[
+                "Redémarrez le service, et conservez son journal : `systemctl restart vigie`.",
+                "Si cela revient : donnez plus à la machine, ou moins à Vigie (`capture.filter`).",
+            ],
+            reasons: &[("capture_health.behind", "ce qui est arrivé a été jugé avec {duration} de retard, ou pas encore")],
         },
     },
     Template {
