@@ -274,7 +274,7 @@ mod tests {
             let ip = |b: [u8; 16]| if is_v4 { Ip::v4([b[0], b[1], b[2], b[3]]) } else { Ip(b) };
             let (a, b) = (ip(a), ip(b));
             prop_assume!(a.is_v4() == is_v4 && b.is_v4() == is_v4);
-            let want = vec![addr::part(a, b, of)];
+            let want = [addr::part(a, b, of)];
             let kind: &[u8] = if is_v4 { &[8, 0] } else { &[0x86, 0xdd] };
             for (src, dst) in [(a, b), (b, a)] {
                 let frame = [&[2; 12][..], &[0x81, 0, 0, 7].repeat(tags), kind, &packet(src, dst)].concat();
