@@ -9,7 +9,7 @@ START = "2026-11-24 15:05:00"
 STORY = """A laptop tries one usual password on each of 20 accounts by FTP, SSH, Telnet, HTTP (basic, and a form), POP3, IMAP and SMTP, each on its server;
 no account has it. One employee logs in by each way, one of them mistyping once."""
 EXPECT = [{"detector": "brute_force", "attacker": "kali", "victim": victim, "says": [f"failed {protocol} log-ins from 10.20.3.66"]} for protocol, victim in (
-    ("FTP", "files"), ("SSH", "srv01"), ("TELNET", "legacy"), ("HTTP", "intranet"), ("POP3", "mail"), ("IMAP", "mail"), ("SMTP", "mail"))]
+    ("FTP", "files"), ("SSH", "srv01"), ("Telnet", "legacy"), ("HTTP", "intranet"), ("POP3", "mail"), ("IMAP", "mail"), ("SMTP", "mail"))]
 ALLOWED = ["cleartext_credentials", "attacker_tool_host"]
 RECORDED = False
 

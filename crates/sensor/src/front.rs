@@ -4,7 +4,8 @@ use crate::Settings;
 use crate::stats::{Frames, Told};
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
-use vigie_base::{Budget, Time, time::MILLISECOND};
+use vigie_base::time::{MILLISECOND, SECOND};
+use vigie_base::{Budget, Time};
 use vigie_capture::{Frame, LinkType};
 use vigie_decode::{Anomaly, Body, End, Packet, Span, TunnelKind, decode, decode_datagram, rebuild};
 use vigie_flow::defrag::{Defrag, Fate, Key};
@@ -35,6 +36,8 @@ pub(crate) struct Front {
     packet: Packet,
     datagram: Vec<u8>,
     now: Time,
+    /// How far behind that the last frame was stamped, in nanoseconds.
+    behind: u64,
     pub(crate) frames: Frames,
 }
 
@@ -48,6 +51,7 @@ impl Front {
             packet: Packet::EMPTY,
             datagram: Vec::new(),
             now: Time(0),
+            behind: 0,
             frames: Frames::default(),
         }
     }
@@ -58,6 +62,11 @@ impl Front {
             self.now = now;
             self.defrag.expire(now);
         }
+    }
+
+    /// Whether event time stands still: the clock was set back.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind > SECOND
     }
 
     /// The time of the latest frame, or of the silence after it.
@@ -115,6 +124,7 @@ impl Front {
         if frame.time < self.now {
             f.time_backwards += 1;
         }
+        self.behind = self.now.since(frame.time);
         if frame.time.secs() > self.now.secs() {
             self.defrag.expire(frame.time);
         }

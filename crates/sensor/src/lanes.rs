@@ -37,6 +37,8 @@ const PATIENCE: u64 = 2;
 const PATIENT_AFTER: u64 = 1000 * MILLISECOND;
 /// The same where nobody does.
 const PATIENCE_ALONE: u64 = 100;
+/// Looks for the slowest of a lane that is ahead, before it reads on all the same.
+const TURNS_MAX: u32 = 1000;
 /// How long a lane that waits for another looks only at its own queue.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -138,13 +140,13 @@ pub fn run_each<I: Input + Send>(inputs: &mut [I], settings: &Settings, fold: &m
                     counted[lane] = (*summary, true);
                     // A lane that is ahead of another may stand in for it: the sum is then some frames off, until the next.
                     if counted.iter().all(|(_, is_new)| *is_new) {
-                        fold.counted(&sum(&counted));
+                        fold.counted(&Summary { early: merger.early, ..sum(&counted) });
                         counted.iter_mut().for_each(|(_, is_new)| *is_new = false);
                     }
                 }
             }
         }
-        sum(&counted)
+        Summary { early: merger.early, ..sum(&counted) }
     })
 }
 
@@ -173,8 +175,11 @@ impl Lane<'_> {
         let over = Over(&self.progress.over[self.number]);
         let (mut counting, mut first) = (Counting::default(), None);
         loop {
-            while self.front.now().since(self.progress.passed()) > AHEAD_MAX {
+            // Where its clock was set back, the slowest does not come on.
+            let mut turns = 0;
+            while turns < TURNS_MAX && self.front.now().since(self.progress.passed()) > AHEAD_MAX {
                 self.take_one();
+                turns = if self.front.is_behind() { TURNS_MAX } else { turns + 1 };
             }
             let Lane { number, front, worker, loads, handed_over, .. } = &mut self;
             let status = input.next_batch(&mut |frames: &[Frame<'_>]| {

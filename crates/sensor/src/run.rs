@@ -48,6 +48,8 @@ pub struct Summary {
     pub captured: Option<Captured>,
     /// Packets that another worker read than the one that owns them, where each reads its own frames.
     pub handed_over: u64,
+    /// Events given before their turn, since too many waited for it.
+    pub early: u64,
     /// What became of packets that were to be kept, where some are.
     pub packets: Option<keep::Counters>,
     /// Whether it was stopped before the end of its input.
@@ -129,6 +131,7 @@ impl Summary {
             ("dissect.memory", self.dissect.memory_full),
             ("stream.memory", self.stream.memory_reached),
             ("stream.direction", self.stream.flow_limit_reached),
+            ("events.slices", self.early),
             ("packets.ring", self.packets.map_or(0, |p| p.dropped)),
         ]
         .into_iter()
@@ -187,7 +190,8 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
             merger.add(0, slice, watermark);
             merger.drain(fold);
             if counting.is_due(front.now()) {
-                let so_far = Summary { held_limit: settings.dissect.memory_max, ..Summary::default() }.with(worker.counted());
+                let so_far = Summary { held_limit: settings.dissect.memory_max, early: merger.early, ..Summary::default() };
+                let so_far = so_far.with(worker.counted());
                 fold.counted(&close(so_far, &front, (first, input.captured())));
             }
         }
@@ -204,7 +208,7 @@ fn alone<I: Input>(input: &mut I, settings: &Settings, fold: &mut impl Fold, pro
         merger.drain(fold);
         merger.spare()
     });
-    close(Summary { stopped, ..Summary::default() }.with(counted), &front, (first, input.captured()))
+    close(Summary { stopped, early: merger.early, ..Summary::default() }.with(counted), &front, (first, input.captured()))
 }
 
 /// What an input says of itself: the time of its first frame, and what the kernel counted.
@@ -344,12 +348,12 @@ fn shared<I: Input + Send>(
             }
             merger.drain(fold);
             if let Some(so_far) = accounts.next() {
-                fold.counted(&so_far);
+                fold.counted(&Summary { early: merger.early, ..so_far });
             }
         }
         match reader.join() {
             Ok((front, told, stopped)) => {
-                summary.stopped = stopped;
+                (summary.stopped, summary.early) = (stopped, merger.early);
                 close(summary, &front, told)
             }
             Err(panic) => std::panic::resume_unwind(panic),

@@ -96,6 +96,19 @@ impl Fold for Lines {
     fn upto(&mut self, _: Time) {}
 }
 
+/// The frames of a capture, each in the ring that it comes through.
+fn parted(capture: &mut Capture, rings: u32) -> Vec<Ring> {
+    let mut inputs: Vec<Ring> = (0..rings).map(|_| Ring::default()).collect();
+    while capture.next_batch(&mut |frames: &[Frame<'_>]| {
+        for f in frames {
+            let kept = Kept { time: f.time, data: f.data.to_vec(), wire_len: f.wire_len, link: f.link };
+            inputs[ring_of(f, rings) as usize].frames.push(kept);
+        }
+    }) != Status::End
+    {}
+    inputs
+}
+
 /// What one reader of everything tells, and what several do.
 fn compare(path: &Path) -> Vec<u64> {
     let open = || Capture::open(&[path.to_owned()], Options::default());
@@ -107,15 +120,7 @@ fn compare(path: &Path) -> Vec<u64> {
         return handed;
     }
     for rings in [2u32, 3, 4] {
-        let mut inputs: Vec<Ring> = (0..rings).map(|_| Ring::default()).collect();
-        let mut capture = open();
-        while capture.next_batch(&mut |frames: &[Frame<'_>]| {
-            for f in frames {
-                let kept = Kept { time: f.time, data: f.data.to_vec(), wire_len: f.wire_len, link: f.link };
-                inputs[ring_of(f, rings) as usize].frames.push(kept);
-            }
-        }) != Status::End
-        {}
+        let mut inputs = parted(&mut open(), rings);
         let mut each = Lines::default();
         let summary: Summary = run_each(&mut inputs, &Settings::default(), &mut each);
         let ends = |s: &Summary| s.frames.terminals();
@@ -134,6 +139,25 @@ fn each_reads_its_own_and_all_is_told() {
     for name in ["quiet_office", "ftp_bruteforce_success", "port_scan", "tor", "dns_tunnel"] {
         compare(&testdata.join(name).with_extension("pcap"));
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_no_worker_up() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/port_scan.pcap");
+    let mut inputs = parted(&mut Capture::open(&[path], Options::default()), 3);
+    let count: usize = inputs.iter().map(|i| i.frames.len()).sum();
+    // Each learns of it at another moment of the capture.
+    for (i, input) in inputs.iter_mut().enumerate() {
+        let half = input.frames.len() / 2 + i;
+        input.frames[half..].iter_mut().for_each(|f| f.time = Time(f.time.0 - 3_600_000_000_000));
+    }
+    let mut lines = Lines::default();
+    let began = std::time::Instant::now();
+    let summary = run_each(&mut inputs, &Settings::default(), &mut lines);
+    let ends: u64 = summary.frames.terminals().iter().map(|(_, n)| n).sum();
+    assert_eq!((summary.frames.pkts, ends), (count as u64, count as u64));
+    assert!(summary.frames.time_backwards > 0 && lines.lines.len() > 1000);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
 
 /// Captures of which a packet's copy goes another way than the packet, so that no reader sees both: within Cisco FabricPath and outside of
