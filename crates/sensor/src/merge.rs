@@ -28,9 +28,9 @@ struct Held {
     weight: usize,
 }
 
-/// Full slices that may be held for each of several workers, and for the only one, beside the one that is open.
-pub(crate) const HELD_MAX: usize = 5;
-const HELD_MAX_ALONE: usize = 2;
+/// Full slices that may be held for each of several workers, and for the only one: those of a second of event time wait together, since
+/// time-outs go by seconds, and a worker makes no half a million rows in one.
+pub(crate) const HELD_MAX: usize = 32;
 
 /// Holds slices until every worker's watermark has passed their rows. Where that would be more than its bound (event time stands still, since
 /// a clock was set back, or a worker does not come on), rows are given before their turn, and counted.
@@ -54,7 +54,7 @@ impl Merger {
         Merger {
             slices: Vec::new(),
             weight: 0,
-            weight_max: ROWS_MAX * if workers > 1 { HELD_MAX * workers } else { HELD_MAX_ALONE },
+            weight_max: ROWS_MAX * HELD_MAX * workers.max(1),
             early: 0,
             free: Vec::new(),
             pending: Vec::new(),
@@ -157,7 +157,7 @@ mod tests {
             let still = (Time(7), 0);
             let mut given = 0;
             // Of two workers, one never comes on.
-            for _ in 0..40 {
+            for _ in 0..80 {
                 let spare = merger.spare();
                 merger.add(0, slice(spare, still.0, ROWS_MAX), still);
                 merger.drain(&mut count);
